@@ -1,0 +1,125 @@
+package series
+
+import (
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Band is a point forecast and its interval on a regular grid: entry i is for
+// Start + i·Step. NaN stands where no value or no bound can be given; ±Inf
+// never appears.
+type Band struct {
+	Start, Step         int64 // milliseconds
+	Point, Lower, Upper []float64
+	Level               float64 // coverage asked for, in (0, 1)
+	Coverage            float64 // coverage measured on held-out data; NaN if not measured
+}
+
+// Forecast is a Band with what is known about its worth.
+type Forecast struct {
+	Band
+	Model      string   // name in forecast.Models
+	Members    []Member // what a combination consists of, heaviest first
+	Accuracy   Accuracy // measured on held-out origins of this very series
+	Confidence float64  // in [0, 1], measured; see forecast.Confidence
+	Warnings   []error  // the forecast stands; say this beside it
+}
+
+// Member is one model's share in a combination.
+type Member struct {
+	Name   string
+	Weight float64 // in [0, 1]; the weights of a forecast add up to 1
+}
+
+// Accuracy is the outcome of rolling-origin evaluation over all steps of all
+// origins. Every field is NaN when there was too little history to measure it.
+type Accuracy struct {
+	MASE      float64 // mean |error| over mean |y[t] − y[t−m]| of the history, m = one day
+	NaiveMASE float64 // the same for the seasonal naive forecast on the same origins
+	Skill     float64 // 1 − MASE/NaiveMASE; above 0 beats naive
+	Coverage  float64 // share of held-out values inside the interval
+	Origins   int     // rolling origins used
+}
+
+// Horizon is a forecast read off for one configured horizon.
+type Horizon struct {
+	Horizon             time.Duration
+	Value, Lower, Upper float64 // at now + Horizon; NaN where unknown
+	Peak                float64 // highest Value within the horizon
+}
+
+// Score says how unusual one observation was.
+type Score struct {
+	Observed, Expected, Lower, Upper float64 // unit of the input; NaN where unknown
+	Value                            float64 // 0 ordinary, 1 = alert boundary; NaN during warm-up
+	Confidence                       float64 // in [0, 1]
+	Type                             string  // a Type… constant; empty if Value < 1 or NaN
+}
+
+// The types an anomaly can have.
+const (
+	TypeSpike      = "spike"
+	TypeDrop       = "drop"
+	TypeLevelShift = "level_shift"
+	TypeDrift      = "drift"
+	TypeVariance   = "variance"
+	TypeFlatline   = "flatline"
+	TypeMissing    = "missing"
+	TypeOutlier    = "outlier"
+)
+
+// The severities of a finding.
+const (
+	SeverityInfo     = "info"
+	SeverityWarning  = "warning"
+	SeverityCritical = "critical"
+)
+
+// Finding is one anomaly over its life: it opens at Start and is closed at End.
+// Type and the labels of its series identify it; both are frozen when it opens.
+type Finding struct {
+	ID           string  // stable over the life, derived from content
+	Family       string  // resource_spike, performance_degradation, …, system_failure
+	Type         string  // frozen when the finding opened
+	Reclassified string  // a later class, if it differs from Type
+	Severity     string  // never falls while the finding is open
+	Start        int64   // grid time of the first breach
+	End          int64   // grid time at which it was resolved; 0 while it is open
+	Peak         float64 // highest score so far
+	Confidence   float64 // in [0, 1]
+	Score        Score   // the newest score, or that of the last breach once resolved
+	Stale        bool    // no data arrived since: neither confirmed nor resolved
+}
+
+// Open reports whether the finding has not been resolved.
+func (f Finding) Open() bool { return f.End == 0 }
+
+// Result is what one signal says about one series in one slot.
+type Result struct {
+	Signal     string
+	SourceName string        // __name__ of the input, "" if it had none
+	Labels     labels.Labels // of the input, without __name__
+	Slot       int64         // scheduled time, not the wall clock
+	Time       int64         // grid time of the newest complete point; 0 if there is none
+	Observed   float64       // NaN if missing
+	Forecast   *Forecast     // nil before the first fit
+	Horizons   []Horizon     // Forecast read off at Time
+	Score      *Score
+	Findings   []Finding // open ones, and those resolved a short while ago
+	Warnings   []error   // the result stands; say this beside it
+}
+
+// ConfidenceLevel names a confidence in [0, 1]: low < 0.4 ≤ medium < 0.6 ≤ high
+// < 0.8 ≤ very_high. NaN is low.
+func ConfidenceLevel(c float64) string {
+	switch {
+	case c >= 0.8:
+		return "very_high"
+	case c >= 0.6:
+		return "high"
+	case c >= 0.4:
+		return "medium"
+	}
+	return "low"
+}
