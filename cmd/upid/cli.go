@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/common/model"
+)
+
+// The exit codes, a contract with scripts.
+const (
+	exitOK          = 0
+	exitFailure     = 1 // something went wrong while running
+	exitUsage       = 2 // wrong flag, input or configuration
+	exitFinding     = 3 // --fail-on-finding, and there is one
+	exitUnreachable = 4 // the server asked by --query did not answer
+)
+
+// cli is the whole grammar. Global flags may stand before or after the command.
+type cli struct {
+	Log      logFlags `embed:"" prefix:"log."`
+	Timezone string   `default:"UTC" placeholder:"ZONE" help:"IANA time zone of the times in tables and of the daily season, such as Europe/Berlin. (default UTC)"`
+
+	// The sidecar.
+
+	// One-off commands.
+	Version versionCmd `cmd:"" help:"Print build information."`
+}
+
+type logFlags struct {
+	Level  string `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least severe level to log: ${enum}. (default ${default})"`
+	Format string `default:"logfmt" enum:"logfmt,json" placeholder:"FORMAT" help:"Form of the log on stderr: ${enum}. (default ${default})"`
+}
+
+// logger makes the logger that commands hand down.
+func (f logFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.Level)); err != nil {
+		panic(err) // the enum above admits only what slog knows
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if f.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// AfterApply refuses an unknown time zone before any command runs.
+func (c *cli) AfterApply() error {
+	if _, err := time.LoadLocation(c.Timezone); err != nil {
+		return fmt.Errorf("--timezone: %w", err)
+	}
+	return nil
+}
+
+// env is what a command gets beside its own flags. Data goes to stdout, all
+// else to stderr.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	log            *slog.Logger
+	loc            *time.Location
+}
+
+// warnf prints one line beside the data.
+func (e *env) warnf(format string, args ...any) {
+	fmt.Fprintf(e.stderr, "upid: warning: "+format+"\n", args...)
+}
+
+// exitError carries the exit code of an error that is not a run-time failure.
+type exitError struct {
+	code int
+	err  error // nil: nothing more to say
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageErrorf makes an error that ends the program with exitUsage.
+func usageErrorf(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// run is the program: it returns the exit code. The first SIGINT or SIGTERM
+// cancels the command, the second kills the process.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return execute(ctx, args, stdin, stdout, stderr)
+}
+
+// execute parses args and runs the command in them until ctx is done.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "upid: internal error: %v (a bug; please report it with the command line)\n", r)
+			code = exitFailure
+		}
+	}()
+	if len(args) > 0 && args[0] == "ml-enhancement" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+		stdout, code = stderr, exitUsage
+	}
+
+	var c cli
+	helped := false // kong wants to exit after --help; we return instead
+	parser, err := kong.New(&c,
+		kong.Name("upid"),
+		kong.Description("Forecasts, anomaly scores and alerts for the series of a Prometheus-compatible server."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		panic(err) // the grammar itself is wrong
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "upid: %v\nRun \"%s --help\" for the flags and examples.\n", err, commandPath(err))
+		return exitUsage
+	}
+	loc, err := time.LoadLocation(c.Timezone)
+	if err != nil {
+		panic(err) // AfterApply has loaded it before
+	}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, log: c.Log.logger(stderr), loc: loc}
+	return exitCode(ctx, parsed.Run(e), stderr)
+}
+
+// commandPath names the command whose arguments did not parse, "upid" if none
+// was recognised.
+func commandPath(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil {
+		if cmd := p.Context.Selected(); cmd != nil {
+			return cmd.FullPath()
+		}
+	}
+	return "upid"
+}
+
+// exitCode prints err, if there is anything to say, and returns its exit code.
+func exitCode(ctx context.Context, err error, stderr io.Writer) int {
+	var ee *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &ee):
+		if ee.err != nil {
+			fmt.Fprintf(stderr, "upid: %v\n", ee.err)
+		}
+		return ee.code
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "upid: interrupted")
+		return exitFailure
+	}
+	fmt.Fprintf(stderr, "upid: %v\n", err)
+	return exitFailure
+}
+
+// duration is a flag that takes both 1w, 7d or 1h30m as Prometheus does and
+// 1.5h as Go does.
+type duration time.Duration
+
+// UnmarshalText parses a flag's value.
+func (d *duration) UnmarshalText(text []byte) error {
+	s := string(text)
+	if p, err := model.ParseDuration(s); err == nil {
+		*d = duration(p)
+		return nil
+	}
+	g, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 90s, 1h30m or 7d", s)
+	}
+	*d = duration(g)
+	return nil
+}
+
+// String returns d with the units Prometheus knows, as in 1w or 1h30m.
+func (d duration) String() string { return model.Duration(d).String() }
