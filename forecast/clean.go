@@ -1,0 +1,96 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// history is a series made ready for models: gap-free, finite, and scaled by a
+// power of two so that its mean magnitude is about 1. Scaling by a power of two
+// is exact, so that models never meet an overflow and results do not depend on
+// the unit.
+type history struct {
+	y        []float64 // gaps interpolated
+	observed []bool    // whether y[i] was observed
+	present  int       // number of observed points
+	grid     grid
+	exponent int     // y = input · 2^−exponent
+	min, max float64 // of y
+	positive bool    // no observed value is negative
+}
+
+// gapShare returns the share of points that are gaps.
+func (h *history) gapShare() float64 {
+	return 1 - float64(h.present)/float64(len(h.y))
+}
+
+// clean reads y into h, with memory from s. Gaps (NaN, ±Inf) between observed
+// points are filled by linear interpolation, gaps at an end by the nearest
+// observed value. It returns ErrShort, wrapped, if fewer than want points are
+// observed. O(n).
+func (h *history) clean(y series.Series, want int, s *Scratch) error {
+	if y.Step <= 0 {
+		return fmt.Errorf("step is %d ms, want more than 0", y.Step)
+	}
+	n := len(y.Values)
+	*h = history{
+		y: s.floats(n), observed: s.flags(n), present: 0, grid: gridOf(y.Step),
+		exponent: 0, min: math.Inf(1), max: math.Inf(-1), positive: true,
+	}
+	magnitude := 0.0
+	for i, v := range y.Values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		h.observed[i] = true
+		h.present++
+		k := float64(h.present)
+		magnitude += math.Abs(v)/k - magnitude/k
+		h.positive = h.positive && v >= 0
+	}
+	if h.present < want {
+		return fmt.Errorf("%d observed points, want at least %d: %w", h.present, want, ErrShort)
+	}
+	if magnitude > 0 {
+		_, h.exponent = math.Frexp(magnitude)
+	}
+	last := -1
+	for i, v := range y.Values {
+		if !h.observed[i] {
+			continue
+		}
+		v = math.Ldexp(v, -h.exponent)
+		h.y[i] = v
+		h.min, h.max = min(h.min, v), max(h.max, v)
+		fill(h.y, last, i)
+		last = i
+	}
+	fill(h.y, last, n)
+	return nil
+}
+
+// fill writes the values strictly between the observed indices a and b; a = −1
+// and b = len(y) stand for "none".
+func fill(y []float64, a, b int) {
+	for i := a + 1; i < b; i++ {
+		switch {
+		case a < 0 && b < len(y):
+			y[i] = y[b]
+		case a < 0:
+			return
+		case b == len(y):
+			y[i] = y[a]
+		default:
+			w := float64(i-a) / float64(b-a)
+			y[i] = y[a]*(1-w) + y[b]*w
+		}
+	}
+}
+
+// unscale turns a model's value back into the unit of the input.
+func (h *history) unscale(v float64) float64 {
+	v = math.Ldexp(v, h.exponent)
+	return min(max(v, -math.MaxFloat64), math.MaxFloat64)
+}

@@ -1,0 +1,39 @@
+package forecast
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Models lists every model by the name the configuration uses.
+var Models = map[string]Factory{
+	"seasonal_naive": newSeasonalNaive,
+}
+
+// Names returns the names in Models in alphabetical order.
+func Names() []string {
+	names := make([]string, 0, len(Models))
+	for name := range Models {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// New makes the model with the given name in Models. decode fills the model's
+// parameter struct; nil leaves the defaults.
+func New(name string, decode func(any) error) (Forecaster, error) {
+	factory, ok := Models[name]
+	if !ok {
+		return nil, fmt.Errorf("model %q is unknown, want one of %s", name, strings.Join(Names(), ", "))
+	}
+	if decode == nil {
+		decode = func(any) error { return nil }
+	}
+	f, err := factory(decode)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", name, err)
+	}
+	return f, nil
+}

@@ -1,0 +1,78 @@
+package forecast
+
+// Scratch is working memory that forecasts reuse. The zero value is ready. One
+// goroutine owns a Scratch at a time; a worker keeps its own and passes it to
+// every call, so that from the second series of a size on nothing is allocated.
+type Scratch struct {
+	arena []float64 // one block, handed out from the front
+	used  int
+	spill int // floats that did not fit since the last reset
+
+	names   []string // of the members, in order of the pool
+	weights []float64
+	lags    []int
+	ends    []int
+	rows    [][]float64 // row headers, handed out from the front
+	rowUsed int
+	bools   []bool
+}
+
+// mark is a position in the working memory to which release returns.
+type mark struct{ used, rowUsed int }
+
+func (s *Scratch) mark() mark { return mark{used: s.used, rowUsed: s.rowUsed} }
+
+// release takes back everything handed out since m. Slices handed out since
+// then must not be used any more.
+func (s *Scratch) release(m mark) { s.used, s.rowUsed = m.used, m.rowUsed }
+
+// reset takes everything back and makes room for what did not fit before.
+func (s *Scratch) reset() {
+	if s.spill > 0 {
+		s.arena = make([]float64, len(s.arena)+s.spill+s.spill/4)
+		s.spill = 0
+	}
+	s.used, s.rowUsed = 0, 0
+}
+
+// floats hands out n zeroed values.
+func (s *Scratch) floats(n int) []float64 {
+	if s.used+n > len(s.arena) {
+		s.spill += n // the next reset grows the arena, so this happens once per size
+		return make([]float64, n)
+	}
+	v := s.arena[s.used : s.used+n : s.used+n]
+	s.used += n
+	clear(v)
+	return v
+}
+
+// matrix hands out r rows of c zeroed values each.
+func (s *Scratch) matrix(r, c int) [][]float64 {
+	m := s.table(r)
+	for i := range m {
+		m[i] = s.floats(c)
+	}
+	return m
+}
+
+// table hands out r nil rows.
+func (s *Scratch) table(r int) [][]float64 {
+	if s.rowUsed+r > len(s.rows) {
+		s.rows = append(s.rows[:len(s.rows):len(s.rows)], make([][]float64, r+len(s.rows))...)
+	}
+	m := s.rows[s.rowUsed : s.rowUsed+r : s.rowUsed+r]
+	s.rowUsed += r
+	clear(m)
+	return m
+}
+
+// flags hands out n false values. There is one such slice at a time.
+func (s *Scratch) flags(n int) []bool {
+	if cap(s.bools) < n {
+		s.bools = make([]bool, n)
+	}
+	s.bools = s.bools[:n]
+	clear(s.bools)
+	return s.bools
+}

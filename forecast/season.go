@@ -1,0 +1,130 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	dayMillis  = int64(24 * time.Hour / time.Millisecond)
+	weekMillis = 7 * dayMillis
+)
+
+// Season is the length of a season, given either as a duration ("1d", "7d",
+// "12h") or as a number of points (24). The zero value is one day.
+type Season struct {
+	Length time.Duration // 0 if the season is given in points
+	Points int           // 0 if the season is given as a duration
+}
+
+// UnmarshalYAML reads a number of points or a duration. It has the func form, so
+// that it needs no YAML package and stays strict.
+func (s *Season) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if err := unmarshal(&text); err != nil {
+		return err
+	}
+	parsed, err := ParseSeason(text)
+	if err != nil {
+		return err
+	}
+	*s = parsed
+	return nil
+}
+
+// ParseSeason reads a positive number of points ("24") or a positive duration:
+// Go's syntax, or a whole number of days ("7d") or weeks ("2w").
+func ParseSeason(text string) (Season, error) {
+	if n, err := strconv.Atoi(text); err == nil {
+		if n < 1 {
+			return Season{}, fmt.Errorf("season is %d points, want at least 1", n)
+		}
+		return Season{Length: 0, Points: n}, nil
+	}
+	unit := time.Duration(0)
+	switch {
+	case strings.HasSuffix(text, "d"):
+		unit = 24 * time.Hour
+	case strings.HasSuffix(text, "w"):
+		unit = 7 * 24 * time.Hour
+	}
+	var d time.Duration
+	if unit > 0 {
+		n, err := strconv.ParseInt(text[:len(text)-1], 10, 32)
+		if err != nil {
+			return Season{}, fmt.Errorf("season %q: want points or a duration", text)
+		}
+		d = time.Duration(n) * unit
+	} else {
+		var err error
+		if d, err = time.ParseDuration(text); err != nil {
+			return Season{}, fmt.Errorf("season %q: want points or a duration", text)
+		}
+	}
+	if d <= 0 {
+		return Season{}, fmt.Errorf("season is %s, want more than 0", text)
+	}
+	return Season{Length: d, Points: 0}, nil
+}
+
+// points returns the season in points of a grid with the given step in
+// milliseconds, rounded to the nearest whole point and at least 1.
+func (s Season) points(step int64) int {
+	if s.Points > 0 {
+		return s.Points
+	}
+	length := s.Length.Milliseconds()
+	if length == 0 {
+		return gridOf(step).naive()
+	}
+	return max(1, int(math.Round(float64(length)/float64(step))))
+}
+
+// grid says how many points of a series make a day and a week.
+type grid struct {
+	day  int // 1 if a day is not a whole number of at least two points
+	week int // 1 if a week is not a whole number of at least two points
+}
+
+// gridOf returns the seasons of a grid with the given step in milliseconds. A
+// day or week that is not a whole number of points is no season: forecasting
+// with a rounded one would drift through the phases.
+func gridOf(step int64) grid {
+	g := grid{day: 1, week: 1}
+	if step <= 0 {
+		return g
+	}
+	if step < dayMillis && dayMillis%step == 0 {
+		g.day = int(dayMillis / step)
+	}
+	if step < weekMillis && weekMillis%step == 0 {
+		g.week = int(weekMillis / step)
+	}
+	return g
+}
+
+// naive returns the season of the seasonal naive forecast: a day, else a week,
+// else the last value.
+func (g grid) naive() int {
+	if g.day > 1 {
+		return g.day
+	}
+	return g.week
+}
+
+// block returns the number of points by which horizons and rolling origins are
+// counted: a day, else a week, else 7 points.
+func (g grid) block() int {
+	if b := g.naive(); b > 1 {
+		return b
+	}
+	return 7
+}
+
+// NaiveSeason returns the season, in points, of the default seasonal naive
+// forecast on a grid with the given step in milliseconds: a day if it is a whole
+// number of points, else a week, else 1.
+func NaiveSeason(step int64) int { return gridOf(step).naive() }
