@@ -19,14 +19,25 @@ const (
 	Experimental Stability = "EXPERIMENTAL"
 )
 
-// Metric describes one exported metric. Result metrics carry the labels of the
-// input series beside their own.
+// Scope says what the samples of a metric are about, and so who makes them.
+type Scope string
+
+// Self metrics live in the private registry. The others are rendered from
+// results and never registered.
+const (
+	PerSeries Scope = "series" // one per input series, whose labels stand beside the metric's own
+	PerSignal Scope = "signal" // one per signal, summed up over its series
+	Snapshot  Scope = "export" // one, about the snapshot that is being scraped
+	Self      Scope = "self"   // about the process
+)
+
+// Metric describes one exported metric.
 type Metric struct {
 	Name      string
 	Kind      Kind
 	Help      string
 	Labels    []string // own labels
-	Result    bool     // rendered from results, beside the input's labels
+	Scope     Scope
 	Stability Stability
 }
 
@@ -36,77 +47,77 @@ const onSchedule = " Computed on schedule."
 // dashboards and rules may use no other name.
 var Metrics = []Metric{
 	// Results, DESIGN section 7.
-	{"upid_observed_value", Gauge, "Newest complete point of the input, in its unit." + onSchedule, []string{"signal"}, true, Stable},
-	{"upid_expected_value", Gauge, "Expectation for the newest point, made before it was seen." + onSchedule, []string{"signal"}, true, Stable},
-	{"upid_expected_lower", Gauge, "Value below which the newest point would have scored 1." + onSchedule, []string{"signal"}, true, Stable},
-	{"upid_expected_upper", Gauge, "Value above which the newest point would have scored 1." + onSchedule, []string{"signal"}, true, Stable},
-	{"upid_forecast_value", Gauge, "Forecast for now + horizon, in the unit of the input." + onSchedule, []string{"signal", "horizon"}, true, Stable},
-	{"upid_forecast_lower", Gauge, "Lower bound of the forecast interval." + onSchedule, []string{"signal", "horizon"}, true, Stable},
-	{"upid_forecast_upper", Gauge, "Upper bound of the forecast interval." + onSchedule, []string{"signal", "horizon"}, true, Stable},
-	{"upid_forecast_peak_value", Gauge, "Highest forecast within the horizon." + onSchedule, []string{"signal", "horizon"}, true, Stable},
-	{"upid_forecast_confidence_ratio", Gauge, "Measured confidence in the forecast, 0 to 1." + onSchedule, []string{"signal"}, true, Stable},
-	{"upid_anomaly_score", Gauge, "How unusual the newest point is; 1 is the alert boundary." + onSchedule, []string{"signal"}, true, Stable},
-	{"upid_anomaly_active", Gauge, "1 while an anomaly is open." + onSchedule, []string{"signal", "type", "severity"}, true, Stable},
-	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, 0 to 1." + onSchedule, []string{"signal"}, true, Stable},
+	{"upid_observed_value", Gauge, "Newest complete point of the input, in its unit." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_expected_value", Gauge, "Expectation for the newest point, made before it was seen." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_expected_lower", Gauge, "Value below which the newest point would have scored 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_expected_upper", Gauge, "Value above which the newest point would have scored 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_forecast_value", Gauge, "Forecast for now + horizon, in the unit of the input." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
+	{"upid_forecast_lower", Gauge, "Lower bound of the forecast interval." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
+	{"upid_forecast_upper", Gauge, "Upper bound of the forecast interval." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
+	{"upid_forecast_peak_value", Gauge, "Highest forecast within the horizon." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
+	{"upid_forecast_confidence_ratio", Gauge, "Measured confidence in the forecast, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_anomaly_score", Gauge, "How unusual the newest point is; 1 is the alert boundary." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_anomaly_active", Gauge, "1 while an anomaly is open." + onSchedule, []string{"signal", "type", "severity"}, PerSeries, Stable},
+	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
 
 	// Live accuracy and models.
-	{"upid_model_skill_ratio", Gauge, "1 - error / error of the seasonal naive forecast on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, false, Stable},
-	{"upid_model_coverage_ratio", Gauge, "Share of held-out values inside the forecast interval, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, false, Stable},
-	{"upid_model_mase", Gauge, "Mean absolute scaled error on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, false, Stable},
-	{"upid_model_info", Gauge, "1 for each model type and its state.", []string{"model_type", "version", "stage", "state"}, false, Stable},
-	{"upid_alert_budget_ratio", Gauge, "Anomalies raised over the budget period, divided by the budget." + onSchedule, []string{"signal"}, false, Stable},
+	{"upid_model_skill_ratio", Gauge, "1 - error / error of the seasonal naive forecast on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_coverage_ratio", Gauge, "Share of held-out values inside the forecast interval, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_mase", Gauge, "Mean absolute scaled error on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_info", Gauge, "1 for each model type and its state.", []string{"model_type", "version", "stage", "state"}, Snapshot, Stable},
+	{"upid_alert_budget_ratio", Gauge, "Anomalies raised over the budget period, divided by the budget." + onSchedule, []string{"signal"}, PerSignal, Stable},
 
 	// The work queue.
-	{"upid_work_queue_length", Gauge, "Jobs waiting in the work queue.", nil, false, Stable},
-	{"upid_work_queue_capacity", Gauge, "Jobs the work queue can hold.", nil, false, Stable},
-	{"upid_work_dropped_total", Counter, "Jobs dropped from the work queue.", []string{"reason"}, false, Stable},
+	{"upid_work_queue_length", Gauge, "Jobs waiting in the work queue.", nil, Self, Stable},
+	{"upid_work_queue_capacity", Gauge, "Jobs the work queue can hold.", nil, Self, Stable},
+	{"upid_work_dropped_total", Counter, "Jobs dropped from the work queue.", []string{"reason"}, Self, Stable},
 
 	// Process and configuration.
-	{"upid_build_info", Gauge, "1, with the build in its labels.", []string{"version", "revision", "branch", "goversion", "goos", "goarch"}, false, Stable},
-	{"upid_ready", Gauge, "1 once configuration, state and listener are up, 0 before and while draining.", nil, false, Stable},
-	{"upid_config_last_reload_successful", Gauge, "1 if the newest configuration is in use, 0 if it was refused.", nil, false, Stable},
-	{"upid_config_last_reload_success_timestamp_seconds", Gauge, "When a configuration was last taken into use.", nil, false, Stable},
-	{"upid_config_hash", Gauge, "First 48 bits of the SHA-256 of the configuration in use.", nil, false, Stable},
-	{"upid_scheduler_last_heartbeat_timestamp_seconds", Gauge, "When the scheduler last went round.", nil, false, Stable},
-	{"upid_panics_recovered_total", Counter, "Panics recovered at a task boundary.", []string{"component"}, false, Stable},
+	{"upid_build_info", Gauge, "1, with the build in its labels.", []string{"version", "revision", "branch", "goversion", "goos", "goarch"}, Self, Stable},
+	{"upid_ready", Gauge, "1 once configuration, state and listener are up, 0 before and while draining.", nil, Self, Stable},
+	{"upid_config_last_reload_successful", Gauge, "1 if the newest configuration is in use, 0 if it was refused.", nil, Self, Stable},
+	{"upid_config_last_reload_success_timestamp_seconds", Gauge, "When a configuration was last taken into use.", nil, Self, Stable},
+	{"upid_config_hash", Gauge, "First 48 bits of the SHA-256 of the configuration in use.", nil, Self, Stable},
+	{"upid_scheduler_last_heartbeat_timestamp_seconds", Gauge, "When the scheduler last went round.", nil, Self, Stable},
+	{"upid_panics_recovered_total", Counter, "Panics recovered at a task boundary.", []string{"component"}, Self, Stable},
 
 	// Signals.
-	{"upid_signal_runs_total", Counter, "Passes started.", []string{"signal", "pass"}, false, Stable},
-	{"upid_signal_run_failures_total", Counter, "Passes that failed, by reason.", []string{"signal", "pass", "reason"}, false, Stable},
-	{"upid_signal_run_duration_seconds", Histogram, "Time spent in one stage of a pass.", []string{"stage"}, false, Stable},
-	{"upid_signal_last_success_timestamp_seconds", Gauge, "When a pass last succeeded.", []string{"signal", "pass"}, false, Stable},
-	{"upid_signal_last_run_duration_seconds", Gauge, "Duration of the newest pass.", []string{"signal", "pass"}, false, Stable},
-	{"upid_signal_interval_seconds", Gauge, "Configured cadence of a pass.", []string{"signal", "pass"}, false, Stable},
-	{"upid_signal_runs_skipped_total", Counter, "Slots skipped, by reason.", []string{"signal", "reason"}, false, Stable},
-	{"upid_signal_series", Gauge, "Series of a signal by state.", []string{"signal", "state"}, false, Stable},
-	{"upid_series_dropped_total", Counter, "Series left out, by reason.", []string{"signal", "reason"}, false, Stable},
-	{"upid_samples_ignored_total", Counter, "Samples left out, by reason.", []string{"signal", "reason"}, false, Stable},
+	{"upid_signal_runs_total", Counter, "Passes started.", []string{"signal", "pass"}, Self, Stable},
+	{"upid_signal_run_failures_total", Counter, "Passes that failed, by reason.", []string{"signal", "pass", "reason"}, Self, Stable},
+	{"upid_signal_run_duration_seconds", Histogram, "Time spent in one stage of a pass.", []string{"stage"}, Self, Stable},
+	{"upid_signal_last_success_timestamp_seconds", Gauge, "When a pass last succeeded.", []string{"signal", "pass"}, Self, Stable},
+	{"upid_signal_last_run_duration_seconds", Gauge, "Duration of the newest pass.", []string{"signal", "pass"}, Self, Stable},
+	{"upid_signal_interval_seconds", Gauge, "Configured cadence of a pass.", []string{"signal", "pass"}, Self, Stable},
+	{"upid_signal_runs_skipped_total", Counter, "Slots skipped, by reason.", []string{"signal", "reason"}, Self, Stable},
+	{"upid_signal_series", Gauge, "Series of a signal by state.", []string{"signal", "state"}, PerSignal, Stable},
+	{"upid_series_dropped_total", Counter, "Series left out, by reason.", []string{"signal", "reason"}, Self, Stable},
+	{"upid_samples_ignored_total", Counter, "Samples left out, by reason.", []string{"signal", "reason"}, Self, Stable},
 
 	// Upstreams.
-	{"upid_upstream_up", Gauge, "1 if the newest request to the upstream succeeded.", []string{"upstream"}, false, Stable},
-	{"upid_upstream_requests_total", Counter, "Requests sent to the upstream.", []string{"upstream", "endpoint"}, false, Stable},
-	{"upid_upstream_request_failures_total", Counter, "Requests to the upstream that failed, by reason.", []string{"upstream", "endpoint", "reason"}, false, Stable},
-	{"upid_upstream_request_duration_seconds", Histogram, "Duration of a request to the upstream, body included.", []string{"upstream", "endpoint"}, false, Stable},
-	{"upid_upstream_response_bytes", Histogram, "Decompressed size of an answer.", []string{"upstream"}, false, Stable},
-	{"upid_upstream_partial_responses_total", Counter, "Answers that were incomplete.", []string{"upstream"}, false, Stable},
-	{"upid_upstream_samples_fetched_total", Counter, "Samples decoded from answers.", []string{"upstream"}, false, Stable},
+	{"upid_upstream_up", Gauge, "1 if the newest request to the upstream succeeded.", []string{"upstream"}, Self, Stable},
+	{"upid_upstream_requests_total", Counter, "Requests sent to the upstream.", []string{"upstream", "endpoint"}, Self, Stable},
+	{"upid_upstream_request_failures_total", Counter, "Requests to the upstream that failed, by reason.", []string{"upstream", "endpoint", "reason"}, Self, Stable},
+	{"upid_upstream_request_duration_seconds", Histogram, "Duration of a request to the upstream, body included.", []string{"upstream", "endpoint"}, Self, Stable},
+	{"upid_upstream_response_bytes", Histogram, "Decompressed size of an answer.", []string{"upstream"}, Self, Stable},
+	{"upid_upstream_partial_responses_total", Counter, "Answers that were incomplete.", []string{"upstream"}, Self, Stable},
+	{"upid_upstream_samples_fetched_total", Counter, "Samples decoded from answers.", []string{"upstream"}, Self, Stable},
 
 	// Alerts.
-	{"upid_notifications_sent_total", Counter, "Alerts posted to an Alertmanager.", []string{"alertmanager"}, false, Stable},
-	{"upid_notifications_errors_total", Counter, "Alerts whose post to an Alertmanager failed.", []string{"alertmanager"}, false, Stable},
-	{"upid_notifications_dropped_total", Counter, "Alerts never posted, by reason.", []string{"alertmanager", "reason"}, false, Stable},
-	{"upid_notifications_latency_seconds", Histogram, "Duration of a post to an Alertmanager.", []string{"alertmanager"}, false, Stable},
-	{"upid_notifications_queue_length", Gauge, "Alerts waiting to be posted.", []string{"alertmanager"}, false, Stable},
-	{"upid_notifications_queue_capacity", Gauge, "Alerts the queue can hold.", []string{"alertmanager"}, false, Stable},
-	{"upid_notifications_alertmanagers_discovered", Gauge, "Alertmanagers posted to.", nil, false, Stable},
-	{"upid_notifications_last_success_timestamp_seconds", Gauge, "When a post last succeeded.", []string{"alertmanager"}, false, Stable},
-	{"upid_alerts", Gauge, "Alerts of a signal by state.", []string{"signal", "state"}, false, Stable},
+	{"upid_notifications_sent_total", Counter, "Alerts posted to an Alertmanager.", []string{"alertmanager"}, Self, Stable},
+	{"upid_notifications_errors_total", Counter, "Alerts whose post to an Alertmanager failed.", []string{"alertmanager"}, Self, Stable},
+	{"upid_notifications_dropped_total", Counter, "Alerts never posted, by reason.", []string{"alertmanager", "reason"}, Self, Stable},
+	{"upid_notifications_latency_seconds", Histogram, "Duration of a post to an Alertmanager.", []string{"alertmanager"}, Self, Stable},
+	{"upid_notifications_queue_length", Gauge, "Alerts waiting to be posted.", []string{"alertmanager"}, Self, Stable},
+	{"upid_notifications_queue_capacity", Gauge, "Alerts the queue can hold.", []string{"alertmanager"}, Self, Stable},
+	{"upid_notifications_alertmanagers_discovered", Gauge, "Alertmanagers posted to.", nil, Self, Stable},
+	{"upid_notifications_last_success_timestamp_seconds", Gauge, "When a post last succeeded.", []string{"alertmanager"}, Self, Stable},
+	{"upid_alerts", Gauge, "Alerts of a signal by state.", []string{"signal", "state"}, Self, Stable},
 
 	// Exposition and HTTP.
-	{"upid_export_series", Gauge, "Result samples on /metrics.", nil, false, Stable},
-	{"upid_export_truncated_series", Gauge, "Result series left out by the export cap.", nil, false, Stable},
-	{"upid_export_duplicate_series", Gauge, "Result samples left out because their label set was already there.", nil, false, Stable},
-	{"upid_export_render_duration_seconds", Histogram, "Time to render the results of one task.", nil, false, Stable},
-	{"upid_http_requests_total", Counter, "HTTP requests served.", []string{"handler", "code", "method"}, false, Stable},
-	{"upid_http_request_duration_seconds", Histogram, "Duration of HTTP requests served.", []string{"handler"}, false, Stable},
+	{"upid_export_series", Gauge, "Result samples on /metrics.", nil, Snapshot, Stable},
+	{"upid_export_truncated_series", Gauge, "Result series left out by the export cap.", nil, Snapshot, Stable},
+	{"upid_export_duplicate_series", Gauge, "Result samples left out because their label set was already there.", nil, Snapshot, Stable},
+	{"upid_export_render_duration_seconds", Histogram, "Time to render the results of one task.", nil, Self, Stable},
+	{"upid_http_requests_total", Counter, "HTTP requests served.", []string{"handler", "code", "method"}, Self, Stable},
+	{"upid_http_request_duration_seconds", Histogram, "Duration of HTTP requests served.", []string{"handler"}, Self, Stable},
 }

@@ -13,11 +13,11 @@ var buckets = map[string][]float64{
 	"upid_upstream_response_bytes":     prometheus.ExponentialBuckets(1024, 8, 7),   // 1 KiB to 256 MiB
 }
 
-// find returns the row of the metric called name. It panics if there is none or
-// it is of another kind: metrics exist in the table or not at all.
+// find returns the row of the self metric called name. It panics if there is
+// none or it is of another kind: metrics exist in the table or not at all.
 func find(name string, kind Kind) Metric {
 	for _, m := range Metrics {
-		if m.Name == name && m.Kind == kind && !m.Result {
+		if m.Name == name && m.Kind == kind && m.Scope == Self {
 			return m
 		}
 	}
@@ -50,4 +50,11 @@ func NewHistogramVec(reg prometheus.Registerer, name string) *prometheus.Histogr
 	}, m.Labels)
 	reg.MustRegister(v)
 	return v
+}
+
+// NewGaugeFunc registers the gauge called name of Metrics, read from f at each
+// scrape.
+func NewGaugeFunc(reg prometheus.Registerer, name string, f func() float64) {
+	m := find(name, Gauge)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, f))
 }
