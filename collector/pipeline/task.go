@@ -5,6 +5,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/upid/upid/collector/series"
@@ -13,20 +17,27 @@ import (
 // Input is what a Unit gets for one pass.
 type Input struct {
 	Series  series.Set
-	Results map[string][]series.Result // of the tasks named in After: their newest, not older than 3 × their Every
+	Results map[string][]series.Result // of the tasks named in After: their newest, unless they expired
 }
 
 // Unit is a signal, a threat model or a recommender. It does no I/O and reads
-// no clock. The pipeline never calls two methods of one Unit at once.
+// no clock.
+//
+// Step and the function that Fit returns are never called at the same time. Fit
+// may run beside Step, so it must not change what Step uses: it learns into
+// fresh state, and the function it returns swaps that in.
 type Unit interface {
-	// Fit learns from history that ends at slot.
-	Fit(ctx context.Context, slot int64, in Input) error
-	// Step takes the newest grid points, each exactly once, and says what is to
-	// be said about every series. The results belong to the caller.
+	// Fit learns from the data of a fit slot. It returns when ctx is done.
+	Fit(ctx context.Context, slot int64, in Input) (commit func(), err error)
+	// Step takes the grid points after Position, each exactly once, and says what
+	// is to be said about every series. The results belong to the caller.
 	Step(ctx context.Context, slot int64, in Input) ([]series.Result, error)
+	// Position returns the grid time of the newest point that was taken in, 0
+	// before the first commit. A commit may move it back.
+	Position() int64
 }
 
-// Task is a Unit with what it needs to know and when.
+// Task is a Unit with what it reads and when it runs.
 type Task struct {
 	Name     string
 	Queries  map[string]string // input name → PromQL
@@ -34,10 +45,136 @@ type Task struct {
 	Every    time.Duration     // cadence of the score pass, a multiple of Step
 	FitEvery time.Duration     // cadence of the fit pass
 	Step     time.Duration     // grid of the data
-	Offset   time.Duration     // how long a grid point may take to be complete
+	Offset   time.Duration     // how long a grid point takes to be complete
 	History  time.Duration     // how far back a fit looks
-	Key      string            // equal Key = equal task: a reload keeps it running
+	Key      string            // a reload keeps a task running whose Name and Key are unchanged
 	Unit     Unit
+}
+
+func (t *Task) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("task %q: "+format, append([]any{t.Name}, args...)...))
+	}
+	if t.Name == "" {
+		bad("no name")
+	}
+	if len(t.Queries) == 0 {
+		bad("no queries")
+	}
+	if t.Unit == nil {
+		bad("no unit")
+	}
+	if t.Step < time.Millisecond || t.Step%time.Millisecond != 0 {
+		bad("step: %v, want whole milliseconds", t.Step)
+	} else if t.Every < t.Step || t.Every%t.Step != 0 {
+		bad("every: %v, want a multiple of step %v", t.Every, t.Step)
+	}
+	if t.FitEvery < t.Every {
+		bad("fit every: %v, want at least %v", t.FitEvery, t.Every)
+	}
+	if t.History < t.Step {
+		bad("history: %v, want at least one step", t.History)
+	}
+	if t.Offset < 0 {
+		bad("offset: %v, want at least 0", t.Offset)
+	}
+	return errors.Join(errs...)
+}
+
+// A Pass is one of the two cadences of a task.
+type Pass string
+
+// The score pass takes the newest points, the fit pass history.
+const (
+	Score Pass = "score"
+	Fit   Pass = "fit"
+)
+
+func (t *Task) every(p Pass) time.Duration {
+	if p == Fit {
+		return t.FitEvery
+	}
+	return t.Every
+}
+
+// Slot returns the newest slot of the pass at or before now (both Unix
+// milliseconds). Slots lie on the grid of multiples of the cadence, shifted by a
+// hash of the name, so that tasks spread out and replicas agree:
+//
+//	slot = k·every + hash(name) mod every
+func (t *Task) Slot(p Pass, now int64) int64 {
+	every := t.every(p).Milliseconds()
+	h := fnv.New64a()
+	h.Write([]byte(t.Name)) // never fails
+	shift := int64(h.Sum64() % uint64(every))
+	return floor(now-shift, every) + shift
+}
+
+// complete returns the newest grid time that is complete at slot.
+func (t *Task) complete(slot int64) int64 {
+	return floor(slot-t.Offset.Milliseconds(), t.Step.Milliseconds())
+}
+
+// floor returns the largest multiple of m that is not above x, for m > 0.
+func floor(x, m int64) int64 {
+	r := x % m
+	if r < 0 {
+		r += m
+	}
+	return x - r
+}
+
+// checkTasks validates every task and the graph of After.
+func checkTasks(tasks []Task) error {
+	var errs []error
+	after := map[string][]string{}
+	for i := range tasks {
+		errs = append(errs, tasks[i].validate())
+		if _, dup := after[tasks[i].Name]; dup {
+			errs = append(errs, fmt.Errorf("task %q: the name is used twice", tasks[i].Name))
+		}
+		after[tasks[i].Name] = tasks[i].After
+	}
+	const visiting, done = 1, 2
+	state := map[string]int{}
+	var visit func(name string, path []string) error
+	visit = func(name string, path []string) error {
+		switch state[name] {
+		case visiting:
+			return fmt.Errorf("task %q: after: a cycle through %v", name, path)
+		case done:
+			return nil
+		}
+		state[name] = visiting
+		for _, dep := range after[name] {
+			if _, ok := after[dep]; !ok {
+				return fmt.Errorf("task %q: after: no task %q", name, dep)
+			}
+			if err := visit(dep, append(path, dep)); err != nil {
+				return err
+			}
+		}
+		state[name] = done
+		return nil
+	}
+	for _, t := range tasks {
+		if err := visit(t.Name, []string{t.Name}); err != nil {
+			errs = append(errs, err)
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// inputs returns the input names of the queries in a fixed order.
+func (t *Task) inputs() []string {
+	names := make([]string, 0, len(t.Queries))
+	for n := range t.Queries {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Source answers queries. It is safe for concurrent use and returns when ctx is
@@ -48,11 +185,14 @@ type Source interface {
 	Query(ctx context.Context, expr string, start, end, step int64) (series.Data, error)
 }
 
-// Sink takes all results of one task and slot. Writing a later slot replaces
-// the earlier. Drop forgets a task that was removed or whose results are too
-// old. It must not block for long and must not keep or change rs after it
-// returns unless it copies.
+// Sink takes all results of one task and slot; a later slot replaces the
+// earlier. Calls for one task do not overlap. A sink must not block for long and
+// must not change rs.
 type Sink interface {
 	Write(ctx context.Context, task string, slot int64, rs []series.Result) error
+	// Expire says that the newest results are too old to be shown. Nothing is
+	// known about the task for now; what was true may still be.
+	Expire(task string)
+	// Drop says that the task was removed from the configuration.
 	Drop(task string)
 }

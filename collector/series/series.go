@@ -63,6 +63,9 @@ type Data struct {
 	Partial  bool
 	Warnings []string // why it is partial, or what was left out
 	Infos    []string // remarks on the expression; the data are whole
+	// What was left out, by reason; nil when nothing was.
+	Dropped map[string]int // whole series: limit, invalid, duplicate, label_length, utf8
+	Ignored map[string]int // single samples: nan, inf, duplicate, out_of_order, histogram
 }
 
 // Set holds the series of a task's queries by input name: "value", or

@@ -1,0 +1,327 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// staleAfter is how many score intervals results are shown without a newer one:
+// a missed slot or two is a hiccup, the third says that nothing is known.
+const staleAfter = 3
+
+// heartbeat is the longest the scheduler sleeps, so that it notices a clock that
+// jumped or a process that was stopped and continued.
+const heartbeat = 5 * time.Second
+
+// Options say what a Pipeline works with.
+type Options struct {
+	Source        Source
+	Sinks         []Sink
+	Workers       int // passes at once, at least 2: one stays free for scoring; default 4
+	QueueCapacity int // default 1,000; raised to the number of tasks
+	Registerer    prometheus.Registerer
+	Logger        *slog.Logger
+}
+
+// Pipeline schedules and runs tasks.
+type Pipeline struct {
+	source Source
+	sinks  []Sink
+	log    *slog.Logger
+	m      *metrics
+	queue  *queue
+	work   int
+	wake   chan struct{} // buffered by one: the tasks changed
+
+	mu    sync.Mutex // guards tasks and the schedule inside entries
+	tasks map[string]*entry
+}
+
+// entry is a task that is scheduled. Locks are taken in the order Pipeline.mu,
+// unit, results.
+type entry struct {
+	Task
+	ctx    context.Context // ends when the task is removed
+	cancel context.CancelFunc
+
+	// Guarded by Pipeline.mu.
+	due     map[Pass]int64 // when each pass is next looked at
+	running map[Pass]bool
+	fails   int // fits that failed in a row
+
+	unit sync.Mutex // held while Step or a commit runs
+
+	results sync.Mutex // guards what follows, and is held while sinks are called
+	removed bool
+	newest  []series.Result
+	slot    int64 // of newest; 0 = none or expired
+	lastErr map[Pass]string
+}
+
+// New returns a Pipeline without tasks.
+func New(o Options) (*Pipeline, error) {
+	if o.Source == nil || o.Registerer == nil || o.Logger == nil {
+		return nil, errors.New("pipeline: Source, Registerer and Logger are required")
+	}
+	if o.Workers == 0 {
+		o.Workers = 4
+	}
+	if o.Workers < 2 {
+		return nil, fmt.Errorf("pipeline: %d workers, want at least 2", o.Workers)
+	}
+	if o.QueueCapacity <= 0 {
+		o.QueueCapacity = 1000
+	}
+	p := &Pipeline{
+		source: o.Source, sinks: o.Sinks, log: o.Logger, work: o.Workers,
+		queue: newQueue(o.QueueCapacity, o.Workers-1),
+		wake:  make(chan struct{}, 1),
+		tasks: map[string]*entry{},
+	}
+	p.m = newMetrics(o.Registerer, p.queue)
+	return p, nil
+}
+
+// Apply makes tasks the set of running tasks. A task whose Name and Key are
+// unchanged keeps running with its state; others are stopped and started afresh.
+// On error nothing changes.
+func (p *Pipeline) Apply(tasks []Task) error {
+	if err := checkTasks(tasks); err != nil {
+		return err
+	}
+	now := time.Now().UnixMilli()
+	p.mu.Lock()
+	next := make(map[string]*entry, len(tasks))
+	for _, t := range tasks {
+		if old := p.tasks[t.Name]; old != nil && old.Key == t.Key {
+			next[t.Name] = old
+			continue
+		}
+		e := &entry{
+			Task: t, running: map[Pass]bool{}, lastErr: map[Pass]string{},
+			due: map[Pass]int64{Fit: t.Slot(Fit, now), Score: t.Slot(Score, now) + t.Every.Milliseconds()},
+		}
+		e.ctx, e.cancel = context.WithCancel(context.Background())
+		next[t.Name] = e
+	}
+	for name, old := range p.tasks {
+		if next[name] != old {
+			p.retire(old, next[name] != nil)
+		}
+	}
+	p.tasks = next
+	p.queue.grow(len(tasks))
+	for _, e := range next {
+		p.m.add(&e.Task)
+	}
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// retire stops a task. A replaced one leaves its results to its successor, which
+// writes over them. The caller holds p.mu.
+func (p *Pipeline) retire(e *entry, replaced bool) {
+	e.cancel()
+	p.queue.remove(e)
+	e.results.Lock()
+	defer e.results.Unlock()
+	e.removed = true
+	if replaced {
+		return
+	}
+	for _, s := range p.sinks {
+		s.Drop(e.Name)
+	}
+	p.m.remove(e.Name)
+}
+
+// Run schedules passes until ctx is done, then waits for the running ones to
+// return.
+func (p *Pipeline) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for range p.work {
+		wg.Go(func() {
+			for {
+				j, ok := p.queue.pop()
+				if !ok {
+					return
+				}
+				p.runJob(ctx, j)
+				p.queue.done(j)
+			}
+		})
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			p.queue.close()
+			wg.Wait()
+			return nil
+		case <-p.wake:
+		case <-timer.C:
+		}
+		timer.Reset(p.schedule(time.Now()))
+	}
+}
+
+// schedule queues every pass that is due, expires old results and returns how
+// long to sleep.
+func (p *Pipeline) schedule(now time.Time) time.Duration {
+	p.m.heartbeat.SetToCurrentTime()
+	ms := now.UnixMilli()
+	sleep := heartbeat
+	p.mu.Lock()
+	var jobs []job
+	for _, e := range p.tasks {
+		for _, pass := range []Pass{Fit, Score} {
+			every := e.every(pass).Milliseconds()
+			if e.due[pass]-ms > every { // the clock was set back
+				e.due[pass] = e.Slot(pass, ms) + every
+			}
+			if due := e.due[pass]; due <= ms {
+				// After a pause only the newest slot is run; the passes in between
+				// are skipped, their grid points are not.
+				slot := e.Slot(pass, ms)
+				e.due[pass] = slot + every
+				p.m.skip(e.Name, "overrun", max(0, (slot-due)/every))
+				switch {
+				case e.running[pass]:
+					p.m.skip(e.Name, "overrun", 1)
+				case pass == Fit || e.Unit.Position() > 0: // nothing is scored before the first fit
+					jobs = append(jobs, job{e, pass, slot})
+				}
+			}
+			sleep = min(sleep, time.Duration(e.due[pass]-ms)*time.Millisecond)
+		}
+		p.expire(e, ms)
+	}
+	p.mu.Unlock()
+	for _, j := range jobs {
+		p.push(j)
+	}
+	return max(sleep, time.Millisecond)
+}
+
+func (p *Pipeline) push(j job) {
+	switch gone, why := p.queue.push(j); why {
+	case "superseded":
+		p.m.skip(gone.task.Name, "overrun", 1)
+	case "queue_full":
+		p.m.dropped.WithLabelValues(why).Inc()
+		p.log.Warn("work queue full, fit dropped", "signal", gone.task.Name)
+		p.retryFit(gone.task)
+	}
+}
+
+// expire tells the sinks, once, that the newest results became too old.
+func (p *Pipeline) expire(e *entry, now int64) {
+	e.results.Lock()
+	defer e.results.Unlock()
+	if e.slot == 0 || now-e.slot <= staleAfter*e.Every.Milliseconds() {
+		return
+	}
+	e.newest, e.slot = nil, 0
+	p.log.Warn("results expired", "signal", e.Name, "max_age", staleAfter*e.Every)
+	for _, s := range p.sinks {
+		s.Expire(e.Name)
+	}
+}
+
+// runJob runs one job at the boundary where errors end: here they are counted
+// and logged, and panics recovered.
+func (p *Pipeline) runJob(ctx context.Context, j job) {
+	e := j.task
+	now := time.Now().UnixMilli()
+	p.mu.Lock()
+	late := j.pass == Score && now >= j.slot+e.Every.Milliseconds()
+	busy := e.running[j.pass]
+	if !late && !busy {
+		e.running[j.pass] = true
+	}
+	p.mu.Unlock()
+	if late || busy {
+		p.m.skip(e.Name, "overrun", 1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.every(j.pass))
+	defer cancel()
+	defer context.AfterFunc(e.ctx, cancel)()
+
+	start := time.Now()
+	err := p.run(ctx, e, j.pass, j.slot)
+	took := time.Since(start)
+
+	p.mu.Lock()
+	e.running[j.pass] = false
+	p.mu.Unlock()
+	if e.ctx.Err() != nil {
+		return // removed while it ran: nobody waits for the outcome
+	}
+	p.m.finish(e.Name, j.pass, took, err, time.Now())
+	if j.pass == Fit {
+		p.fitDone(e, err)
+	}
+	p.logOutcome(e, j, took, err)
+}
+
+// logOutcome logs an error when it differs from the last one of the pass, and
+// the recovery from it. Every one is counted.
+func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
+	e.results.Lock()
+	last := e.lastErr[j.pass]
+	msg := ""
+	if err != nil {
+		msg = err.Error()
+	}
+	e.lastErr[j.pass] = msg
+	e.results.Unlock()
+	attrs := []any{"signal", e.Name, "pass", string(j.pass), "slot", time.UnixMilli(j.slot).UTC().Format(time.RFC3339), "took", took.Round(time.Millisecond)}
+	switch {
+	case err != nil && msg != last:
+		p.log.Error("pass failed", append(attrs, "err", err)...)
+	case err == nil && last != "":
+		p.log.Info("pass recovered", attrs...)
+	default:
+		p.log.Debug("pass finished", attrs...)
+	}
+}
+
+// fitDone lets a score pass catch up from the fit slot at once, or plans another
+// try.
+func (p *Pipeline) fitDone(e *entry, err error) {
+	if err != nil {
+		p.retryFit(e)
+		return
+	}
+	p.mu.Lock()
+	e.fails = 0
+	busy := e.running[Score]
+	p.mu.Unlock()
+	if !busy {
+		p.push(job{e, Score, e.Slot(Score, time.Now().UnixMilli())})
+	}
+}
+
+// retryFit plans another fit after Every, doubled with each failure up to
+// FitEvery, for the newest fit slot at that time.
+func (p *Pipeline) retryFit(e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wait := min(e.Every<<min(e.fails, 16), e.FitEvery)
+	e.fails++
+	e.due[Fit] = min(e.due[Fit], time.Now().Add(wait).UnixMilli())
+}
