@@ -1,0 +1,40 @@
+package detect
+
+import "math"
+
+// A scale tracks how far values usually lie from the expectation: the mean
+// absolute residual, overall and by hour of the day.
+type scale struct {
+	all  float64
+	hour [24]float64 // 0 until that hour was seen
+}
+
+const (
+	// An hour may be at most that much calmer than the whole day, so that one
+	// silent hour does not make its first twitch an alert.
+	calmestHour = 0.3
+	// What float64 can still tell apart from rounding, relative to the level.
+	resolution = 1e-9
+	// The least scale of all; only a series of zeros gets there.
+	tiny = 1e-300
+)
+
+// at returns the scale for an hour of the day: the geometric mean of the hour's
+// and the overall scale, never below 1e-9 of the level, always > 0.
+func (s *scale) at(hour int, level float64) float64 {
+	v := s.all
+	if h := s.hour[hour]; h > 0 {
+		v = math.Sqrt(max(h, calmestHour*s.all)) * math.Sqrt(s.all)
+	}
+	return max(v, resolution*math.Abs(level), tiny)
+}
+
+// learn takes an absolute residual with weight g overall and gh in its hour.
+func (s *scale) learn(abs float64, hour int, g, gh float64) {
+	s.all += g * (abs - s.all)
+	if s.hour[hour] == 0 {
+		s.hour[hour] = abs
+		return
+	}
+	s.hour[hour] += gh * (abs - s.hour[hour])
+}

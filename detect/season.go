@@ -1,0 +1,129 @@
+package detect
+
+import (
+	"math"
+	"time"
+)
+
+// A season is the usual day: a level for every bin of local time, learned from
+// bin means, one day after the other.
+type season struct {
+	loc   *time.Location
+	width int64     // of a bin, ms
+	level []float64 // by bin
+	days  []uint8   // days that level rests on, up to seasonMemory
+
+	spread float64 // usual |bin mean − level|
+
+	cur  int64 // local bin number since 1970 that is being filled
+	sum  float64
+	n    int64
+	zone int64 // offset of local time valid within quarter
+	qtr  int64 // number of the quarter of an hour that zone was looked up for
+}
+
+const (
+	dayMS     = int64(24 * time.Hour / time.Millisecond)
+	hourMS    = int64(time.Hour / time.Millisecond)
+	quarterMS = int64(15 * time.Minute / time.Millisecond)
+
+	// Bins of 5 minutes, or of one step where that is longer.
+	seasonBin = int64(5 * time.Minute / time.Millisecond)
+	// A level is the mean of its first five days, then moves by a fifth a day: a
+	// lasting change is known to ⅔ after five days, a bad day forgotten to ⅓.
+	seasonMemory = 5
+	// A bin is used once it was seen on that many days.
+	seasonDays = 2
+	// One day moves a level by no more than that many usual spreads, before the gain.
+	seasonClip = 3
+)
+
+func newSeason(step int64, loc *time.Location) season {
+	width := max(step, seasonBin)
+	n := max(1, int((dayMS+width/2)/width))
+	return season{
+		loc: loc, width: width, level: make([]float64, n), days: make([]uint8, n),
+		spread: 0, cur: math.MinInt64, sum: 0, n: 0, zone: 0, qtr: math.MinInt64,
+	}
+}
+
+// local returns t in local time, as milliseconds since 1970 there.
+func (s *season) local(t int64) int64 {
+	if q := floorDiv(t, quarterMS); q != s.qtr {
+		_, off := time.UnixMilli(t).In(s.loc).Zone()
+		s.qtr, s.zone = q, int64(off)*1000
+	}
+	return t + s.zone
+}
+
+// at returns the level at local time lt, interpolated between the centres of
+// bins. ok is false until the bins around were seen on two days.
+func (s *season) at(lt int64) (level float64, ok bool) {
+	b := s.index(lt)
+	frac := float64(floorMod(floorMod(lt, dayMS), s.width))/float64(s.width) - 0.5
+	other := b + 1
+	if frac < 0 {
+		other = b - 1
+	}
+	other = (other + len(s.level)) % len(s.level)
+	if s.days[b] < seasonDays || s.days[other] < seasonDays {
+		return 0, false
+	}
+	f := math.Abs(frac)
+	return (1-f)*s.level[b] + f*s.level[other], true
+}
+
+func (s *season) index(lt int64) int {
+	return int(floorMod(lt, dayMS)/s.width) % len(s.level)
+}
+
+// learn adds x at local time lt. When lt is in a new bin the one before is
+// closed first: call learn after at.
+func (s *season) learn(lt int64, x float64) {
+	if b := floorDiv(lt, s.width); b != s.cur {
+		s.close()
+		s.cur = b
+	}
+	s.sum += x
+	s.n++
+}
+
+// close moves the level of the bin being filled towards its mean.
+func (s *season) close() {
+	if s.n == 0 {
+		return
+	}
+	mean := s.sum / float64(s.n)
+	s.sum, s.n = 0, 0
+	i := s.index(s.cur * s.width)
+	d := mean - s.level[i]
+	switch n := s.days[i]; {
+	case n == 0:
+		s.level[i] = mean
+	default:
+		limit := math.Inf(1)
+		if n >= seasonDays && s.spread > 0 {
+			limit = seasonClip * s.spread
+		}
+		s.level[i] += min(max(d, -limit), limit) / float64(min(n+1, seasonMemory))
+		dev := math.Abs(d)
+		if s.spread > 0 {
+			s.spread += (min(dev, 3*s.spread) - s.spread) / float64(len(s.level))
+		} else {
+			s.spread = dev
+		}
+	}
+	if s.days[i] < seasonMemory {
+		s.days[i]++
+	}
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+func floorMod(a, b int64) int64 { return a - floorDiv(a, b)*b }

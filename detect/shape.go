@@ -1,0 +1,100 @@
+package detect
+
+import "math"
+
+// A shape compares the last eight standardised residuals with how such runs
+// usually look: their Mahalanobis norm √(xᵀC⁻¹x / 8) under a discounted
+// covariance C. Residuals that are each in order but do not belong together
+// stand out. It is an online relative of Sub-PCA.
+type shape struct {
+	x    [lags]float64       // newest first
+	cov  [lags][lags]float64 // lower triangle of C
+	chol [lags][lags]float64 // Cholesky factor of C + ridge, some points old
+}
+
+const (
+	lags = 8
+	// Residuals beyond that many scales count as that.
+	shapeClip = 30
+	// Added to the diagonal, relative to its mean: keeps the factor real.
+	shapeRidge = 1e-3
+)
+
+func newShape() shape {
+	var s shape
+	for i := range lags {
+		s.cov[i][i], s.chol[i][i] = 1, 1
+	}
+	return s
+}
+
+// push puts the newest standardised residual in.
+func (s *shape) push(z float64) {
+	copy(s.x[1:], s.x[:lags-1])
+	s.x[0] = min(max(z, -shapeClip), shapeClip)
+}
+
+// norm returns the Mahalanobis norm of the last residuals, by forward
+// substitution: 36 multiplications.
+func (s *shape) norm() float64 {
+	var y [lags]float64
+	sum := 0.0
+	for i := range lags {
+		v := s.x[i]
+		for j := range i {
+			v -= s.chol[i][j] * y[j]
+		}
+		y[i] = v / s.chol[i][i]
+		sum += y[i] * y[i]
+	}
+	return math.Sqrt(sum / lags)
+}
+
+// largest returns the greatest |residual| in x.
+func (s *shape) largest() float64 {
+	m := 0.0
+	for _, v := range s.x {
+		m = max(m, math.Abs(v))
+	}
+	return m
+}
+
+// learn moves the covariance towards the newest run with gain g.
+func (s *shape) learn(g float64) {
+	for i := range lags {
+		for j := range i + 1 {
+			s.cov[i][j] += g * (s.x[i]*s.x[j] - s.cov[i][j])
+		}
+	}
+}
+
+// factor brings chol up to date. A covariance that is not positive definite
+// leaves it as it was.
+func (s *shape) factor() {
+	trace := 0.0
+	for i := range lags {
+		trace += s.cov[i][i]
+	}
+	ridge := shapeRidge * trace / lags
+	var l [lags][lags]float64
+	for i := range lags {
+		for j := range i + 1 {
+			v := s.cov[i][j]
+			if i == j {
+				v += ridge
+			}
+			for k := range j {
+				v -= l[i][k] * l[j][k]
+			}
+			if i != j {
+				l[i][j] = v / l[j][j]
+				continue
+			}
+			if v <= 0 {
+				return
+			}
+			l[i][i] = math.Sqrt(v)
+		}
+	}
+	s.chol = l
+}

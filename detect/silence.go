@@ -1,0 +1,68 @@
+package detect
+
+// A flat counts how long a value has not changed, against the longest such run
+// of a series that nearly always changes.
+type flat struct {
+	length  float64 // points in the current run of equal values
+	longest float64 // the record, which fades by 1e-4 a run
+	changes float64 // how often the value changed
+}
+
+const (
+	// A flat line is four times the record, and at least twenty points.
+	flatRatio, flatLeast = 4, 20
+	// Only of series of more than that many points, of which 8 in 10 changed.
+	flatAfter, flatChanging = 500, 0.8
+	// The record of runs and gaps fades that much at each new one.
+	recordFade = 0.9999
+)
+
+// run counts the newest value and returns the length of the run it ended, 0 if
+// it ended none.
+func (f *flat) run(same bool, seen int64) float64 {
+	if same && seen > 0 {
+		f.length++
+		return 0
+	}
+	ended := f.length
+	f.length = 1
+	if seen > 0 {
+		f.changes++
+	}
+	return ended
+}
+
+// score returns the length of the run over the length of a flat line.
+func (f *flat) score(seen int64) float64 {
+	if seen <= flatAfter || f.changes <= flatChanging*float64(seen) {
+		return 0
+	}
+	return f.length / max(flatRatio*f.longest, flatLeast)
+}
+
+// learn takes the length of a run that ended, 0 if none did.
+func (f *flat) learn(ended float64) {
+	if ended > 0 {
+		f.longest = max(f.longest*recordFade, ended)
+	}
+}
+
+// A gap compares the time without a value with the longest such time so far.
+type gap struct {
+	longest float64 // ms between two values, fades as the record of runs
+}
+
+const (
+	// A gap is three times the longest one known, and at least five steps.
+	gapRatio, gapLeast = 3, 5
+	// Nothing is said of gaps before that many points.
+	gapAfter = 100
+)
+
+// score returns since over the length of a gap worth mentioning; both in ms.
+func (g *gap) score(since, step float64) float64 {
+	return since / max(gapRatio*g.longest, gapLeast*step)
+}
+
+// learn takes the time between two values.
+func (g *gap) learn(since float64) { g.longest = max(g.longest*recordFade, since) }

@@ -1,0 +1,202 @@
+package detect
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// The encoding: the magic with its version, the step in ms, the fields in the
+// order of walk, and a CRC-32C of all before it. Its length follows from the
+// step, so nothing in it is a length to be trusted.
+const (
+	stateMagic = "upid.stream.1\n"
+	stateTail  = 4 // bytes of the checksum
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A codec walks the fields of a state, writing them or reading them.
+type codec struct {
+	b    []byte
+	read bool
+	err  error
+}
+
+// u64 writes or reads eight bytes.
+func (c *codec) u64(v uint64) uint64 {
+	if !c.read {
+		c.b = binary.LittleEndian.AppendUint64(c.b, v)
+		return v
+	}
+	if len(c.b) < 8 {
+		c.err = errors.New("too short")
+		c.b = nil
+		return 0
+	}
+	v = binary.LittleEndian.Uint64(c.b)
+	c.b = c.b[8:]
+	return v
+}
+
+// f64 walks finite numbers.
+func (c *codec) f64(fields ...*float64) {
+	for _, f := range fields {
+		*f = math.Float64frombits(c.u64(math.Float64bits(*f)))
+		if c.read && (math.IsNaN(*f) || math.IsInf(*f, 0)) {
+			c.fail("not finite")
+		}
+	}
+}
+
+// i64 walks whole numbers of at least low and less than high.
+func (c *codec) i64(f *int64, low, high int64) {
+	*f = int64(c.u64(uint64(*f)))
+	if c.read && (*f < low || *f >= high) {
+		c.fail("out of range")
+	}
+}
+
+// count walks an int as i64 does.
+func (c *codec) count(f *int, high int) {
+	v := int64(*f)
+	c.i64(&v, 0, int64(high))
+	*f = int(v)
+}
+
+func (c *codec) flag(f *bool) {
+	v := 0
+	if *f {
+		v = 1
+	}
+	c.count(&v, 2)
+	*f = v == 1
+}
+
+// fail keeps the first error.
+func (c *codec) fail(what string) {
+	if c.err == nil {
+		c.err = errors.New(what)
+	}
+}
+
+// walk visits every field that is not given by the options.
+func (s *stream) walk(c *codec) {
+	c.i64(&s.seen, 0, math.MaxInt64)
+	c.i64(&s.last, math.MinInt64, math.MaxInt64)
+	c.i64(&s.seenAt, math.MinInt64, math.MaxInt64)
+	c.f64(&s.value)
+	s.expect.walk(c)
+	c.f64(&s.scale.all)
+	for i := range s.scale.hour {
+		c.f64(&s.scale.hour[i])
+	}
+	c.f64(&s.span.low, &s.span.high)
+	for i := range s.window {
+		s.window[i].walk(c)
+	}
+	s.shape.walk(c)
+	c.f64(&s.burst.short, &s.burst.long)
+	c.f64(&s.flat.length, &s.flat.longest, &s.flat.changes)
+	c.f64(&s.gap.longest)
+	for i := range s.tail {
+		s.tail[i].walk(c)
+	}
+}
+
+func (e *expectation) walk(c *codec) {
+	e.season.walk(c)
+	c.f64(&e.local, &e.slow, &e.offset, &e.drift)
+	for i := range e.err {
+		c.f64(&e.err[i])
+	}
+	c.flag(&e.fitted)
+}
+
+func (s *season) walk(c *codec) {
+	for i := range s.level {
+		c.f64(&s.level[i])
+		d := int(s.days[i])
+		c.count(&d, seasonMemory+1)
+		s.days[i] = uint8(d)
+	}
+	c.f64(&s.spread)
+	c.i64(&s.cur, math.MinInt64, math.MaxInt64)
+	c.f64(&s.sum)
+	c.i64(&s.n, 0, math.MaxInt64)
+}
+
+func (w *window) walk(c *codec) {
+	for i := range w.blocks {
+		c.f64(&w.blocks[i])
+	}
+	c.count(&w.pos, len(w.blocks))
+	c.count(&w.fill, w.per+1)
+	c.f64(&w.sum)
+	c.count(&w.n, w.per*len(w.blocks)+1)
+	c.f64(&w.scale)
+}
+
+func (s *shape) walk(c *codec) {
+	for i := range lags {
+		c.f64(&s.x[i])
+		for j := range i + 1 {
+			c.f64(&s.cov[i][j], &s.chol[i][j])
+		}
+		if c.read && !(s.chol[i][i] > 0) {
+			c.fail("covariance is singular")
+		}
+	}
+}
+
+func (h *tail) walk(c *codec) {
+	for i := range h.weight {
+		v := float64(h.weight[i])
+		c.f64(&v)
+		if c.read && (v < 0 || v > math.MaxFloat32) {
+			c.fail("weight out of range")
+		}
+		h.weight[i] = float32(v)
+	}
+	c.f64(&h.total, &h.level)
+	if c.read && !(h.level > 0) {
+		c.fail("level out of range")
+	}
+}
+
+// AppendState implements Scorer.
+func (s *stream) AppendState(b []byte) []byte {
+	start := len(b)
+	c := codec{b: append(b, stateMagic...), read: false, err: nil}
+	c.u64(uint64(s.o.Step.Milliseconds()))
+	s.walk(&c)
+	return binary.LittleEndian.AppendUint32(c.b, crc32.Checksum(c.b[start:], castagnoli))
+}
+
+// LoadState implements Scorer. The state must come from a stream with the same
+// step; the other options may differ.
+func (s *stream) LoadState(b []byte) error {
+	body := len(b) - stateTail
+	if body < len(stateMagic) || string(b[:len(stateMagic)]) != stateMagic {
+		return errors.New("load state: not a state of this version of the stream detector")
+	}
+	if binary.LittleEndian.Uint32(b[body:]) != crc32.Checksum(b[:body], castagnoli) {
+		return errors.New("load state: checksum mismatch")
+	}
+	c := codec{b: b[len(stateMagic):body], read: true, err: nil}
+	if step := int64(c.u64(0)); c.err == nil && step != s.o.Step.Milliseconds() {
+		return fmt.Errorf("load state: made for a step of %d ms, want %d ms", step, s.o.Step.Milliseconds())
+	}
+	n := makeStream(s.o)
+	n.walk(&c)
+	if c.err == nil && len(c.b) > 0 {
+		c.fail("too long")
+	}
+	if c.err != nil {
+		return fmt.Errorf("load state: %w", c.err)
+	}
+	*s = *n
+	return nil
+}

@@ -1,0 +1,194 @@
+package detect
+
+import (
+	"math"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// A stream is the one-pass scorer. It predicts the newest value, looks at how
+// the prediction missed in several views (the residual up and down, its means
+// over 10 minutes, 1 hour and 6 hours, its variance, the shape of the last
+// eight, a flat line, a gap) and divides each by the level that this series
+// itself seldom exceeds. The greatest quotient is the score. Then it learns from
+// a clipped value, so that an anomaly teaches it little.
+//
+// Half-lives count observed points; the season goes by time. Time O(1) a point
+// (about 0.3 µs), no allocation; memory fixed by the step.
+type stream struct {
+	o     Options
+	step  float64 // ms
+	gain  gains
+	every int64 // points between two looks at the tails
+	daily int64 // points in a day
+
+	seen   int64   // values observed
+	last   int64   // time of the newest Step
+	seenAt int64   // time of the newest value
+	value  float64 // the newest value
+
+	expect expectation
+	scale  scale
+	span   span
+	window [windows]window
+	shape  shape
+	burst  burst
+	flat   flat
+	gap    gap
+	tail   [tailed]tail
+}
+
+// gains are the weights of the newest point in the discounted means: a half-life
+// of a day, of three, of five, for the scale of one hour of the day, and of half
+// an hour.
+type gains struct{ day, threeDays, fiveDays, hour, halfHour float64 }
+
+const (
+	// Nothing is scored before that many values.
+	warmPoints = 60
+	// Values beyond that count as that, so that differences stay finite.
+	hugest = 1e300
+	// Residuals beyond that many scales count as that.
+	zMax = 1e6
+)
+
+func newStream(o Options) (Scorer, error) { return makeStream(o), nil }
+
+func makeStream(o Options) *stream {
+	step := float64(o.Step.Milliseconds())
+	day := float64(dayMS) / step
+	g := halfLife(max(24, day))
+	s := &stream{
+		o: o, step: step, every: 0, daily: max(1, int64(day)),
+		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
+		seen: 0, last: 0, seenAt: 0, value: 0,
+		expect: newExpectation(o), scale: scale{}, span: span{},
+		window: [windows]window{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{},
+	}
+	s.every = max(20, s.daily/24)
+	for i := range s.tail {
+		s.tail[i].level = unknownLevel
+	}
+	for i, m := range windowMS {
+		s.window[i] = newWindow(int(max(windowLeast[i], m/step)))
+	}
+	return s
+}
+
+func (s *stream) warm() bool { return s.seen >= warmPoints }
+
+// Step implements Scorer. A time not after the one before is neither scored nor
+// learned. An infinite value is a missing one.
+func (s *stream) Step(t int64, v float64) series.Score {
+	if math.IsInf(v, 0) {
+		v = math.NaN()
+	}
+	switch {
+	case s.seen > 0 && t <= s.last:
+		return unknown(v)
+	case math.IsNaN(v):
+		return s.missed(t)
+	}
+	return s.observe(t, min(max(v, -hugest), hugest))
+}
+
+// unknown is the score of v when nothing can be said.
+func unknown(v float64) series.Score {
+	nan := math.NaN()
+	return series.Score{Observed: v, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0, Type: ""}
+}
+
+// missed scores a grid point that has no value. Nothing is learned from it.
+func (s *stream) missed(t int64) series.Score {
+	sc := unknown(math.NaN())
+	if s.seen == 0 {
+		return sc
+	}
+	s.last = t
+	if !s.warm() {
+		return sc
+	}
+	lt := s.expect.season.local(t)
+	sc.Expected = s.expect.at(lt).value
+	sc.Lower, sc.Upper = s.band(sc.Expected, s.scale.at(hourOf(lt), s.expect.slow))
+	sc.Value = 0
+	if s.seen > gapAfter {
+		sc.Value = s.gap.score(float64(t-s.seenAt), s.step) / margin
+	}
+	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value)
+	if sc.Value >= 1 {
+		sc.Type = series.TypeMissing
+	}
+	return sc
+}
+
+// observe scores the value x and learns from it.
+func (s *stream) observe(t int64, x float64) series.Score {
+	if s.seen == 0 {
+		s.seenAt, s.value = t, x
+		s.expect.local, s.expect.slow = x, x
+		s.span = span{low: x, high: x}
+	}
+	lt := s.expect.season.local(t)
+	p := s.expect.at(lt)
+	l := s.look(lt, p, x)
+	ended := s.flat.run(x == s.value, s.seen)
+	view, value := s.judge(&l)
+
+	sc := unknown(x)
+	sc.Expected = p.value
+	if s.warm() {
+		sc.Lower, sc.Upper = s.band(p.value, l.scale)
+		sc.Value = value
+		sc.Confidence = s.confidence(view, value)
+		if value >= 1 {
+			sc.Type = classify(view, l.z)
+		}
+	}
+
+	s.learn(lt, p, &l)
+	ordinary := value < 1 || !s.warm()
+	if ordinary {
+		s.flat.learn(ended)
+		s.gap.learn(float64(t - s.seenAt))
+	}
+	s.span.learn(x, ordinary)
+	s.last, s.seenAt, s.value = t, t, x
+	s.seen++
+	s.age()
+	return sc
+}
+
+// learn takes the newest point into every running mean, clipped where the views
+// would have called it an anomaly.
+func (s *stream) learn(lt int64, p prediction, l *look) {
+	seen := float64(s.seen)
+	r := s.clip(l)
+	abs := math.Abs(r)
+	s.expect.learn(lt, p, p.value+r, seen)
+	s.scale.learn(abs, hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
+	g := max(s.gain.threeDays, 1/(seen+1))
+	for i := range s.window {
+		s.window[i].learn(l.mean[i], g)
+	}
+	s.burst.learn(math.Abs(l.z), g)
+	s.remember(l)
+}
+
+// age lets the past fade once a day and looks at the tails once an hour.
+func (s *stream) age() {
+	if s.seen%s.daily == 0 {
+		for i := range s.tail {
+			s.tail[i].decay(tailFade)
+		}
+		s.span.shrink()
+	}
+	if s.seen == warmPoints || s.seen%s.every == 0 {
+		s.level()
+		if s.seen > shapeAfter {
+			s.shape.factor()
+		}
+	}
+}
+
+func hourOf(local int64) int { return int(floorMod(local, dayMS) / hourMS) }

@@ -1,0 +1,291 @@
+package detect
+
+import (
+	"math"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// The views. Those before tailed are measured against their own tail; a window
+// has two, up and down.
+const (
+	residualUp   = 0
+	residualDown = 1
+	windowUp     = 2                    // + 2·window
+	windowDown   = 3                    // + 2·window
+	variance     = windowUp + 2*windows // ratio of mean |z|
+	joint        = variance + 1         // Mahalanobis norm
+	tailed       = joint + 1
+	flatline     = tailed
+
+	windows    = 3
+	longWindow = 2
+)
+
+// The windows: 10 minutes, 1 hour, 6 hours, and their least length in points.
+var (
+	windowMS    = [windows]float64{10 * 60 * 1000, 60 * 60 * 1000, 6 * 60 * 60 * 1000}
+	windowLeast = [windows]float64{3, 6, 12}
+)
+
+const (
+	// A view must exceed its level by that factor to score 1. Between 1.2 and 1.6
+	// the outcome on labelled data hardly changes.
+	margin = 1.3
+	// Weights of the windows and of the variance: they answer to the same events
+	// as the residual, later.
+	windowWeight   = 0.7
+	varianceWeight = 0.5
+	// Least levels, in scales: nothing below is worth a word however calm the past.
+	residualFloor, windowFloor, ratioFloor = 3.5, 2.5, 2.0
+	// Values that a view needs behind it.
+	varianceAfter, shapeAfter, shapeScored = 200, 100, 300
+	// Values after which tails start to count.
+	tailAfter = 30
+	// What a daily decay leaves: half-life 5 days.
+	tailFade = 0.8705505632961241
+	// A tail counts a value at most that far above its level: one incident must
+	// not redefine what is seldom.
+	tailClip = 1.2
+	// A learned residual is clipped at the level of its tail, between 3 and 50
+	// scales; during warm-up not at all.
+	clipLeast, clipMost = 3, 50
+)
+
+// A look is what the views see at one point.
+type look struct {
+	r, z    float64 // residual, and in scales
+	scale   float64
+	weight  float64          // what deviations count here, see span
+	mean    [windows]float64 // of the residuals from the base
+	zmean   [windows]float64 // the same in usual means; 0 before the window is full
+	ratio   float64          // variance
+	norm    float64          // joint; 0 until the covariance means something
+	level   float64          // of the expectation, for the minimum relative deviation
+	largest float64          // of the last residuals
+}
+
+// look measures x against the prediction p.
+func (s *stream) look(lt int64, p prediction, x float64) look {
+	l := look{scale: s.scale.at(hourOf(lt), s.expect.slow), weight: s.span.weight(x), level: math.Abs(p.value)}
+	limit := zMax * l.scale
+	l.r = min(max(x-p.value, -limit), limit)
+	l.z = l.r / l.scale
+	base := min(max(x-p.base-s.expect.drift, -limit), limit)
+	for i := range s.window {
+		w := &s.window[i]
+		l.mean[i] = w.add(base)
+		if w.full() {
+			l.zmean[i] = l.mean[i] / max(w.scale, resolution*math.Abs(s.expect.slow), tiny)
+		}
+	}
+	l.ratio = s.burst.add(math.Abs(l.z), s.gain.halfHour)
+	s.shape.push(l.z)
+	if s.seen > shapeAfter {
+		l.norm = s.shape.norm()
+	}
+	l.largest = s.shape.largest() * l.scale
+	return l
+}
+
+// judge returns the view that stands out most and its score.
+func (s *stream) judge(l *look) (view int, value float64) {
+	view = residualUp
+	take := func(v int, score float64) {
+		if score > value {
+			view, value = v, score
+		}
+	}
+	if s.warm() {
+		v := residualUp
+		if l.z < 0 {
+			v = residualDown
+		}
+		take(v, s.permit(l.z, math.Abs(l.r), l, math.Abs(l.z)/s.tail[v].level*l.weight/margin))
+		for i := range s.window {
+			if s.seen <= 4*int64(s.window[i].points) {
+				continue
+			}
+			v := windowUp + 2*i
+			if l.zmean[i] < 0 {
+				v = windowDown + 2*i
+			}
+			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight/margin))
+		}
+		if s.seen > shapeScored {
+			take(joint, s.permit(l.z, l.largest, l, l.norm/s.tail[joint].level*l.weight/margin))
+		}
+		if s.seen > varianceAfter {
+			take(variance, s.permit(l.z, l.largest, l, l.ratio/s.tail[variance].level*varianceWeight/margin))
+		}
+	}
+	take(flatline, s.flat.score(s.seen)/margin)
+	return view, value
+}
+
+// permit caps a score below 1 when the deviation goes the way nobody watches or
+// is smaller than the configured minimum: then it is at most the share of the
+// minimum that was reached.
+func (s *stream) permit(sign, deviation float64, l *look, score float64) float64 {
+	if (s.o.Direction == Up && sign < 0) || (s.o.Direction == Down && sign > 0) {
+		return 0
+	}
+	if least := s.least(l.level); deviation < least {
+		score = min(score, deviation/least)
+	}
+	return score
+}
+
+// least returns the deviation below which nothing scores 1 when level is
+// expected.
+func (s *stream) least(level float64) float64 {
+	return max(s.o.MinDeviation, s.o.MinRelative*math.Abs(level))
+}
+
+// band returns the values at which the residual view reaches 1. The side that
+// nobody watches is NaN.
+func (s *stream) band(expected, scale float64) (lower, upper float64) {
+	least := s.least(expected)
+	// Inside the span it takes more, see span.weight; at its edge that ends.
+	side := func(v int, edge float64) float64 {
+		d := s.tail[v].level * margin * scale
+		return max(least, min(d/spanDamp, max(d, edge)))
+	}
+	lower = expected - side(residualDown, expected-s.span.low)
+	upper = expected + side(residualUp, s.span.high-expected)
+	switch s.o.Direction {
+	case Up:
+		lower = math.NaN()
+	case Down:
+		upper = math.NaN()
+	}
+	return lower, upper
+}
+
+// clip returns the residual to learn from.
+func (s *stream) clip(l *look) float64 {
+	if !s.warm() {
+		return l.r
+	}
+	v := residualUp
+	if l.z < 0 {
+		v = residualDown
+	}
+	limit := min(max(s.tail[v].level, clipLeast), clipMost) * l.scale
+	return min(max(l.r, -limit), limit)
+}
+
+// remember adds the views to their tails.
+func (s *stream) remember(l *look) {
+	if s.seen <= tailAfter {
+		return
+	}
+	s.count(residualUp, l.z)
+	for i := range s.window {
+		if s.seen > 2*int64(s.window[i].points) {
+			s.count(windowUp+2*i, l.zmean[i])
+		}
+	}
+	s.tally(variance, l.ratio)
+	if s.seen > shapeAfter {
+		s.tally(joint, l.norm)
+		if level := s.tail[joint].level; l.norm < level {
+			s.shape.learn(max(s.gain.fiveDays, 1/float64(s.seen)))
+		}
+	}
+}
+
+// count adds z to the tail up, or its negative to the one after it.
+func (s *stream) count(up int, z float64) {
+	if z > 0 {
+		s.tally(up, z)
+	} else {
+		s.tally(up+1, -z)
+	}
+}
+
+func (s *stream) tally(view int, x float64) {
+	s.tail[view].add(min(x, tailClip*s.tail[view].level))
+}
+
+// level reads the levels off the tails.
+func (s *stream) level() {
+	for v := range s.tail {
+		floor := ratioFloor
+		switch {
+		case v <= residualDown:
+			floor = residualFloor
+		case v < variance:
+			floor = windowFloor
+		}
+		q, ok := s.tail[v].quantile(s.rate(v))
+		if !ok {
+			q = unknownLevel
+		}
+		s.tail[v].level = max(q, floor)
+	}
+}
+
+// unknownLevel keeps a view silent whose tail has too little weight.
+const unknownLevel = 1e9
+
+// rate returns the probability a point with which a view may exceed its level:
+// 10 × the budget a week, since margin, persistence and fatigue keep nine of ten
+// exceedances from becoming alerts. Neighbouring means of a window are one
+// event, as are 20 points of variance.
+func (s *stream) rate(view int) float64 {
+	week := 7 * float64(dayMS) / s.step
+	switch {
+	case view == variance:
+		week /= 20
+	case view >= windowUp && view < variance:
+		week /= float64(s.window[(view-windowUp)/2].points) / 2
+	}
+	return min(perBudget*s.o.Budget/week, 0.5)
+}
+
+const perBudget = 10
+
+// classify names an anomaly by the view that saw it.
+func classify(view int, z float64) string {
+	switch {
+	case view == residualUp:
+		return series.TypeSpike
+	case view == residualDown:
+		return series.TypeDrop
+	case view == variance:
+		return series.TypeVariance
+	case view == joint:
+		return series.TypeOutlier
+	case view == flatline:
+		return series.TypeFlatline
+	case view >= windowUp+2*longWindow:
+		return series.TypeDrift
+	}
+	return series.TypeLevelShift
+}
+
+// confidence returns how sure the score of a view is, see the function confidence.
+func (s *stream) confidence(view int, value float64) float64 {
+	if view >= tailed {
+		return confidence(float64(s.seen)/flatAfter, value)
+	}
+	return confidence(s.tail[view].total*s.rate(view), value)
+}
+
+// confidence returns a number in [0, 1) from the amount of history and the
+// distance of a score from the boundary:
+//
+//	h/(1+h) · (1 − ½·min(v, 1/v))
+//
+// h is the history in units of what it takes to see one exceedance of the level,
+// v the score. At the boundary it is at most ½, whatever the history: that call
+// could go either way. It says how well the score is founded, not which share of
+// such scores is a real incident.
+func confidence(h, v float64) float64 {
+	near := v
+	if v > 1 {
+		near = 1 / v
+	}
+	return h / (1 + h) * (1 - 0.5*near)
+}
