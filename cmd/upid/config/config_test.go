@@ -1,0 +1,171 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// checks stands in for the packages that know PromQL, budgets and models.
+var checks = Checks{
+	Expr: func(s string) error {
+		if strings.Count(s, "(") != strings.Count(s, ")") {
+			return errors.New("1:33: parse error: unclosed left parenthesis")
+		}
+		if s == "http_requests_total" {
+			return errors.New("http_requests_total looks like a counter")
+		}
+		return nil
+	},
+	Budget: func(s string) error {
+		if !strings.Contains(s, "/") {
+			return fmt.Errorf("%q is no budget", s)
+		}
+		return nil
+	},
+	Forecasters: []string{"auto", "seasonal_naive"},
+	Detectors:   []string{"stream"},
+	Presets:     []string{"small"},
+	Preset: func(name string) ([]byte, bool) {
+		switch name {
+		case "small":
+			return []byte("signals: [{name: small_up, query: sum(up)}]"), true
+		case "broken":
+			return []byte("signals: [{name: broken, query: sum(up), stp: 1m}]"), true
+		}
+		return nil, false
+	},
+}
+
+// TestBadFiles compares what is said about each bad file with the text beside it.
+// UPDATE=1 rewrites the texts.
+func TestBadFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no bad files", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			_, err := Load(file, checks)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			got := err.Error() + "\n"
+			if strings.Contains(got, "canary") {
+				t.Errorf("a secret shows in the error: %s", got)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".err"
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%swant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestMinimal(t *testing.T) {
+	c, err := Load("testdata/good/minimal.yaml", checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Prometheus.URL != DefaultURL || c.Web.ListenAddress != DefaultListen || c.Storage.Path != DefaultStorage || c.Prometheus.HTTP.FollowRedirects {
+		t.Errorf("defaults: %+v", c)
+	}
+	want := Signal{
+		Name: "up", Type: "resource", Query: "sum(up)", Step: time.Minute, Offset: 30 * time.Second,
+		History: 28 * 24 * time.Hour, Location: time.UTC, Line: 2,
+		Forecast: Forecast{Enabled: true, Horizons: DefaultHorizons, Level: 0.9, Model: "auto", Every: 6 * time.Hour},
+		Detect:   Detect{Enabled: true, Budget: "1/week", Direction: "both"},
+		Alert:    Alert{Enabled: true, Severity: "warning"},
+	}
+	if !reflect.DeepEqual(c.Signals[0], want) {
+		t.Errorf("got  %+v\nwant %+v", c.Signals[0], want)
+	}
+}
+
+func TestFull(t *testing.T) {
+	c, err := Load("testdata/good/full.yaml", checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Prometheus.URL != "https://prometheus.example:9090/prefix" || c.Prometheus.Concurrency != 4 || c.Prometheus.Timeout != 10*time.Second {
+		t.Errorf("prometheus: %s %d %v", c.Prometheus.URL, c.Prometheus.Concurrency, c.Prometheus.Timeout)
+	}
+	if c.Prometheus.HTTP.BasicAuth == nil || c.Prometheus.HTTP.FollowRedirects || !c.Prometheus.HTTP.EnableHTTP2 {
+		t.Errorf("http: %v follow %v http2 %v", c.Prometheus.HTTP.BasicAuth != nil, c.Prometheus.HTTP.FollowRedirects, c.Prometheus.HTTP.EnableHTTP2)
+	}
+	if got := c.Alertmanager.URLs; !reflect.DeepEqual(got, []string{"http://am-0:9093", "http://am-1:9093"}) || !c.Alertmanager.Watchdog {
+		t.Errorf("alertmanager: %v", got)
+	}
+	if len(c.Signals) != 3 || c.Signals[0].Preset != "small" || c.Signals[0].Line != 0 {
+		t.Fatalf("signals: %+v", c.Signals)
+	}
+	s := c.Signals[1]
+	if !reflect.DeepEqual(s.Forecast.Horizons, []time.Duration{10 * time.Minute, time.Hour, 7 * 24 * time.Hour}) {
+		t.Errorf("horizons %v, want them ascending", s.Forecast.Horizons)
+	}
+	if s.Location.String() != "Europe/Berlin" || s.Step != 30*time.Second || s.Every != time.Minute || s.Offset != 15*time.Second || s.Line != 13 {
+		t.Errorf("signal: %+v", s)
+	}
+	// detect: without a value keeps its defaults.
+	if q := c.Signals[2]; q.Forecast.Enabled || q.Alert.Enabled || !q.Detect.Enabled || q.Detect.Budget != "1/week" {
+		t.Errorf("quiet: %+v", q)
+	}
+	if c.Hash == [32]byte{} {
+		t.Error("no hash")
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	if _, err := Load("testdata/none.yaml", checks); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	f := func(in string, want time.Duration) {
+		t.Helper()
+		if got, err := ParseDuration(in); err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", in, got, err, want)
+		}
+	}
+	f("7d", 7*24*time.Hour)
+	f("1w", 7*24*time.Hour)
+	f("1h30m", 90*time.Minute)
+	f("1.5h", 90*time.Minute)
+	if _, err := ParseDuration("soon"); err == nil {
+		t.Error("soon parsed")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, glob := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml"} {
+		files, _ := filepath.Glob(glob)
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := Parse("fuzz.yaml", b, checks)
+		if (c == nil) == (err == nil) {
+			t.Errorf("configuration %v with error %v", c != nil, err)
+		}
+	})
+}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// keysOf returns the keys of the raw struct that yaml.v3 names as goType.
+func keysOf(goType string) []string {
+	for _, v := range []any{
+		rawConfig{}, rawPrometheus{}, rawAlertmanager{}, rawSignal{}, rawForecast{}, rawDetect{}, rawAlert{}, rawStorage{}, rawWeb{},
+	} {
+		t := reflect.TypeOf(v)
+		if t.String() != goType {
+			continue
+		}
+		keys := make([]string, 0, t.NumField())
+		for i := range t.NumField() {
+			key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			keys = append(keys, key)
+		}
+		return keys
+	}
+	return nil
+}
+
+// nearest returns the word at an edit distance of at most 2 from s, or that s is
+// part of; "" if there is none.
+func nearest(s string, words []string) string {
+	best, at := "", 3
+	for _, w := range words {
+		if d := distance(s, w); d < at {
+			best, at = w, d
+		}
+	}
+	if best == "" && len(s) > 2 {
+		for _, w := range words {
+			if strings.Contains(w, s) || strings.Contains(s, w) {
+				return w
+			}
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance. O(len(a)·len(b)).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diag, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diag+cost)
+		}
+	}
+	return row[len(b)]
+}
