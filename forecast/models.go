@@ -8,7 +8,15 @@ import (
 
 // Models lists every model by the name the configuration uses.
 var Models = map[string]Factory{
-	"seasonal_naive": newSeasonalNaive,
+	"ar_ridge":            newARRidge,
+	"auto":                newAuto,
+	"holt_winters":        newHoltWinters,
+	"hour_of_day_median":  newHourOfDayMedian,
+	"hour_of_week_median": newHourOfWeekMedian,
+	"median":              newMedian,
+	"seasonal_naive":      newSeasonalNaive,
+	"seasonal_ridge":      newSeasonalRidge,
+	"week_profile":        newWeekProfile,
 }
 
 // Names returns the names in Models in alphabetical order.

@@ -8,13 +8,12 @@ type Scratch struct {
 	used  int
 	spill int // floats that did not fit since the last reset
 
-	names   []string // of the members, in order of the pool
-	weights []float64
 	lags    []int
 	ends    []int
 	rows    [][]float64 // row headers, handed out from the front
 	rowUsed int
 	bools   []bool
+	members [][][]float64
 }
 
 // mark is a position in the working memory to which release returns.
@@ -75,4 +74,14 @@ func (s *Scratch) flags(n int) []bool {
 	s.bools = s.bools[:n]
 	clear(s.bools)
 	return s.bools
+}
+
+// tables hands out n nil tables. There is one such slice at a time.
+func (s *Scratch) tables(n int) [][][]float64 {
+	if cap(s.members) < n {
+		s.members = make([][][]float64, n)
+	}
+	s.members = s.members[:n]
+	clear(s.members)
+	return s.members
 }

@@ -78,48 +78,36 @@ func (s Season) points(step int64) int {
 	}
 	length := s.Length.Milliseconds()
 	if length == 0 {
-		return gridOf(step).naive()
+		return gridOf(step).season
 	}
 	return max(1, int(math.Round(float64(length)/float64(step))))
 }
 
-// grid says how many points of a series make a day and a week.
+// grid says how many points make the seasons of a series.
 type grid struct {
-	day  int // 1 if a day is not a whole number of at least two points
-	week int // 1 if a week is not a whole number of at least two points
+	season int   // a day; a week where a day is not a whole number of points; else 1
+	long   int   // a week where season is a day, else 0
+	step   int64 // milliseconds
 }
 
 // gridOf returns the seasons of a grid with the given step in milliseconds. A
 // day or week that is not a whole number of points is no season: forecasting
 // with a rounded one would drift through the phases.
 func gridOf(step int64) grid {
-	g := grid{day: 1, week: 1}
-	if step <= 0 {
-		return g
+	switch {
+	case step > 0 && step < dayMillis && dayMillis%step == 0:
+		return grid{season: int(dayMillis / step), long: int(weekMillis / step), step: step}
+	case step > 0 && step < weekMillis && weekMillis%step == 0:
+		return grid{season: int(weekMillis / step), long: 0, step: step}
 	}
-	if step < dayMillis && dayMillis%step == 0 {
-		g.day = int(dayMillis / step)
-	}
-	if step < weekMillis && weekMillis%step == 0 {
-		g.week = int(weekMillis / step)
-	}
-	return g
-}
-
-// naive returns the season of the seasonal naive forecast: a day, else a week,
-// else the last value.
-func (g grid) naive() int {
-	if g.day > 1 {
-		return g.day
-	}
-	return g.week
+	return grid{season: 1, long: 0, step: step}
 }
 
 // block returns the number of points by which horizons and rolling origins are
-// counted: a day, else a week, else 7 points.
+// counted: a season, or 7 points where there is none.
 func (g grid) block() int {
-	if b := g.naive(); b > 1 {
-		return b
+	if g.season > 1 {
+		return g.season
 	}
 	return 7
 }
@@ -127,4 +115,4 @@ func (g grid) block() int {
 // NaiveSeason returns the season, in points, of the default seasonal naive
 // forecast on a grid with the given step in milliseconds: a day if it is a whole
 // number of points, else a week, else 1.
-func NaiveSeason(step int64) int { return gridOf(step).naive() }
+func NaiveSeason(step int64) int { return gridOf(step).season }

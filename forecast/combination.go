@@ -1,0 +1,238 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// combination is a Forecaster made of members: rolling origins measure them,
+// their weighted median is the forecast, and the residuals of that median on the
+// origins make the interval. With one member it is that member with a measured
+// interval.
+type combination struct {
+	model  string
+	pool   []named // for histories without negative values
+	signed []named // for all others
+	folds  int     // rolling origins wanted
+}
+
+func newCombination(model string, pool []named, folds int) combination {
+	c := combination{model: model, pool: pool, signed: nil, folds: folds}
+	for _, m := range pool {
+		l, isLog := m.member.(logged)
+		switch {
+		case !isLog:
+			c.signed = append(c.signed, m)
+		case len(pool) == 1:
+			c.signed = append(c.signed, named{m.name, l.member})
+		}
+	}
+	return c
+}
+
+func single(model string, m member) combination {
+	return newCombination(model, []named{{model, m}}, singleFolds)
+}
+
+// members returns those that fit h. A logarithm needs values that are not
+// negative, and one that is positive.
+func (c combination) members(h *history) []named {
+	if h.positive && h.max > 0 {
+		return c.pool
+	}
+	return c.signed
+}
+
+// singleFolds is the number of rolling origins of one model alone; 4 with a
+// horizon of 7 days reach back 16 days before the last week.
+const singleFolds = 4
+
+// Forecast implements Forecaster. It returns ErrShort, wrapped, if nothing is
+// observed.
+func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar, s *Scratch) error {
+	s.reset()
+	var h history
+	if err := h.clean(y, 1, s); err != nil {
+		return fmt.Errorf("%s: %w", c.model, err)
+	}
+	if err := prepare(dst, c.model, y); err != nil {
+		return fmt.Errorf("%s: %w", c.model, err)
+	}
+	members := c.members(&h)
+	r := c.roll(members, &h, len(dst.Point), s)
+	weights := r.weigh(s)
+	r.combine(weights, s)
+	copy(dst.Point, r.point[len(r.ends)-1])
+	listMembers(dst, members, weights)
+	r.bound(dst, s)
+	span := time.Duration(len(h.y)) * millis(y.Step)
+	dst.Confidence = Confidence(dst.Accuracy, dst.Level, span, h.gapShare())
+	h.finish(dst)
+	return nil
+}
+
+// rolling holds the forecasts of all members from all origins. The last end is
+// that of the history: its forecasts are the ones asked for.
+type rolling struct {
+	h       *history
+	ends    []int         // ascending
+	members [][][]float64 // [member][end][step]
+	point   [][]float64   // [end][step], of the combination
+}
+
+// roll projects every member from every origin and from the end of h.
+func (c combination) roll(members []named, h *history, horizon int, s *Scratch) rolling {
+	n := len(h.y)
+	var short int
+	s.ends, short = origins(s.ends[:0], n, horizon, h.grid.block(), c.folds)
+	s.ends = append(s.ends, n)
+	r := rolling{h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends))}
+	for i := range r.point {
+		r.point[i] = s.floats(r.steps(i, short, horizon))
+	}
+	slack := h.max - h.min
+	low := h.min - slack
+	if h.positive {
+		low = 0
+	}
+	for j, m := range members {
+		rows := s.table(len(s.ends))
+		for i := range rows {
+			rows[i] = s.floats(len(r.point[i]))
+		}
+		clipped{m.member, low, h.max + slack}.project(rows, h.y, r.ends, h.grid, s)
+		r.members[j] = rows
+	}
+	return r
+}
+
+func (r *rolling) steps(i, short, horizon int) int {
+	if i == len(r.ends)-1 {
+		return horizon
+	}
+	return short
+}
+
+// origins appends the lengths of the histories of up to k rolling origins in
+// rising order and returns the horizon they are tested at. The horizon is the one
+// asked for where 10 blocks of history remain before it, else as many whole
+// blocks as leave 4 to learn from, at least one. Origins lie half a horizon apart
+// (a block apart where the horizon is two blocks or less), so that tests overlap
+// by half and levels from different days are met.
+func origins(ends []int, n, horizon, block, k int) ([]int, int) {
+	if n < horizon+trainBlocks*block {
+		horizon = min(horizon, max(block, (n-minTrainBlocks*block)/2/block*block))
+	}
+	apart := max(block, horizon/2/block*block)
+	if horizon <= 2*block {
+		apart = block
+	}
+	train := max(minTrainBlocks*block, min(trainBlocks*block, n-horizon))
+	for i := k - 1; i >= 0; i-- {
+		if end := n - horizon - i*apart; end >= train {
+			ends = append(ends, end)
+		}
+	}
+	return ends, horizon
+}
+
+const (
+	trainBlocks    = 10 // days before the first origin, where there are enough
+	minTrainBlocks = 4
+)
+
+// weigh returns the weight of every member: (error/best)^−2, normalised, where
+// error is the mean absolute error over the observed values of all origins. An
+// exponent of 0 would be the plain median (server traces +1 %), 400 the best
+// member alone (+6 %). Equal weights where there is no origin.
+func (r *rolling) weigh(s *Scratch) []float64 {
+	weights := s.floats(len(r.members))
+	best := math.Inf(1)
+	for j, rows := range r.members {
+		weights[j] = r.error(rows)
+		best = min(best, weights[j])
+	}
+	floor := 1e-9 // y is scaled to a mean magnitude of about 1
+	total := 0.0
+	for j, e := range weights {
+		w := 1.0
+		if !math.IsInf(best, 1) {
+			ratio := (e + floor) / (best + floor)
+			w = 1 / (ratio * ratio)
+		}
+		weights[j] = w
+		total += w
+	}
+	for j := range weights {
+		weights[j] /= total
+	}
+	return weights
+}
+
+// error returns the mean over origins of the mean absolute error of rows, +∞ if
+// nothing was observed.
+func (r *rolling) error(rows [][]float64) float64 {
+	sum, count := 0.0, 0.0
+	for i, end := range r.ends[:len(r.ends)-1] {
+		for k, v := range rows[i] {
+			if r.h.observed[end+k] {
+				sum += math.Abs(r.h.y[end+k] - v)
+				count++
+			}
+		}
+	}
+	if count == 0 {
+		return math.Inf(1)
+	}
+	return sum / count
+}
+
+// combine sets point to the weighted median of the members, the smallest value
+// at which the weights of all members up to it reach one half.
+func (r *rolling) combine(weights []float64, s *Scratch) {
+	m := s.mark()
+	defer s.release(m)
+	values, shares := s.floats(len(weights)), s.floats(len(weights))
+	for i, row := range r.point {
+		for k := range row {
+			// Insertion sort: the members are few and nearly in order from step to step.
+			for j, w := range weights {
+				v := r.members[j][i][k]
+				at := j
+				for ; at > 0 && v < values[at-1]; at-- {
+					values[at], shares[at] = values[at-1], shares[at-1]
+				}
+				values[at], shares[at] = v, w
+			}
+			sum := 0.0
+			for j, w := range shares {
+				// The tolerance makes ties independent of rounding.
+				if sum += w; sum >= 0.5-1e-12 {
+					row[k] = values[j]
+					break
+				}
+			}
+		}
+	}
+}
+
+// listMembers fills dst.Members, heaviest first.
+func listMembers(dst *series.Forecast, members []named, weights []float64) {
+	dst.Members = dst.Members[:0]
+	for j, m := range members {
+		dst.Members = append(dst.Members, series.Member{Name: m.name, Weight: weights[j]})
+	}
+	slices.SortStableFunc(dst.Members, func(a, b series.Member) int {
+		switch {
+		case a.Weight > b.Weight:
+			return -1
+		case a.Weight < b.Weight:
+			return 1
+		}
+		return 0
+	})
+}

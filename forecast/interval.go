@@ -1,0 +1,205 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast/accuracy"
+	"github.com/upid/upid/forecast/num"
+)
+
+// spread describes the residuals of the combination on the rolling origins:
+//
+//	residual = scale · hour[phase] · growth[block] · z
+//
+// scale is their mean magnitude, hour the relative magnitude by phase of the
+// season, growth the same by block of the horizon, never falling; z holds the
+// standardised residuals by origin, without those of gaps.
+type spread struct {
+	scale  float64
+	hour   []float64
+	growth []float64
+	block  int
+	z      [][]float64
+}
+
+// How many residuals of average size each phase and each block of the horizon is
+// mixed with, so that few residuals do not make a scale of their own. With four
+// origins of seven days a phase has 28 residuals: 6 leave it 82 % of its own.
+const (
+	phasePrior = 6.0
+	blockPrior = 2.0 // in blocks
+)
+
+// newSpread measures the residuals of r. ok is false if there are none.
+func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
+	tests := len(r.ends) - 1
+	if tests == 0 {
+		return sp, false
+	}
+	m, block := r.h.grid.season, r.h.grid.block()
+	blocks := (len(r.point[0]) + block - 1) / block
+	sp = spread{scale: 0, hour: s.floats(m), growth: s.floats(blocks), block: block, z: s.table(tests)}
+	phaseCount, blockCount := s.floats(m), s.floats(blocks)
+	count := 0.0
+	for i, end := range r.ends[:tests] {
+		for k, v := range r.point[i] {
+			if !r.h.observed[end+k] {
+				continue
+			}
+			e := math.Abs(r.h.y[end+k] - v)
+			sp.scale += e
+			count++
+			sp.hour[(end+k)%m] += e
+			phaseCount[(end+k)%m]++
+			sp.growth[k/block] += e
+			blockCount[k/block]++
+		}
+	}
+	if count == 0 {
+		return sp, false
+	}
+	sp.scale /= count
+	if sp.scale > 0 {
+		raw := s.floats(m)
+		for j := range raw {
+			raw[j] = (sp.hour[j]/sp.scale + phasePrior) / (phaseCount[j] + phasePrior)
+		}
+		for j := range raw {
+			sp.hour[j] = raw[(j+m-1)%m]/4 + raw[j]/2 + raw[(j+1)%m]/4
+		}
+		prior := blockPrior * float64(block)
+		for d := range sp.growth {
+			sp.growth[d] = (sp.growth[d]/sp.scale + prior) / (blockCount[d] + prior)
+			if d > 0 {
+				sp.growth[d] = max(sp.growth[d], sp.growth[d-1])
+			}
+		}
+	}
+	for i, end := range r.ends[:tests] {
+		z := s.floats(len(r.point[i]))[:0]
+		for k, v := range r.point[i] {
+			if r.h.observed[end+k] && sp.scale > 0 {
+				z = append(z, (r.h.y[end+k]-v)/sp.at(end+k, k))
+			}
+		}
+		sp.z[i] = z
+	}
+	return sp, true
+}
+
+// at returns the scale of the residual k steps into the horizon at point t of the
+// series. Beyond the blocks that were tested it grows with the square root of the
+// horizon, as the error of a random walk does.
+func (sp *spread) at(t, k int) float64 {
+	d := k / sp.block
+	growth := 0.0
+	if last := len(sp.growth) - 1; d <= last {
+		growth = sp.growth[d]
+	} else {
+		growth = sp.growth[last] * math.Sqrt(float64(d+1)/float64(last+1))
+	}
+	return sp.scale * sp.hour[t%len(sp.hour)] * growth
+}
+
+// quantiles returns the standardised bounds for a central interval at level, from
+// the residuals of all origins but the one left out (−1: none left out). Each
+// side is at least 15 % of the other, so that a one-sided run of errors does not
+// close a side, and both are inflated.
+func (sp *spread) quantiles(level float64, without int, s *Scratch) (lower, upper float64) {
+	m := s.mark()
+	defer s.release(m)
+	total := 0
+	for _, z := range sp.z {
+		total += len(z)
+	}
+	all := s.floats(total)[:0]
+	for i, z := range sp.z {
+		if i != without {
+			all = append(all, z...)
+		}
+	}
+	if len(all) == 0 {
+		return 0, 0
+	}
+	tail := (1 - level) / 2
+	lower, upper = num.Quantile(all, tail), num.Quantile(all, 1-tail)
+	wide := max(math.Abs(lower), math.Abs(upper))
+	f := inflation(level)
+	return f * min(lower, -0.15*wide), f * max(upper, 0.15*wide)
+}
+
+func inflation(level float64) float64 { return 1.45 }
+
+// bound sets dst.Lower and dst.Upper from the residuals on the rolling origins,
+// or warns how much history that would take.
+func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
+	sp, ok := r.newSpread(s)
+	n := len(r.h.y)
+	if !ok {
+		need := (minTrainBlocks + 1) * r.h.grid.block()
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: %d points of history, want %d", n, need))
+		return
+	}
+	lower, upper := sp.quantiles(dst.Level, -1, s)
+	for k, p := range dst.Point {
+		scale := sp.at(n+k, k)
+		dst.Lower[k], dst.Upper[k] = p+lower*scale, p+upper*scale
+	}
+	r.measure(dst, &sp, s)
+}
+
+// measure sets dst.Accuracy and dst.Coverage from the rolling origins. The
+// coverage at each origin is that of bounds made from the other origins, so that
+// no residual judges itself; it is NaN with one origin.
+func (r *rolling) measure(dst *series.Forecast, sp *spread, s *Scratch) {
+	m := s.mark()
+	defer s.release(m)
+	tests := len(r.ends) - 1
+	season := r.h.grid.season
+	naive := s.table(len(r.ends))
+	for i := range tests {
+		naive[i] = s.floats(len(r.point[i]))
+	}
+	repeat{long: false}.project(naive[:tests], r.h.y, r.ends[:tests], r.h.grid, s)
+	mae, naiveMAE := r.error(r.point), r.error(naive)
+	inside, count := 0.0, 0.0
+	for i := range tests {
+		if tests < 2 {
+			break
+		}
+		lower, upper := sp.quantiles(dst.Level, i, s)
+		for _, z := range sp.z[i] {
+			if lower <= z && z <= upper {
+				inside++
+			}
+			count++
+		}
+	}
+	coverage := math.NaN()
+	if count > 0 {
+		coverage = inside / count
+	}
+	scale := r.seasonalScale(season)
+	dst.Accuracy = series.Accuracy{
+		MASE: mae / scale, NaiveMASE: naiveMAE / scale,
+		Skill: accuracy.Skill(mae, naiveMAE), Coverage: coverage, Origins: tests,
+	}
+	if !(scale > 0) {
+		dst.Accuracy.MASE, dst.Accuracy.NaiveMASE = math.NaN(), math.NaN()
+	}
+	dst.Coverage = coverage
+}
+
+// seasonalScale returns the mean of |y[t] − y[t−m]| over observed pairs.
+func (r *rolling) seasonalScale(m int) float64 {
+	sum, count := 0.0, 0.0
+	for t := m; t < len(r.h.y); t++ {
+		if r.h.observed[t] && r.h.observed[t-m] {
+			sum += math.Abs(r.h.y[t] - r.h.y[t-m])
+			count++
+		}
+	}
+	return sum / count
+}

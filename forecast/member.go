@@ -1,0 +1,108 @@
+package forecast
+
+import (
+	"math"
+
+	"github.com/upid/upid/forecast/num"
+)
+
+// A member makes point forecasts from several ends of one history at once, so
+// that rolling origins share their work. It is safe for concurrent use.
+type member interface {
+	// project fills dst[i] with a forecast of what follows y[:ends[i]], from
+	// nothing but y[:ends[i]] (and, where the type says so, settings that do not
+	// depend on single values). ends ascend and are at least 1; y is finite and
+	// not changed. Every length of history gives finite values.
+	project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch)
+}
+
+// named is a member under the name that Forecast.Members shows.
+type named struct {
+	name string
+	member
+}
+
+// repeat is the seasonal naive point forecast as a member.
+type repeat struct{ long bool } // the long season instead of the short
+
+func (m repeat) project(dst [][]float64, y []float64, ends []int, g grid, _ *Scratch) {
+	season := g.season
+	if m.long && g.long > 0 {
+		season = g.long
+	}
+	for i, end := range ends {
+		if end < season {
+			repeatSeason(dst[i], y[:end], 1)
+			continue
+		}
+		repeatSeason(dst[i], y[:end], season)
+	}
+}
+
+// level fills dst with the median of the last w values of y, or of all.
+func level(dst, y []float64, w int, s *Scratch) {
+	m := s.mark()
+	defer s.release(m)
+	buf := s.floats(min(w, len(y)))
+	copy(buf, y[len(y)-len(buf):])
+	v := num.Median(buf)
+	for i := range dst {
+		dst[i] = v
+	}
+}
+
+// logged makes a member work on z = log(y + c) with c = ⅕ of the mean, the same
+// c for all ends, and takes the exponential back:
+//
+//	ŷ = exp(ẑ) − c
+//
+// Multiplicative seasons become additive and spikes lose their leverage. The
+// shift keeps zeros finite: a value of zero lies log 6 ≈ 1.8 below the mean. For
+// histories without negative values and with a positive mean only.
+type logged struct{ member }
+
+func (m logged) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
+	mk := s.mark()
+	defer s.release(mk)
+	shift := logShift * mean(y)
+	z := s.floats(len(y))
+	for i, v := range y {
+		z[i] = math.Log(v + shift)
+	}
+	m.member.project(dst, z, ends, g, s)
+	for _, row := range dst {
+		for k, v := range row {
+			row[k] = math.Exp(v) - shift
+		}
+	}
+}
+
+const logShift = 0.2
+
+// clipped keeps the forecasts of a member inside [low, high] and replaces what
+// is not a number by the median of the history.
+type clipped struct {
+	member
+	low, high float64
+}
+
+func (m clipped) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
+	m.member.project(dst, y, ends, g, s)
+	for i, row := range dst {
+		for k, v := range row {
+			if math.IsNaN(v) {
+				level(row, y[:ends[i]], ends[i], s)
+				break
+			}
+			row[k] = min(max(v, m.low), m.high)
+		}
+	}
+}
+
+func mean(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(len(v))
+}

@@ -1,0 +1,82 @@
+package num
+
+import "math"
+
+// Symmetric is the lower triangle of a symmetric matrix of order N, row by row:
+// element (i, j) with j ≤ i is Data[i(i+1)/2 + j].
+//
+// It exists beside gonum's mat.SymDense because a forecast solves dozens of
+// systems of order 10 to 50 in memory that it reuses: mat.Cholesky allocates its
+// factor and calls through BLAS, which at these orders costs more than the
+// arithmetic (BenchmarkSolve).
+type Symmetric struct {
+	N    int
+	Data []float64
+}
+
+// Packed returns the number of elements of a Symmetric of order n.
+func Packed(n int) int { return n * (n + 1) / 2 }
+
+// AddOuter adds w·x·xᵀ to a. x has length N, else it panics. O(N²).
+func (a Symmetric) AddOuter(w float64, x []float64) {
+	if len(x) != a.N {
+		panic("num: slice length mismatch")
+	}
+	row := a.Data
+	for i, v := range x {
+		v *= w
+		r := row[: i+1 : i+1]
+		xs := x[:len(r)]
+		for j := range r {
+			r[j] += v * xs[j]
+		}
+		row = row[i+1:]
+	}
+}
+
+// Solve solves A·x = b in place: b becomes x, and a its Cholesky factor. A must
+// be positive semi-definite; a pivot that is not above 1e-14 of the largest
+// diagonal element is raised to it, which sends the direction it belongs to
+// towards zero. b has length N, else it panics. O(N³/6). Golub and Van Loan,
+// Matrix Computations, 4th ed., §4.2.
+func (a Symmetric) Solve(b []float64) {
+	n := a.N
+	if len(b) != n {
+		panic("num: slice length mismatch")
+	}
+	floor := 0.0
+	for i := range n {
+		floor = max(floor, a.Data[Packed(i)+i])
+	}
+	floor = max(floor*1e-14, math.SmallestNonzeroFloat64)
+	for i := range n {
+		ri := a.Data[Packed(i) : Packed(i)+i+1]
+		for j := 0; j < i; j++ {
+			rj := a.Data[Packed(j) : Packed(j)+j+1]
+			sum := ri[j]
+			for k, v := range rj[:j] {
+				sum -= ri[k] * v
+			}
+			ri[j] = sum / rj[j]
+		}
+		sum := ri[i]
+		for _, v := range ri[:i] {
+			sum -= v * v
+		}
+		ri[i] = math.Sqrt(max(sum, floor))
+	}
+	for i := range n {
+		ri := a.Data[Packed(i) : Packed(i)+i+1]
+		sum := b[i]
+		for k, v := range ri[:i] {
+			sum -= v * b[k]
+		}
+		b[i] = sum / ri[i]
+	}
+	for i := n - 1; i >= 0; i-- {
+		b[i] /= a.Data[Packed(i)+i]
+		for k, v := range a.Data[Packed(i) : Packed(i)+i] {
+			b[k] -= v * b[i]
+		}
+	}
+}
