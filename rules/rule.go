@@ -4,25 +4,256 @@
 package rules
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"slices"
+	"strconv"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/series"
 )
 
-// Rule decides when a run of scores is an anomaly and when it is over.
+// Rule decides when a run of scores is an anomaly and when it is over. Make one
+// with Default and change what you must.
+//
+// With the defaults a score of 1.0 opens a finding when the next one is as high;
+// 1.2 opens it at once. Right after an alert, the next one of the same series
+// takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02. A finding
+// closes after more than 30 minutes (or three steps) of observed scores below 1.
 type Rule struct {
 	Step     time.Duration // the grid of the scores
 	Severity string        // severity of a finding at the boundary: info, warning or critical
+
+	Confirm    int           // breaches in a row that open a finding, at least 1
+	Strong     float64       // that many times the boundary opens it at once
+	Fatigue    float64       // what a recent alert adds to the boundary
+	MaxFatigue float64       // at most that many recent alerts count
+	Rest       time.Duration // a recent alert counts 1/e after that time
+	Hold       time.Duration // a finding closes after scores below 1 for longer than that
+	Keep       time.Duration // a closed finding is kept that long, so that it can be posted
+
+	Large float64       // a peak of that much raises the severity by one
+	Long  time.Duration // so does a finding that has breached for that long
+}
+
+// Default returns the rule that suits scores of which 1 spends the budget.
+//
+// Severity, with the base warning: peak below 4 and shorter than 6 hours,
+// warning; either one reached, critical. With the base info: info, warning, and
+// critical when both are reached.
+func Default(step time.Duration, severity string) Rule {
+	return Rule{
+		Step: step, Severity: severity,
+		Confirm: 2, Strong: 1.2,
+		Fatigue: 0.5, MaxFatigue: 6, Rest: 24 * time.Hour,
+		Hold: 30 * time.Minute, Keep: 15 * time.Minute,
+		Large: 4, Long: 6 * time.Hour,
+	}
 }
 
 // Alert is the life-cycle state of one series under a Rule. The zero value is
-// a series about which nothing is known.
+// a series about which nothing is known. Its findings are never changed by a
+// later Next, which copies them; ID and Family are the caller's: Next leaves
+// them empty when it opens a finding and carries them on.
 type Alert struct {
-	Finding *series.Finding // nil while inactive or pending
+	Finding  *series.Finding // the open finding; nil while inactive or pending
+	Resolved *series.Finding // the newest closed one, until Keep after its End
+
+	last    int64        // time of the newest Next; 0 before the first
+	hot     int          // breaches in a row
+	first   int64        // time of the first of them
+	top     series.Score // the highest of them
+	breach  series.Score // the newest breach of the open finding
+	calm    int64        // observed time below 1 since then, ms
+	fatigue float64      // recent alerts, each fading
+	starts  [maxStarts]int64
+	raised  int // findings opened in all; starts is a ring
+}
+
+// maxStarts bounds the record of recent starts.
+const maxStarts = 16
+
+// Active reports whether a finding is open, the is_anomaly of the row just given.
+func (a Alert) Active() bool { return a.Finding != nil }
+
+// Pending reports whether a breach waits for its confirmation.
+func (a Alert) Pending() bool { return a.Finding == nil && a.hot > 0 }
+
+// Findings returns the open finding and the one closed a short while ago, as
+// far as there are any.
+func (a Alert) Findings() []series.Finding {
+	var fs []series.Finding
+	for _, f := range []*series.Finding{a.Finding, a.Resolved} {
+		if f != nil {
+			fs = append(fs, *f)
+		}
+	}
+	return fs
+}
+
+// Raised returns how many findings started at since (Unix milliseconds) or
+// later. Only the newest 16 are on record.
+func (a Alert) Raised(since int64) int {
+	n := 0
+	for _, t := range a.starts[:min(a.raised, maxStarts)] {
+		if t >= since {
+			n++
+		}
+	}
+	return n
 }
 
 // Next is the whole alert life cycle: a pure function of the past, the score and
 // the grid time t (Unix milliseconds) it belongs to.
+//
+// A row without a value neither opens (unless its score, that of the gap, is a
+// breach) nor closes: the open finding becomes stale. A finding of type missing
+// closes when a value arrives. A row without a score changes nothing.
 func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
-	panic("under construction")
+	a := prev
+	elapsed := int64(0)
+	if prev.last != 0 {
+		elapsed = max(t-prev.last, 0)
+	}
+	a.last = t
+	a.fatigue *= math.Exp(-float64(elapsed) / float64(r.Rest.Milliseconds()))
+	if a.Resolved != nil && t-a.Resolved.End > r.Keep.Milliseconds() {
+		a.Resolved = nil
+	}
+	missing := math.IsNaN(s.Observed)
+	if math.IsNaN(s.Value) {
+		a.stale(s)
+		return a
+	}
+	if a.Finding != nil && a.Finding.Type == series.TypeMissing && !missing {
+		a.resolve(t)
+	}
+	need := 1.0
+	if a.Finding == nil {
+		need += r.Fatigue * min(a.fatigue, r.MaxFatigue)
+	}
+	switch {
+	case s.Value >= need:
+		a.heat(s, t)
+	case !missing:
+		a.hot = 0
+	}
+	if a.Finding == nil {
+		if a.hot > 0 && s.Value >= need && (a.hot >= r.Confirm || s.Value >= r.Strong*need) {
+			a.open(s)
+			r.grade(a.Finding, t)
+		}
+		return a
+	}
+	if s.Value >= 1 {
+		a.confirm(s, missing)
+		r.grade(a.Finding, t)
+		return a
+	}
+	if missing {
+		a.stale(s)
+		return a
+	}
+	a.calm += min(elapsed, 2*r.Step.Milliseconds())
+	a.update(func(f *series.Finding) { f.Score, f.Stale = s, false })
+	if a.calm > max(r.Hold, 3*r.Step).Milliseconds() {
+		a.resolve(t)
+	}
+	return a
+}
+
+// update replaces the open finding by a changed copy.
+func (a *Alert) update(change func(*series.Finding)) {
+	f := *a.Finding
+	change(&f)
+	a.Finding = &f
+}
+
+func (a *Alert) stale(s series.Score) {
+	if a.Finding != nil {
+		a.update(func(f *series.Finding) { f.Score, f.Stale = s, true })
+	}
+}
+
+// heat counts a breach.
+func (a *Alert) heat(s series.Score, t int64) {
+	if a.hot == 0 {
+		a.first, a.top = t, s
+	}
+	if s.Value > a.top.Value {
+		a.top = s
+	}
+	a.hot++
+}
+
+// open opens a finding on the breaches counted, of the type of the highest.
+func (a *Alert) open(s series.Score) {
+	a.Finding = &series.Finding{
+		ID: "", Family: "", Type: a.top.Type, Reclassified: "", Severity: "",
+		Start: a.first, End: 0, Peak: a.top.Value, Confidence: a.top.Confidence,
+		Score: s, Stale: false,
+	}
+	a.breach, a.calm = s, 0
+	a.fatigue++
+	a.starts[a.raised%maxStarts] = a.first
+	a.raised++
+}
+
+// confirm takes a breach into the open finding.
+func (a *Alert) confirm(s series.Score, missing bool) {
+	a.breach, a.calm = s, 0
+	a.update(func(f *series.Finding) {
+		f.Score = s
+		f.Stale = missing && f.Type != series.TypeMissing
+		f.Peak = max(f.Peak, s.Value)
+		f.Confidence = max(f.Confidence, s.Confidence)
+		if s.Type != "" && s.Type != f.Type {
+			f.Reclassified = s.Type
+		}
+	})
+}
+
+func (a *Alert) resolve(t int64) {
+	a.update(func(f *series.Finding) { f.End, f.Score, f.Stale = t, a.breach, false })
+	a.Resolved, a.Finding = a.Finding, nil
+	a.hot, a.calm = 0, 0
+}
+
+// severities from the mildest to the gravest.
+func severities() []string {
+	return []string{series.SeverityInfo, series.SeverityWarning, series.SeverityCritical}
+}
+
+// grade raises the severity of f, which breached at t, to what its peak and its
+// length ask for. It never lowers it.
+func (r Rule) grade(f *series.Finding, t int64) {
+	all := severities()
+	rank := max(slices.Index(all, r.Severity), 0)
+	if f.Peak >= r.Large {
+		rank++
+	}
+	if t-f.Start >= r.Long.Milliseconds() {
+		rank++
+	}
+	rank = min(max(rank, slices.Index(all, f.Severity)), len(all)-1)
+	f.Severity = all[rank]
+}
+
+// FindingID returns the identity of a finding: 16 hexadecimal digits of a
+// SHA-256 over the signal, the labels in their order, the type and the start, so
+// that a restart and a second replica find the same.
+func FindingID(signal string, ls labels.Labels, typ string, start int64) string {
+	const sep = 0xff // never part of UTF-8
+	b := append([]byte(signal), sep)
+	ls.Range(func(l labels.Label) {
+		b = append(append(b, l.Name...), sep)
+		b = append(append(b, l.Value...), sep)
+	})
+	b = append(append(b, sep), typ...)
+	b = strconv.AppendInt(append(b, sep), start, 10)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }
