@@ -1,0 +1,127 @@
+package output
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestSpark(t *testing.T) {
+	nan := math.NaN()
+	f := func(y []float64, width int, want string) {
+		t.Helper()
+		low, high := Extent(y)
+		if got := Spark(y, width, low, high); got != want {
+			t.Errorf("Spark(%v) = %q, want %q", y, got, want)
+		}
+	}
+	f([]float64{0, 1, 2, 3, 4, 5, 6, 7}, 8, "▁▂▃▄▅▆▇█")
+	f([]float64{0, 0, 7, 7}, 2, "▁█") // means of two
+	f([]float64{0, nan, 7}, 8, "▁ █")
+	f([]float64{5, 5, 5}, 8, "▄▄▄") // constant: neither low nor high
+	f([]float64{nan}, 8, " ")
+	f(nil, 8, "")
+}
+
+func TestExtent(t *testing.T) {
+	low, high := Extent([]float64{math.NaN(), 3}, nil, []float64{-1, 2})
+	if low != -1 || high != 3 {
+		t.Errorf("Extent = %g, %g, want -1, 3", low, high)
+	}
+	if low, high := Extent(); !math.IsNaN(low) || !math.IsNaN(high) {
+		t.Errorf("Extent of nothing = %g, %g, want NaN", low, high)
+	}
+}
+
+func TestGrid(t *testing.T) {
+	g := Grid{Head: []string{"SERIES", "VALUE"}, Right: []bool{false, true}}
+	g.Add("a", "1")
+	g.Add("bb", "1234567")
+	if g.Len() != 2 {
+		t.Errorf("Len = %d, want 2", g.Len())
+	}
+	var b strings.Builder
+	if err := g.Write(&b, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	want := "SERIES    VALUE\na             1\nbb      1234567\n"
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestGrid_cutsFirstColumn(t *testing.T) {
+	g := Grid{Head: []string{"SERIES", "VALUE"}, Right: []bool{false, true}}
+	g.Add(strings.Repeat("é", 100), "1")
+	var b strings.Builder
+	if err := g.Write(&b, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > Width {
+			t.Errorf("%d columns in %q", n, line)
+		}
+	}
+	if !strings.Contains(b.String(), "é…") {
+		t.Errorf("the cut is not marked in %q", b.String())
+	}
+}
+
+func TestStyle(t *testing.T) {
+	if got := (Style{}).Bold("x"); got != "x" {
+		t.Errorf("without colours: %q", got)
+	}
+	c := Style{Colour: true}
+	for _, got := range []string{c.Bold("x"), c.Dim("x"), c.Accent("x")} {
+		if !strings.HasPrefix(got, "\x1b[") || !strings.HasSuffix(got, "x\x1b[0m") {
+			t.Errorf("with colours: %q", got)
+		}
+	}
+	if got := c.Bold(""); got != "" {
+		t.Errorf("empty text: %q", got)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	now := time.Unix(0, 0)
+	width := 60
+	var b strings.Builder
+	p := NewProgress(&b, func() int { return width }, func() time.Time { return now }, "forecast", 1000)
+	p.Set(1)
+	if b.Len() != 0 {
+		t.Errorf("shown at once: %q", b.String())
+	}
+	now = now.Add(time.Second)
+	p.Set(250)
+	// A quarter after 1 s: 3 s left. 60 columns less the last, 8 of the label, a blank and 25 of the text leave 25.
+	want := "\rforecast ██████░░░░░░░░░░░░░░░░░░░ 250/1,000  25 %, 3s left\x1b[K"
+	if b.String() != want {
+		t.Errorf("got  %q\nwant %q", b.String(), want)
+	}
+	if n := utf8.RuneCountInString(want) - utf8.RuneCountInString("\r\x1b[K"); n != width-1 {
+		t.Errorf("the bar is %d wide, want %d", n, width-1)
+	}
+	b.Reset()
+	now = now.Add(time.Millisecond)
+	p.Set(251)
+	if b.Len() != 0 {
+		t.Errorf("redrawn after a millisecond: %q", b.String())
+	}
+	now, width = now.Add(time.Second), 20
+	p.Set(1000)
+	if got, want := b.String(), "\rforecast 1,000/1,0…\x1b[K"; got != want {
+		t.Errorf("narrow: %q, want %q", got, want)
+	}
+	b.Reset()
+	p.Done()
+	p.Done()
+	if got := b.String(); got != "\r\x1b[K" {
+		t.Errorf("Done wrote %q", got)
+	}
+
+	var none *Progress
+	none.Set(1)
+	none.Done()
+}

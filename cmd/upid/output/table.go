@@ -1,0 +1,95 @@
+package output
+
+import (
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Width is how wide tables may be.
+const Width = 80
+
+// Grid is a table with a header. Columns are as wide as their content; if the
+// table would be wider than Width, the first column is cut.
+type Grid struct {
+	Head  []string
+	Right []bool // align to the right, by column
+	rows  [][]string
+}
+
+// Add appends a row, which has a cell for every column.
+func (g *Grid) Add(cells ...string) { g.rows = append(g.rows, cells) }
+
+// Len returns the number of rows.
+func (g *Grid) Len() int { return len(g.rows) }
+
+// WriteTo writes the table. The header is dimmed if the style has colours.
+func (g *Grid) Write(w io.Writer, st Style) error {
+	widths := make([]int, len(g.Head))
+	for _, row := range append([][]string{g.Head}, g.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	total := 2 * (len(widths) - 1)
+	for _, n := range widths {
+		total += n
+	}
+	if total > Width {
+		widths[0] = max(8, widths[0]-(total-Width))
+	}
+	var b strings.Builder
+	b.WriteString(st.Dim(g.line(g.Head, widths)))
+	b.WriteByte('\n')
+	for _, row := range g.rows {
+		b.WriteString(g.line(row, widths))
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (g *Grid) line(cells []string, widths []int) string {
+	var b strings.Builder
+	for i, cell := range cells {
+		if i > 0 {
+			b.WriteString("  ")
+		}
+		cell = Cut(cell, widths[i])
+		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+		if g.Right[i] {
+			cell, pad = pad+cell, ""
+		}
+		b.WriteString(cell)
+		b.WriteString(pad)
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// Cut returns s shortened to n characters, the last of which is then "…".
+func Cut(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	r := []rune(s)
+	return string(r[:max(0, n-1)]) + "…"
+}
+
+// Style says whether text may carry colours.
+type Style struct{ Colour bool }
+
+// Dim returns s in a fainter colour.
+func (s Style) Dim(text string) string { return s.wrap("\x1b[2m", text) }
+
+// Bold returns s in bold.
+func (s Style) Bold(text string) string { return s.wrap("\x1b[1m", text) }
+
+// Accent returns s in the colour of what lies in the future.
+func (s Style) Accent(text string) string { return s.wrap("\x1b[36m", text) }
+
+func (s Style) wrap(code, text string) string {
+	if !s.Colour || text == "" {
+		return text
+	}
+	return code + text + "\x1b[0m"
+}
