@@ -1,0 +1,279 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// readCSV reads wide or long CSV, which the header tells apart.
+func (t *table) readCSV(r *bufio.Reader) error {
+	c := &csvReader{r: r}
+	err := t.readRows(c)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", max(c.line, 1), err)
+	}
+	return nil
+}
+
+func (t *table) readRows(c *csvReader) error {
+	fields, err := c.next()
+	if err != nil {
+		return err // not io.EOF: the caller has seen text
+	}
+	header := make([]string, len(fields))
+	for i, f := range fields {
+		header[i] = strings.TrimSpace(string(f))
+	}
+	if err := checkHeader(header); err != nil {
+		return err
+	}
+	h := csvHeader{
+		names: header,
+		time:  slices.Index(header, "timestamp"),
+		name:  slices.Index(header, "series"),
+		value: slices.Index(header, "value"),
+	}
+	row := t.wideRows(h)
+	if h.name >= 0 && h.value >= 0 {
+		row = t.longRows(h)
+	}
+	for {
+		fields, err := c.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			// The reader has moved on when it fails: the error is in what it read last.
+			c.line = max(c.line, c.lines)
+			return err
+		}
+		if len(fields) != len(header) {
+			return fmt.Errorf("%d fields, the header has %d", len(fields), len(header))
+		}
+		if err := row(fields); err != nil {
+			return err
+		}
+	}
+}
+
+// csvHeader says which column is what.
+type csvHeader struct {
+	names             []string
+	time, name, value int // name and value are −1 if absent
+}
+
+func checkHeader(header []string) error {
+	if !slices.Contains(header, "timestamp") {
+		if len(header) == 1 && strings.ContainsAny(header[0], ";\t|") {
+			return errors.New("the columns are not separated by commas")
+		}
+		return fmt.Errorf("the header is %s, want timestamp,NAME,… or series,timestamp,value", quoteShort([]byte(strings.Join(header, ","))))
+	}
+	if len(header) == 1 {
+		return errors.New("the header has no column beside timestamp")
+	}
+	seen := make(map[string]bool, len(header))
+	for i, h := range header {
+		switch {
+		case h == "":
+			return fmt.Errorf("column %d has no name", i+1)
+		case !utf8.ValidString(h):
+			return fmt.Errorf("the name of column %d is not UTF-8", i+1)
+		case seen[h]:
+			return fmt.Errorf("column %q is there twice", h)
+		}
+		seen[h] = true
+	}
+	return nil
+}
+
+// wideRows returns the reader of one row of wide CSV: every column beside the
+// timestamp is a series.
+func (t *table) wideRows(h csvHeader) func([][]byte) error {
+	started := false
+	return func(fields [][]byte) error {
+		if !started { // not before the first row: a header alone is no data
+			started = true
+			for i, n := range h.names {
+				if i != h.time {
+					t.add(n, labels.FromStrings(labels.MetricName, n))
+				}
+			}
+		}
+		ms, err := parseTime(fields[h.time])
+		if err != nil {
+			return err
+		}
+		s := 0
+		for i, f := range fields {
+			if i == h.time {
+				continue
+			}
+			v, err := parseCell(f)
+			if err != nil {
+				return fmt.Errorf("column %q: %w", h.names[i], err)
+			}
+			t.point(s, ms, v)
+			s++
+		}
+		return nil
+	}
+}
+
+// longRows returns the reader of one row of long CSV: its series is told by the
+// series column and the label columns together.
+func (t *table) longRows(h csvHeader) func([][]byte) error {
+	var labelCols []int
+	for i := range h.names {
+		if i != h.time && i != h.name && i != h.value {
+			labelCols = append(labelCols, i)
+		}
+	}
+	index := map[string]int{}
+	var key, lastKey []byte
+	last := -1
+	return func(fields [][]byte) error {
+		key = appendKey(key[:0], fields, h.name, labelCols)
+		if last < 0 || !bytes.Equal(key, lastKey) {
+			i, ok := index[string(key)]
+			if !ok {
+				name, ls, err := seriesName(fields, h, labelCols)
+				if err != nil {
+					return err
+				}
+				i = t.add(name, ls)
+				index[string(key)] = i
+			}
+			last = i
+			lastKey = append(lastKey[:0], key...)
+		}
+		ms, err := parseTime(fields[h.time])
+		if err != nil {
+			return err
+		}
+		v, err := parseCell(fields[h.value])
+		if err != nil {
+			return err
+		}
+		t.point(last, ms, v)
+		return nil
+	}
+}
+
+// appendKey appends what tells the series of a row from others. Lengths keep
+// ("a", "bc") and ("ab", "c") apart.
+func appendKey(key []byte, fields [][]byte, name int, labelCols []int) []byte {
+	if len(labelCols) == 0 {
+		return append(key, fields[name]...)
+	}
+	key = strconv.AppendInt(key, int64(len(fields[name])), 10)
+	key = append(append(key, ':'), fields[name]...)
+	for _, i := range labelCols {
+		key = strconv.AppendInt(key, int64(len(fields[i])), 10)
+		key = append(append(key, ':'), fields[i]...)
+	}
+	return key
+}
+
+// seriesName returns the name and labels of a row's series.
+func seriesName(fields [][]byte, h csvHeader, labelCols []int) (string, labels.Labels, error) {
+	b := labels.NewScratchBuilder(1 + len(labelCols))
+	name := string(fields[h.name])
+	if name != "" {
+		b.Add(labels.MetricName, name)
+	}
+	n := 0
+	for _, i := range labelCols {
+		if len(fields[i]) == 0 { // an empty label is no label
+			continue
+		}
+		if h.names[i] == labels.MetricName {
+			return "", labels.EmptyLabels(), errors.New("column \"__name__\": the name of a series is in the series column")
+		}
+		b.Add(h.names[i], string(fields[i]))
+		n++
+	}
+	if name == "" && n == 0 {
+		return "", labels.EmptyLabels(), errors.New("the series has no name")
+	}
+	b.Sort()
+	ls := b.Labels()
+	for _, i := range append([]int{h.name}, labelCols...) {
+		if !utf8.Valid(fields[i]) {
+			return "", labels.EmptyLabels(), fmt.Errorf("column %q is not UTF-8", h.names[i])
+		}
+	}
+	if n == 0 {
+		return name, ls, nil
+	}
+	return canonicalName(ls), ls, nil
+}
+
+// canonicalName writes ls the way PromQL does: name{a="b",c="d"}.
+func canonicalName(ls labels.Labels) string {
+	rest := ls.DropMetricName()
+	name := ls.Get(labels.MetricName)
+	if rest.IsEmpty() && name != "" {
+		return name
+	}
+	return name + rest.StringNoSpace()
+}
+
+// parseCell parses a value; an empty cell is NaN.
+func parseCell(b []byte) (float64, error) {
+	v, ok := parseFloat(b)
+	if ok {
+		return v, nil
+	}
+	if b = bytes.TrimSpace(b); len(b) == 0 {
+		return math.NaN(), nil
+	}
+	if v, ok = parseFloat(b); ok {
+		return v, nil
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, fmt.Errorf("value %s is beyond the range of a number", quoteShort(b))
+	case err == nil && (math.IsNaN(f) || math.IsInf(f, 0)):
+		return 0, fmt.Errorf("value %s: leave the cell empty where a value is missing", quoteShort(b))
+	}
+	return 0, fmt.Errorf("value %s is not a number", quoteShort(b))
+}
+
+// parseTime parses RFC 3339 or Unix seconds into Unix milliseconds.
+func parseTime(b []byte) (int64, error) {
+	if ms, ok := parseSeconds(b); ok {
+		return ms, nil
+	}
+	b = bytes.TrimSpace(b)
+	if ms, ok := parseSeconds(b); ok {
+		return ms, nil
+	}
+	if tm, err := time.Parse(time.RFC3339, string(b)); err == nil {
+		return tm.Round(time.Millisecond).UnixMilli(), nil
+	}
+	if v, ok := parseFloat(b); ok && math.Abs(v) > maxSeconds {
+		return 0, fmt.Errorf("timestamp %s is beyond the year 9999: milliseconds? Write Unix seconds", quoteShort(b))
+	}
+	return 0, fmt.Errorf("timestamp %s is neither RFC 3339 (2006-01-02T15:04:05Z) nor Unix seconds", quoteShort(b))
+}
+
+// quoteShort quotes at most the first 40 bytes of b.
+func quoteShort(b []byte) string {
+	if len(b) > 40 {
+		return strconv.Quote(string(b[:40])) + "…"
+	}
+	return strconv.Quote(string(b))
+}
