@@ -8,18 +8,21 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/model"
+
+	"github.com/upid/upid/forecast"
 )
 
 // The exit codes, a contract with scripts.
 const (
 	exitOK          = 0
 	exitFailure     = 1 // something went wrong while running
-	exitUsage       = 2 // wrong flag, input or configuration
+	exitUsage       = 2 // wrong flag or configuration
 	exitFinding     = 3 // --fail-on-finding, and there is one
 	exitUnreachable = 4 // the server asked by --query did not answer
 )
@@ -32,7 +35,9 @@ type cli struct {
 	// The sidecar.
 
 	// One-off commands.
-	Version versionCmd `cmd:"" help:"Print build information."`
+	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
+	Backtest backtestCmd `cmd:"" help:"Measure how well series can be forecast."`
+	Version  versionCmd  `cmd:"" help:"Print build information."`
 }
 
 type logFlags struct {
@@ -59,20 +64,6 @@ func (c *cli) AfterApply() error {
 		return fmt.Errorf("--timezone: %w", err)
 	}
 	return nil
-}
-
-// env is what a command gets beside its own flags. Data goes to stdout, all
-// else to stderr.
-type env struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	log            *slog.Logger
-	loc            *time.Location
-}
-
-// warnf prints one line beside the data.
-func (e *env) warnf(format string, args ...any) {
-	fmt.Fprintf(e.stderr, "upid: warning: "+format+"\n", args...)
 }
 
 // exitError carries the exit code of an error that is not a run-time failure.
@@ -128,6 +119,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
+		kong.Vars{"models": strings.Join(forecast.Names(), ", ")},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/upid/upid/cmd/upid/output"
 )
 
 // Stamped by the linker: -X main.version=…
@@ -57,12 +59,36 @@ func (versionCmd) Help() string {
 // Run prints the build.
 func (c *versionCmd) Run(e *env) error {
 	b := build()
-	if c.Output == "json" {
+	fields := [][2]string{
+		{"version", b.Version}, {"revision", b.Revision}, {"branch", b.Branch},
+		{"go_version", b.GoVersion}, {"os", b.OS}, {"arch", b.Arch},
+	}
+	switch format := output.Format(c.Output); format {
+	case output.JSON:
 		enc := json.NewEncoder(e.stdout)
 		enc.SetIndent("", "  ")
 		return enc.Encode(b)
+	case output.YAML:
+		for _, f := range fields {
+			if _, err := fmt.Fprintf(e.stdout, "%s: %q\n", f[0], f[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case output.CSV:
+		schema := output.NewSchema(format, "version", "revision", "branch", "go_version", "os", "arch")
+		w := output.NewWriter(e.stdout, schema)
+		row := schema.Rows(nil)
+		for _, f := range fields {
+			row.Text(f[1])
+		}
+		if err := w.Write(row.Bytes()); err != nil {
+			return err
+		}
+		return w.Close()
+	default:
+		_, err := fmt.Fprintf(e.stdout, "upid %s (revision %s, branch %s, %s, %s/%s)\n",
+			b.Version, b.Revision, b.Branch, b.GoVersion, b.OS, b.Arch)
+		return err
 	}
-	_, err := fmt.Fprintf(e.stdout, "upid %s (revision %s, branch %s, %s, %s/%s)\n",
-		b.Version, b.Revision, b.Branch, b.GoVersion, b.OS, b.Arch)
-	return err
 }

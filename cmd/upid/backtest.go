@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/forecast/backtest"
+)
+
+type backtestCmd struct {
+	inputFlags `embed:""`
+	gridFlags  `embed:""`
+	Folds      int      `default:"4" placeholder:"N" help:"Rolling origins: how many forecasts of each series are compared with what came. (default ${default})"`
+	Model      []string `default:"auto" placeholder:"NAME" help:"Model, may be repeated: ${models}. seasonal_naive is always measured. (default auto)"`
+	Level      float64  `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
+	Output     string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+}
+
+// Help is shown by --help.
+func (backtestCmd) Help() string {
+	return `Forecasts the newest part of the input from what came before it, as in live use, and measures the errors beside those of seasonal_naive, which repeats the last season.
+
+Examples:
+
+    upid backtest --input cpu.csv
+    upid backtest --input cpu.csv --model auto --model seasonal_naive --horizon 1d --folds 10
+    upid backtest --query 'sum(rate(http_requests_total[5m]))' -o csv
+
+CSV columns: ` + strings.Join(backtestColumns, ",") + `. MASE below 1 beats one day's naive forecast inside the sample; skill is 1 - MASE/MASE of seasonal_naive; smape is in percent.
+`
+}
+
+// Validate is called by kong.
+func (c *backtestCmd) Validate() error {
+	errs := []error{c.inputFlags.Validate(), c.gridFlags.Validate(), validLevel(c.Level), validModels(c.Model...)}
+	if c.Folds < 1 {
+		errs = append(errs, fmt.Errorf("--folds is %d, want at least 1", c.Folds))
+	}
+	return errors.Join(errs...)
+}
+
+// backtested is the outcome for one series.
+type backtested struct {
+	rows []backtest.Row
+	err  error // nothing could be measured
+}
+
+// Run measures the models on every series of the input.
+func (c *backtestCmd) Run(ctx context.Context, e *env) error {
+	in, err := c.load(ctx, e, time.Duration(c.gridFlags.Step))
+	if err != nil {
+		return err
+	}
+	var models []backtest.Model
+	for i, name := range c.Model {
+		if slices.Contains(c.Model[:i], name) {
+			continue
+		}
+		f, err := forecast.New(name, nil)
+		if err != nil {
+			return err
+		}
+		models = append(models, backtest.Model{Name: name, Forecaster: f})
+	}
+	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
+	bar := e.progress("backtest", len(in))
+	var said notes
+	var rows []backtest.Row
+	err = inOrder(ctx, len(in), func(ctx context.Context, worker, i int) (backtested, error) {
+		y, err := c.grid(in[i])
+		if err != nil {
+			return backtested{}, err
+		}
+		rows, err := backtest.Run(ctx, y, backtest.Options{
+			Series: in[i].Name, Models: models, Horizon: time.Duration(c.Horizon), Folds: c.Folds, Level: c.Level,
+			Calendar: forecast.Calendar{Location: e.loc}, Scratch: &scratches[worker], Now: time.Now,
+		})
+		if ctx.Err() != nil {
+			return backtested{}, ctx.Err()
+		}
+		return backtested{rows: rows, err: err}, nil
+	}, func(i int, b backtested) error {
+		bar.Set(i + 1)
+		if b.err != nil {
+			said.add(in[i].Name, "not measured: "+b.err.Error())
+		}
+		rows = append(rows, b.rows...)
+		return nil
+	})
+	bar.Done()
+	if err == nil {
+		err = writeBacktest(e, output.Format(c.Output), rows)
+	}
+	said.print(e)
+	if err == nil && len(rows) == 0 {
+		err = errors.New("no series could be measured")
+	}
+	return err
+}
+
+var backtestColumns = []string{"series", "model", "horizon", "folds", "mase", "smape", "rmsse", "coverage", "msis", "skill", "seconds"}
+
+func writeBacktest(e *env, format output.Format, rows []backtest.Row) error {
+	if format == output.Table {
+		return backtestTable(e.stdout, e.style(), rows)
+	}
+	schema := output.NewSchema(format, backtestColumns...)
+	w := output.NewWriter(e.stdout, schema)
+	out := schema.Rows(nil)
+	for _, r := range rows {
+		out.Text(r.Series)
+		out.Text(r.Model)
+		out.Text(output.Horizon(r.Horizon))
+		out.Int(r.Folds)
+		for _, x := range []float64{r.MASE, r.SMAPE, r.RMSSE, r.Coverage, r.MSIS, r.Skill, r.Seconds} {
+			out.Number(x)
+		}
+	}
+	if err := w.Write(out.Bytes()); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// backtestTable shows the rows and, for several series, the means by model.
+func backtestTable(w io.Writer, st output.Style, rows []backtest.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintf(w, "forecasts of %s, %d rolling origins at most\n\n", output.Horizon(rows[0].Horizon), maxFolds(rows)); err != nil {
+		return err
+	}
+	g := output.Grid{
+		Head:  []string{"SERIES", "MODEL", "MASE", "sMAPE", "RMSSE", "COVERAGE", "MSIS", "SKILL"},
+		Right: []bool{false, false, true, true, true, true, true, true},
+	}
+	add := func(name string, r backtest.Row) {
+		g.Add(name, r.Model, fixed(r.MASE, "%.3f"), fixed(r.SMAPE, "%.1f %%"), fixed(r.RMSSE, "%.3f"),
+			fixed(100*r.Coverage, "%.0f %%"), fixed(r.MSIS, "%.2f"), fixed(100*r.Skill, "%+.0f %%"))
+	}
+	for _, r := range rows {
+		add(r.Series, r)
+	}
+	if n, means := meansByModel(rows); n > 1 {
+		for _, r := range means {
+			add(fmt.Sprintf("mean of %s", output.Count(n)), r)
+		}
+	}
+	return g.Write(w, st)
+}
+
+func fixed(x float64, format string) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "-"
+	}
+	return fmt.Sprintf(format, x)
+}
+
+func maxFolds(rows []backtest.Row) int {
+	return slices.MaxFunc(rows, func(a, b backtest.Row) int { return a.Folds - b.Folds }).Folds
+}
+
+// meansByModel returns the number of series and for each model the means over
+// the series, each measure over those that have it. Skill is 1 − the ratio of the
+// mean MASE to that of the seasonal naive forecast, not a mean of ratios.
+func meansByModel(rows []backtest.Row) (n int, means []backtest.Row) {
+	measures := func(r *backtest.Row) []*float64 {
+		return []*float64{&r.MASE, &r.SMAPE, &r.RMSSE, &r.Coverage, &r.MSIS, &r.Seconds}
+	}
+	counts := map[string][]float64{}
+	for _, r := range rows {
+		i := slices.IndexFunc(means, func(m backtest.Row) bool { return m.Model == r.Model })
+		if i < 0 {
+			i = len(means)
+			means = append(means, backtest.Row{Model: r.Model, Horizon: r.Horizon})
+			counts[r.Model] = make([]float64, len(measures(&r)))
+		}
+		if i == 0 {
+			n++
+		}
+		have := measures(&r)
+		for k, sum := range measures(&means[i]) {
+			if !math.IsNaN(*have[k]) {
+				*sum += *have[k]
+				counts[r.Model][k]++
+			}
+		}
+	}
+	naive := math.NaN()
+	for i := range means {
+		for k, sum := range measures(&means[i]) {
+			*sum /= counts[means[i].Model][k] // 0/0 is NaN: unknown
+		}
+		if means[i].Model == backtest.Naive {
+			naive = means[i].MASE
+		}
+	}
+	for i := range means {
+		means[i].Skill = 1 - means[i].MASE/naive
+	}
+	return n, means
+}

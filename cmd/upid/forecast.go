@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/forecast"
+)
+
+type forecastCmd struct {
+	inputFlags `embed:""`
+	gridFlags  `embed:""`
+	Model      string  `default:"auto" placeholder:"NAME" help:"Model: ${models}. (default ${default})"`
+	Level      float64 `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
+	Output     string  `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+}
+
+// gridFlags are the time axis of a forecast.
+type gridFlags struct {
+	Horizon duration `default:"7d" placeholder:"DURATION" help:"How far to look ahead, rounded up to whole steps. (default ${default})"`
+	Step    duration `placeholder:"DURATION" help:"Distance of two forecast points. If the input is finer, its means over the step are forecast. (default 1h, or the input's step if that is longer)"`
+}
+
+// Validate is called by kong.
+func (f *gridFlags) Validate() error {
+	if f.Horizon <= 0 {
+		return fmt.Errorf("--horizon is %s, want more than 0", f.Horizon)
+	}
+	if f.Step < 0 || f.Step != 0 && time.Duration(f.Step) < time.Millisecond {
+		return fmt.Errorf("--step is %s, want at least 1ms", f.Step)
+	}
+	return nil
+}
+
+// defaultStep is the grid of a forecast of days: beyond a few hours means over
+// an hour forecast better than the samples themselves.
+const defaultStep = time.Hour
+
+// step returns the grid for a series whose own step is given, both in
+// milliseconds.
+func (f *gridFlags) step(own int64) int64 {
+	if f.Step != 0 {
+		return time.Duration(f.Step).Milliseconds()
+	}
+	return max(own, defaultStep.Milliseconds())
+}
+
+// grid returns s on the grid of the forecast.
+func (f *gridFlags) grid(s source.FileSeries) (series.Series, error) {
+	switch step := f.step(s.Step); {
+	case step == s.Step:
+		return s.Grid(), nil
+	case step < s.Step:
+		own := time.Duration(s.Step) * time.Millisecond
+		return series.Series{}, usageErrorf("--step %s is finer than series %q, whose step is %s", f.Step, s.Name, duration(own))
+	default:
+		return forecast.Resample(s.Grid(), step)
+	}
+}
+
+// Help is shown by --help.
+func (forecastCmd) Help() string {
+	return `The series come from files (CSV or the JSON of a Prometheus range query, also gzipped) or from a PromQL query.
+
+Examples:
+
+    upid forecast --input cpu.csv
+    upid forecast --input - --horizon 1d --step 5m -o csv < cpu.csv
+    upid forecast --query 'sum(rate(http_requests_total[5m]))' --prometheus.url http://localhost:9090
+
+CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1.
+`
+}
+
+// Validate is called by kong.
+func (c *forecastCmd) Validate() error {
+	return errors.Join(c.inputFlags.Validate(), c.gridFlags.Validate(), validLevel(c.Level), validModels(c.Model))
+}
+
+func validLevel(level float64) error {
+	if !(level > 0 && level < 1) {
+		return fmt.Errorf("--level is %g, want between 0 and 1", level)
+	}
+	return nil
+}
+
+func validModels(names ...string) error {
+	for _, name := range names {
+		if _, ok := forecast.Models[name]; !ok {
+			return fmt.Errorf("--model %q is unknown, want one of %s", name, strings.Join(forecast.Names(), ", "))
+		}
+	}
+	return nil
+}
+
+// forecasted is the outcome for one series.
+type forecasted struct {
+	y    series.Series
+	f    *series.Forecast // nil: no forecast, err says why
+	err  error
+	rows []byte // f in the format of the output
+}
+
+// Run forecasts every series of the input.
+func (c *forecastCmd) Run(ctx context.Context, e *env) error {
+	in, err := c.load(ctx, e, max(time.Duration(c.Step), 0))
+	if err != nil {
+		return err
+	}
+	model, err := forecast.New(c.Model, nil)
+	if err != nil {
+		return err
+	}
+	calendar := forecast.Calendar{Location: e.loc}
+	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
+	out := newForecastWriter(c, e, len(in))
+	work := func(_ context.Context, worker, i int) (forecasted, error) {
+		y, err := c.grid(in[i])
+		if err != nil {
+			return forecasted{}, err
+		}
+		n := int((time.Duration(c.Horizon).Milliseconds() + y.Step - 1) / y.Step)
+		f := newForecast(max(n, 1), c.Level)
+		if err := model.Forecast(f, y, calendar, &scratches[worker]); err != nil {
+			return forecasted{y: y, err: err}, nil
+		}
+		return forecasted{y: y, f: f, rows: out.render(in[i].Name, f)}, nil
+	}
+
+	bar := e.progress("forecast", len(in))
+	var said notes
+	done := 0
+	err = inOrder(ctx, len(in), work, func(i int, r forecasted) error {
+		bar.Set(i + 1)
+		if r.f == nil {
+			said.add(in[i].Name, "no forecast: "+r.err.Error())
+			return nil
+		}
+		done++
+		for _, w := range r.f.Warnings {
+			said.add(in[i].Name, w.Error())
+		}
+		return out.write(in[i].Name, r)
+	})
+	bar.Done()
+	if err == nil {
+		err = out.close()
+	}
+	said.print(e)
+	if err == nil && done == 0 {
+		err = errors.New("no series could be forecast")
+	}
+	return err
+}
+
+// newForecast returns an empty forecast of n steps.
+func newForecast(n int, level float64) *series.Forecast {
+	numbers := make([]float64, 3*n)
+	return &series.Forecast{
+		Band: series.Band{
+			Point: numbers[:n:n], Lower: numbers[n : 2*n : 2*n], Upper: numbers[2*n:],
+			Level: level, Coverage: math.NaN(),
+		},
+	}
+}
+
+var forecastColumns = []string{"series", "timestamp", "value", "lower", "upper", "model", "confidence"}
+
+// forecastWriter writes forecasts in the format asked for.
+type forecastWriter struct {
+	schema  *output.Schema // nil for a table
+	records *output.Writer
+	table   *forecastTable
+}
+
+func newForecastWriter(c *forecastCmd, e *env, n int) *forecastWriter {
+	if output.Format(c.Output) == output.Table {
+		return &forecastWriter{table: newForecastTable(e, n, time.Duration(c.Horizon))}
+	}
+	s := output.NewSchema(output.Format(c.Output), forecastColumns...)
+	return &forecastWriter{schema: s, records: output.NewWriter(e.stdout, s)}
+}
+
+// render returns f as records, nil for a table. It is safe for concurrent use.
+func (w *forecastWriter) render(name string, f *series.Forecast) []byte {
+	if w.schema == nil {
+		return nil
+	}
+	rows := w.schema.Rows(make([]byte, 0, 96*len(f.Point)))
+	for i, v := range f.Point {
+		rows.Text(name)
+		rows.Time(f.Start + int64(i)*f.Step)
+		rows.Number(v)
+		rows.Number(f.Lower[i])
+		rows.Number(f.Upper[i])
+		rows.Text(f.Model)
+		rows.Number(f.Confidence)
+	}
+	return rows.Bytes()
+}
+
+func (w *forecastWriter) write(name string, r forecasted) error {
+	if w.table != nil {
+		return w.table.add(name, r.y, r.f)
+	}
+	return w.records.Write(r.rows)
+}
+
+func (w *forecastWriter) close() error {
+	if w.table != nil {
+		return w.table.close()
+	}
+	return w.records.Close()
+}
+
+// horizons returns the ones a table shows: those of 1h, 6h, 1d, 3d and 7d that
+// are whole steps and within the whole, and the whole.
+func horizons(whole, step time.Duration) []time.Duration {
+	const day = 24 * time.Hour
+	var hs []time.Duration
+	for _, h := range []time.Duration{time.Hour, 6 * time.Hour, day, 3 * day, 7 * day} {
+		if h < whole && h%step == 0 {
+			hs = append(hs, h)
+		}
+	}
+	return slices.Clip(append(hs, whole))
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/source"
+)
+
+// inputFlags say where the series of a one-off command come from.
+type inputFlags struct {
+	Input         []string `short:"i" sep:"none" required:"" xor:"input" placeholder:"FILE" help:"Read the series from a file, - is stdin; may be repeated. CSV with the header timestamp,value or timestamp,NAME,… or series,timestamp,value, or the JSON of a Prometheus range query; also gzipped."`
+	Query         string   `short:"q" required:"" xor:"input" placeholder:"PROMQL" help:"Read the series from a PromQL query."`
+	PrometheusURL string   `name:"prometheus.url" default:"http://localhost:9090" placeholder:"URL" help:"Server to ask. (default ${default})"`
+	Lookback      duration `default:"28d" placeholder:"DURATION" help:"How far back to ask. (default ${default})"`
+	End           string   `placeholder:"TIME" help:"Ask for what was known at this time, RFC 3339 or Unix seconds. (default now)"`
+}
+
+// Validate is called by the commands.
+func (f *inputFlags) Validate() error {
+	if f.Lookback <= 0 {
+		return fmt.Errorf("--lookback is %s, want more than 0", f.Lookback)
+	}
+	return nil
+}
+
+// load reads the series, of which there is at least one. A query is evaluated at
+// every step.
+func (f *inputFlags) load(ctx context.Context, e *env, step time.Duration) ([]source.FileSeries, error) {
+	if f.Query != "" {
+		return f.query(ctx, e, step)
+	}
+	var all []source.FileSeries
+	from := map[string]string{}
+	for _, path := range f.Input {
+		file, err := readFile(ctx, e, path)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range file.Warnings {
+			e.warnf("%s: %s", path, w)
+		}
+		for _, s := range file.Series {
+			if other, ok := from[s.Name]; ok {
+				return nil, fmt.Errorf("series %q is in %s and in %s", s.Name, other, path)
+			}
+			from[s.Name] = path
+		}
+		all = append(all, file.Series...)
+	}
+	return all, nil
+}
+
+// readFile reads path, or stdin, and gives up when ctx is done: a read of a
+// terminal or a pipe cannot be interrupted otherwise.
+func readFile(ctx context.Context, e *env, path string) (source.File, error) {
+	type outcome struct {
+		file source.File
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		file, err := guard(func() (source.File, error) {
+			if path == "-" {
+				return source.Read("<stdin>", e.stdin)
+			}
+			return source.ReadFile(path)
+		})
+		done <- outcome{file, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return source.File{}, ctx.Err()
+	case o := <-done:
+		return o.file, o.err
+	}
+}
+
+// fileSeries returns y in the form of a file's series. It shares the values.
+func fileSeries(name string, y series.Series) source.FileSeries {
+	s := source.FileSeries{Name: name, Labels: y.Labels, Step: y.Step, Times: make([]int64, len(y.Values)), Values: y.Values}
+	for i := range s.Times {
+		s.Times[i] = y.At(i)
+	}
+	return s
+}
+
+var errNoData = errors.New("no data: the query has no series in this time")
+
+var _ = output.Count
+
+func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]source.FileSeries, error) {
+	return nil, errNoData
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/upid/upid/cmd/upid/output"
+)
+
+// env is what a command gets beside its own flags. Data goes to stdout, all
+// else to stderr.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	log            *slog.Logger
+	loc            *time.Location
+}
+
+// warnf prints one line beside the data.
+func (e *env) warnf(format string, args ...any) {
+	fmt.Fprintf(e.stderr, "upid: warning: "+format+"\n", args...)
+}
+
+// style is coloured on a terminal whose user does not object.
+func (e *env) style() output.Style {
+	_, ok := terminal(e.stdout)
+	return output.Style{Colour: ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// progress returns a bar for total pieces of work, nil if stderr is not a
+// terminal.
+func (e *env) progress(label string, total int) *output.Progress {
+	fd, ok := terminal(e.stderr)
+	if !ok {
+		return nil
+	}
+	width := func() int {
+		w, _, err := term.GetSize(fd)
+		if err != nil {
+			return output.Width
+		}
+		return w
+	}
+	return output.NewProgress(e.stderr, width, time.Now, label, total)
+}
+
+// terminal returns the descriptor of w if it is a terminal.
+func terminal(w io.Writer) (fd int, ok bool) {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	fd = int(f.Fd())
+	return fd, term.IsTerminal(fd)
+}
