@@ -107,7 +107,11 @@ type Result struct {
 	Horizons   []Horizon     // Forecast read off at Time
 	Score      *Score
 	Findings   []Finding // open ones, and those resolved a short while ago
-	Warnings   []error   // the result stands; say this beside it
+	// BudgetSpent is this series' share in the alert groups its signal raised over
+	// the budget period, divided by the budget: the sum over a slot's results is
+	// the signal's. NaN where there is no budget.
+	BudgetSpent float64
+	Warnings    []error // the result stands; say this beside it
 }
 
 // ConfidenceLevel names a confidence in [0, 1]: low < 0.4 ≤ medium < 0.6 ≤ high

@@ -1,0 +1,145 @@
+package signal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/upid/upid/collector/pipeline"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast"
+)
+
+// Fit implements pipeline.Unit: it forecasts every series and replays its recent
+// past through a fresh scorer. The returned commit swaps the new state in whole,
+// anomalies that are open included, and moves the position to the end of the data.
+func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), error) {
+	data := in.Series[Input].Series
+	end := int64(0)
+	for _, s := range data {
+		end = max(end, s.End()-s.Step)
+	}
+	present := presence(data, u.o.Step)
+	fitted := make([]*state, len(data))
+	scratch := make([]forecast.Scratch, u.o.Workers)
+	err := parallel(ctx, len(data), u.o.Workers, func(worker, i int) {
+		fitted[i] = u.fit(data[i], end, present, &scratch[worker])
+	})
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]*state, len(data))
+	var buf []byte
+	for i, s := range fitted {
+		if s != nil {
+			buf = key(data[i].Labels, buf)
+			states[string(buf)] = s
+		}
+	}
+	if len(states) == 0 {
+		return nil, ErrNoData
+	}
+	return func() {
+		u.states, u.order = states, sorted(states)
+		u.position.Store(end)
+	}, nil
+}
+
+// fit returns the state of one series at end, nil if it has been absent too long.
+func (u *Unit) fit(y series.Series, end int64, present map[string]bitmap, sc *forecast.Scratch) *state {
+	s := u.newState(y.Labels)
+	recent := y.Slice(end-replay.Milliseconds()+y.Step, end+y.Step)
+	there := present[s.workload]
+	for i, v := range recent.Values {
+		if math.IsInf(v, 0) {
+			v = math.NaN()
+		}
+		t := recent.At(i)
+		s.observe(u.o.Detect, t, v, math.IsNaN(v) && there.has(t))
+	}
+	if s.last == 0 || end-s.last > forgetAfter.Milliseconds() {
+		return nil
+	}
+	if u.o.Forecast != nil {
+		s.forecast, s.warnings = u.forecast(y, sc)
+	}
+	return s
+}
+
+// forecast predicts y far enough for the longest horizon to be read off until
+// the next fit, and the one after in case that fails.
+func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast, []error) {
+	o := u.o.Forecast
+	grid := u.grid()
+	y, err := forecast.Resample(y, grid.Milliseconds())
+	if err != nil {
+		return nil, []error{fmt.Errorf("no forecast: %w", err)}
+	}
+	ahead := o.Horizons[len(o.Horizons)-1] + 2*u.o.FitEvery + 2*grid
+	n := int((ahead + grid - 1) / grid)
+	f := &series.Forecast{Band: series.Band{
+		Start: 0, Step: 0, Level: o.Level, Coverage: math.NaN(),
+		Point: make([]float64, n), Lower: make([]float64, n), Upper: make([]float64, n),
+	}}
+	switch err := o.Model.Forecast(f, y, forecast.Calendar{Location: u.o.Location}, sc); {
+	case errors.Is(err, forecast.ErrShort):
+		return nil, []error{fmt.Errorf("no forecast yet: %w", err)}
+	case err != nil:
+		return nil, []error{fmt.Errorf("no forecast: %w", err)}
+	}
+	return f, f.Warnings
+}
+
+// grid returns the step of the forecast: an hour where that is a whole number of
+// the signal's steps, else the signal's own.
+func (u *Unit) grid() time.Duration {
+	if u.o.Step < coarse && coarse%u.o.Step == 0 {
+		return coarse
+	}
+	return u.o.Step
+}
+
+// bitmap says at which grid times something is there.
+type bitmap struct {
+	start, step int64
+	bits        []uint64
+}
+
+func (b *bitmap) has(t int64) bool {
+	i := (t - b.start) / b.step
+	return t >= b.start && i < int64(len(b.bits))*64 && b.bits[i/64]&(1<<(i%64)) != 0
+}
+
+func (b *bitmap) set(i int64) { b.bits[i/64] |= 1 << (i % 64) }
+
+// presence returns, for each workload of more than one series, when at least one
+// of them has a value.
+func presence(data []series.Series, step time.Duration) map[string]bitmap {
+	count := map[string]int{}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, s := range data {
+		count[workloadKey(s.Labels)]++
+		first, last = min(first, s.Start), max(last, s.End())
+	}
+	out := map[string]bitmap{}
+	for _, s := range data {
+		w := workloadKey(s.Labels)
+		if count[w] < 2 {
+			continue
+		}
+		b, ok := out[w]
+		if !ok {
+			n := (last - first) / step.Milliseconds()
+			b = bitmap{start: first, step: step.Milliseconds(), bits: make([]uint64, n/64+1)}
+			out[w] = b
+		}
+		for i, v := range s.Values {
+			if !math.IsNaN(v) {
+				b.set((s.At(i) - first) / b.step)
+			}
+		}
+	}
+	return out
+}

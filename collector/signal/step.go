@@ -1,0 +1,126 @@
+package signal
+
+import (
+	"context"
+	"math"
+
+	"github.com/upid/upid/collector/pipeline"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
+)
+
+// Step implements pipeline.Unit: it takes in the grid points after the position.
+// A series never seen before starts with empty state; one that is absent has a
+// missing point.
+func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]series.Result, error) {
+	data := in.Series[Input].Series
+	step := u.o.Step.Milliseconds()
+	from := u.position.Load() + step
+	end := u.complete(slot, from, data)
+
+	var buf []byte
+	points := make(map[*state]series.Series, len(data))
+	born := false
+	for _, s := range data {
+		buf = key(s.Labels, buf)
+		st := u.states[string(buf)]
+		if st == nil {
+			st = u.newState(s.Labels)
+			u.states[string(buf)] = st
+			born = true
+		}
+		points[st] = s
+	}
+	if born {
+		u.order = sorted(u.states)
+	}
+	present := presence(data, u.o.Step)
+	err := parallel(ctx, len(u.order), u.o.Workers, func(_, i int) {
+		st := u.order[i]
+		y := points[st]
+		there := present[st.workload]
+		for t := from; t <= end; t += step {
+			v := math.NaN()
+			if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
+				v = y.Values[k]
+			}
+			st.observe(u.o.Detect, t, v, math.IsNaN(v) && there.bits != nil && there.has(t))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	u.position.Store(max(end, u.position.Load()))
+	u.forget(end)
+	return u.results(slot, end), nil
+}
+
+// complete returns the newest grid time of the pass. The pipeline asked for it,
+// so an answer that ends earlier has gaps at its end.
+func (u *Unit) complete(slot, from int64, data []series.Series) int64 {
+	end := from
+	for _, s := range data {
+		end = max(end, s.End()-s.Step)
+	}
+	return min(end, slot)
+}
+
+// forget drops series that have been absent too long, or never had a value.
+func (u *Unit) forget(now int64) {
+	gone := false
+	for k, s := range u.states {
+		if now-s.last > forgetAfter.Milliseconds() {
+			delete(u.states, k)
+			gone = true
+		}
+	}
+	if gone {
+		u.order = sorted(u.states)
+	}
+}
+
+func (u *Unit) results(slot, t int64) []series.Result {
+	spent := u.spent(t)
+	out := make([]series.Result, 0, len(u.order))
+	for i, s := range u.order {
+		r := series.Result{
+			Signal: u.o.Name, SourceName: s.sourceName, Labels: s.labels, Slot: slot, Time: t, Observed: s.value,
+			Forecast: nil, Horizons: nil, Score: nil, Findings: nil, BudgetSpent: math.NaN(), Warnings: s.warnings,
+		}
+		// A series that is absent now has no forecast: it may never come back.
+		if s.forecast != nil && !math.IsNaN(s.value) {
+			r.Forecast = s.forecast
+			r.Horizons = u.horizons(s.forecast, t)
+		}
+		if s.scorer != nil {
+			score := s.score
+			r.Score = &score
+			r.Findings = u.findings(s)
+			r.BudgetSpent = spent[i]
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (u *Unit) horizons(f *series.Forecast, t int64) []series.Horizon {
+	stamp := forecast.Instant
+	if u.grid() > u.o.Step {
+		stamp = forecast.BucketMean
+	}
+	out := make([]series.Horizon, 0, len(u.o.Forecast.Horizons))
+	for _, h := range u.o.Forecast.Horizons {
+		out = append(out, forecast.At(f, t, h, stamp))
+	}
+	return out
+}
+
+func (u *Unit) findings(s *state) []series.Finding {
+	fs := s.alert.Findings()
+	for i := range fs {
+		fs[i].Family = rules.Family(u.o.Type, fs[i].Type)
+		fs[i].ID = rules.FindingID(u.o.Name, s.labels, fs[i].Type, fs[i].Start)
+	}
+	return fs
+}

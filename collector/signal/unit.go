@@ -1,0 +1,238 @@
+// Package signal is the unit behind one configured signal: every series of one
+// PromQL expression is forecast by a fit, scored point by point, and followed
+// through the life of its anomalies.
+//
+// State is a function of data: a fit replays, from empty state, the stretch of
+// history that the scorer can still feel, and the steps go on from there. So a
+// restart changes nothing and replicas agree.
+package signal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector/pipeline"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/detect"
+	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
+)
+
+// Input is the name of the one query a signal has.
+const Input = "value"
+
+const (
+	// replay is how much history a fit replays: almost three half-lives (5 d) of
+	// the scorer's slowest memory, so that a point before it weighs under 1/7.
+	replay = 14 * 24 * time.Hour
+	// forgetAfter is how long a series may be absent before its state goes.
+	forgetAfter = 24 * time.Hour
+	// coarse is the grid of the forecast where the signal's own is finer: a week
+	// ahead, the minutes are noise.
+	coarse = time.Hour
+)
+
+// Options are a signal's settings.
+type Options struct {
+	Name     string
+	Type     string // resource, performance, cost, security or behavior
+	Step     time.Duration
+	FitEvery time.Duration
+	Location *time.Location // for seasons; nil is UTC
+	Forecast *Forecast      // nil: not forecast
+	Detect   *Detect        // nil: not scored
+	Workers  int            // series worked on at once; default GOMAXPROCS
+}
+
+// Forecast says how series are forecast.
+type Forecast struct {
+	Model    forecast.Forecaster
+	Horizons []time.Duration // ascending, not empty
+	Level    float64
+}
+
+// Detect says how series are scored and when a run of scores is an anomaly.
+type Detect struct {
+	Model   string
+	Options detect.Options
+	Rule    rules.Rule
+	Budget  rules.Budget
+}
+
+// Unit implements pipeline.Unit.
+type Unit struct {
+	o        Options
+	position atomic.Int64
+	states   map[string]*state // by the labels' bytes
+	order    []*state          // sorted by labels, so that results have one order
+}
+
+// state is what is known about one series.
+type state struct {
+	labels     labels.Labels // without __name__
+	sourceName string
+	workload   string // see workloadKey
+
+	forecast *series.Forecast // nil: none
+	warnings []error          // of the fit
+
+	scorer detect.Scorer // nil: not scored
+	alert  rules.Alert
+	score  series.Score
+
+	value float64 // at the newest grid point; NaN = missing
+	last  int64   // grid time of the newest value
+}
+
+// ErrNoData says that the query answered with nothing to learn from. A model that
+// was there before stays in use.
+var ErrNoData = errors.New("no data: the query has no series with values in the history")
+
+// New checks the options.
+func New(o Options) (*Unit, error) {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Location == nil {
+		o.Location = time.UTC
+	}
+	switch {
+	case o.Step <= 0 || o.FitEvery <= 0:
+		return nil, fmt.Errorf("signal %q: step %v and fit interval %v, want both above 0", o.Name, o.Step, o.FitEvery)
+	case o.Forecast == nil && o.Detect == nil:
+		return nil, fmt.Errorf("signal %q: neither forecast nor scored", o.Name)
+	case o.Forecast != nil && (o.Forecast.Model == nil || len(o.Forecast.Horizons) == 0):
+		return nil, fmt.Errorf("signal %q: a forecast needs a model and a horizon", o.Name)
+	}
+	if o.Detect != nil {
+		if _, err := detect.New(o.Detect.Model, o.Detect.Options); err != nil {
+			return nil, fmt.Errorf("signal %q: %w", o.Name, err)
+		}
+	}
+	return &Unit{o: o, states: map[string]*state{}}, nil
+}
+
+// Position implements pipeline.Unit.
+func (u *Unit) Position() int64 { return u.position.Load() }
+
+// newState returns the empty state of a series with the labels ls.
+func (u *Unit) newState(ls labels.Labels) *state {
+	s := &state{
+		labels:     labels.NewBuilder(ls).Del(labels.MetricName).Labels(),
+		sourceName: ls.Get(labels.MetricName),
+		workload:   workloadKey(ls),
+		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: ""},
+		value:      math.NaN(),
+	}
+	if d := u.o.Detect; d != nil {
+		scorer, err := detect.New(d.Model, d.Options)
+		if err != nil {
+			panic(err) // New made one with the same options
+		}
+		s.scorer = scorer
+	}
+	return s
+}
+
+// observe takes in the value at grid time t; NaN is a missing one. replaced says
+// that another series of the same workload has a value there: pods that come and
+// go are no missing data.
+func (s *state) observe(d *Detect, t int64, v float64, replaced bool) {
+	s.value = v
+	if !math.IsNaN(v) {
+		s.last = t
+	} else if replaced || s.last == 0 {
+		return
+	}
+	if s.scorer == nil {
+		return
+	}
+	s.score = s.scorer.Step(t, v)
+	s.alert = d.Rule.Next(s.alert, s.score, t)
+}
+
+// volatile labels name one incarnation of a workload's replica.
+var volatile = map[string]bool{
+	"pod": true, "pod_name": true, "pod_ip": true, "pod_uid": true, "uid": true, "instance": true, "node": true,
+	"container_id": true, "id": true, "name": true, "image": true, "image_id": true, "host_ip": true,
+}
+
+// workloadKey identifies the workload a series belongs to: its labels without
+// those that change from one pod to the next. A series without a pod label is
+// its own workload.
+func workloadKey(ls labels.Labels) string {
+	pod := ls.Has("pod") || ls.Has("pod_name")
+	var b strings.Builder
+	ls.Range(func(l labels.Label) {
+		if pod && volatile[l.Name] {
+			return
+		}
+		b.WriteString(l.Name)
+		b.WriteByte(0xff)
+		b.WriteString(l.Value)
+		b.WriteByte(0xff)
+	})
+	return b.String()
+}
+
+// key identifies a series among those of one query.
+func key(ls labels.Labels, buf []byte) []byte { return ls.Bytes(buf) }
+
+// parallel calls f for 0 … n-1 on up to workers goroutines and stops when ctx is
+// done. f gets the number of its worker.
+func parallel(ctx context.Context, n, workers int, f func(worker, i int)) error {
+	workers = min(workers, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	panics := make(chan any, max(workers, 1))
+	for w := range workers {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					panics <- r // to be raised where the pipeline recovers it
+				}
+			}()
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				f(w, i)
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case r := <-panics:
+		panic(r)
+	default:
+		return ctx.Err()
+	}
+}
+
+var _ pipeline.Unit = (*Unit)(nil)
+
+// sorted returns the states in the order of their labels.
+func sorted(states map[string]*state) []*state {
+	out := make([]*state, 0, len(states))
+	for _, s := range states {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *state) int {
+		if c := labels.Compare(a.labels, b.labels); c != 0 {
+			return c
+		}
+		return strings.Compare(a.sourceName, b.sourceName)
+	})
+	return out
+}
