@@ -3,7 +3,9 @@ package collector
 import (
 	"context"
 	"log/slog"
-	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,28 +21,139 @@ type Options struct {
 	Logger       *slog.Logger         // nil discards
 }
 
-// Collector is a pipeline.Sink and the handler of /metrics.
+// Collector takes results, as a pipeline.Sink, and is the handler of /metrics.
+// Results are rendered when they are written; a scrape copies bytes. It is safe
+// for concurrent use.
 type Collector struct {
-	opts Options
+	opts     Options
+	families []family
+	heads    [][]byte // deflated, by family
+	duration prometheus.Observer
+	dropped  *prometheus.CounterVec
+	flaters  sync.Pool // of *flater
+
+	mu      sync.Mutex
+	tasks   map[string]*task
+	owners  map[string]owner // of exported series, by their legacy labels
+	signals map[string]*task // which task speaks for a signal
+	budgets map[string]map[string]float64
+	free    [][]byte
+	pass    uint64
 }
 
 // New returns a Collector without results.
-func New(o Options) *Collector { return &Collector{opts: o} }
-
-// Write renders the results of a task and replaces its earlier ones.
-func (c *Collector) Write(ctx context.Context, task string, slot int64, rs []series.Result) error {
-	return ctx.Err()
+func New(o Options) *Collector {
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.MaxSeries == 0 {
+		o.MaxSeries = 100_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Collector{
+		opts:     o,
+		families: families(Metrics),
+		duration: NewHistogramVec(o.Registry, "upid_export_render_duration_seconds").WithLabelValues(),
+		dropped:  NewCounterVec(o.Registry, "upid_series_dropped_total"),
+		flaters:  sync.Pool{New: func() any { return newFlater() }},
+		tasks:    map[string]*task{},
+		owners:   map[string]owner{},
+		signals:  map[string]*task{},
+		budgets:  map[string]map[string]float64{},
+	}
+	c.heads = c.deflateHeads()
+	return c
 }
 
-// Drop forgets the results of a task.
-func (c *Collector) Drop(task string) {}
+// Write renders the results of a task, which replace its earlier ones at once:
+// a scrape sees all of them or none. It keeps nothing of rs but label sets,
+// which are immutable. Writes and drops of one task take effect one after
+// another; a drop also undoes a write that has not ended.
+func (c *Collector) Write(ctx context.Context, task string, slot int64, rs []series.Result) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	start := time.Now()
+	t := c.task(task)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.matches(rs) {
+		t.arrange(rs)
+		for _, s := range t.signals {
+			for _, reason := range exportReasons {
+				c.dropped.WithLabelValues(s, reason)
+			}
+		}
+		if !c.admit(t) {
+			return nil
+		}
+	} else if t.truncated+t.duplicates > 0 && !c.admit(t) { // room may have been made elsewhere
+		return nil
+	}
+	for k, n := range t.refused {
+		c.dropped.WithLabelValues(k[0], k[1]).Add(float64(n))
+	}
+	c.publish(t, c.render(t, rs))
+	c.duration.Observe(time.Since(start).Seconds())
+	return nil
+}
 
-// SetAlertBudget sets upid_alert_budget_ratio of a signal of a task; NaN removes
-// it.
-func (c *Collector) SetAlertBudget(task, signal string, ratio float64) {}
+// task returns the task called name, a new one if need be.
+func (c *Collector) task(name string) *task {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tasks[name]
+	if t == nil {
+		t = &task{name: name, lines: map[uint64]*line{}, tails: map[time.Duration]string{}}
+		c.tasks[name] = t
+	}
+	return t
+}
 
-// ServeHTTP writes one consistent snapshot of all results, then the self metrics.
-func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+// Drop forgets the results of a task, for instance because they are too old:
+// what is not known any more is absent.
+func (c *Collector) Drop(task string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.budgets, task)
+	t := c.tasks[task]
+	if t == nil {
+		return
+	}
+	delete(c.tasks, task)
+	t.dropped = true
+	for _, k := range t.plan {
+		delete(c.owners, k.legacy)
+	}
+	for _, k := range t.leaving {
+		delete(c.owners, k)
+	}
+	for _, s := range t.owned {
+		delete(c.signals, s)
+	}
+	c.release(t.segment)
+	t.segment = nil
+}
 
-// HorizonLabel returns d in the largest exact unit of d, h and m.
-func HorizonLabel(d time.Duration) string { return d.String() }
+// SetAlertBudget sets upid_alert_budget_ratio for a signal of a task, until the
+// task is dropped. NaN and ±Inf remove it.
+func (c *Collector) SetAlertBudget(task, signal string, ratio float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.budgets[task] == nil {
+		c.budgets[task] = map[string]float64{}
+	}
+	c.budgets[task][strings.ToValidUTF8(signal, "\uFFFD")] = ratio
+}
+
+// inOrder returns the tasks by name. The caller holds c.mu.
+func (c *Collector) inOrder() []*task {
+	ts := make([]*task, 0, len(c.tasks))
+	for _, t := range c.tasks {
+		ts = append(ts, t)
+	}
+	slices.SortFunc(ts, func(a, b *task) int { return strings.Compare(a.name, b.name) })
+	return ts
+}

@@ -1,9 +1,12 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // buckets are the classic histogram buckets by metric; others take
@@ -24,37 +27,68 @@ func find(name string, kind Kind) Metric {
 	panic(fmt.Sprintf("collector: no %s %q in Metrics", kind, name))
 }
 
-// NewCounterVec registers the counter called name of Metrics with reg.
-func NewCounterVec(reg prometheus.Registerer, name string) *prometheus.CounterVec {
-	m := find(name, Counter)
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels)
-	reg.MustRegister(v)
-	return v
+// register registers c with reg, or returns the equal collector that is there
+// already: two packages may count under one name, as long as both take it from
+// Metrics. It panics on any other refusal, which is a mistake in the program.
+func register[T prometheus.Collector](reg prometheus.Registerer, c T) T {
+	err := reg.Register(c)
+	if err == nil {
+		return c
+	}
+	var there prometheus.AlreadyRegisteredError
+	if errors.As(err, &there) {
+		if old, ok := there.ExistingCollector.(T); ok {
+			return old
+		}
+	}
+	panic(fmt.Sprintf("collector: register: %v", err))
 }
 
-// NewGaugeVec registers the gauge called name of Metrics with reg.
+// NewCounterVec registers the counter called name of Metrics with reg, or
+// returns the one that is registered.
+func NewCounterVec(reg prometheus.Registerer, name string) *prometheus.CounterVec {
+	m := find(name, Counter)
+	return register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels))
+}
+
+// NewGaugeVec registers the gauge called name of Metrics with reg, or returns
+// the one that is registered.
 func NewGaugeVec(reg prometheus.Registerer, name string) *prometheus.GaugeVec {
 	m := find(name, Gauge)
-	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels)
-	reg.MustRegister(v)
-	return v
+	return register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels))
 }
 
 // NewHistogramVec registers the histogram called name of Metrics with reg, with
-// classic and native buckets.
+// classic and native buckets, or returns the one that is registered.
 func NewHistogramVec(reg prometheus.Registerer, name string) *prometheus.HistogramVec {
 	m := find(name, Histogram)
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	return register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: m.Name, Help: m.Help, Buckets: buckets[m.Name],
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
-	}, m.Labels)
-	reg.MustRegister(v)
-	return v
+	}, m.Labels))
 }
 
 // NewGaugeFunc registers the gauge called name of Metrics, read from f at each
-// scrape.
+// scrape. It panics if there is one already: f would never be asked.
 func NewGaugeFunc(reg prometheus.Registerer, name string, f func() float64) {
 	m := find(name, Gauge)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, f))
+}
+
+// Build says what the running binary was built from.
+type Build struct {
+	Version, Revision, Branch string
+}
+
+// NewRegistry returns a private registry with the standard go_ and process_
+// metrics and upid_build_info.
+func NewRegistry(b Build) *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	NewGaugeVec(reg, "upid_build_info").
+		WithLabelValues(b.Version, b.Revision, b.Branch, runtime.Version(), runtime.GOOS, runtime.GOARCH).Set(1)
+	return reg
 }

@@ -1,0 +1,153 @@
+package collector
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// family is a rendered metric: its head and how its samples come about.
+type family struct {
+	name   string
+	head   []byte // HELP and TYPE
+	each   func(w *writer, labels string, r *series.Result)
+	summed func(w *writer, labels string, s *summary)
+}
+
+// families returns the metrics of m that are rendered from the results of a
+// task, in order. It panics if one of them has no way to be.
+func families(m []Metric) []family {
+	var fs []family
+	for _, m := range m {
+		f := family{name: m.Name, head: appendHead(nil, m)}
+		switch m.Scope {
+		case PerSeries:
+			f.each = perSeries[m.Name]
+		case PerSignal:
+			f.summed = perSignal[m.Name]
+		default:
+			continue
+		}
+		if f.each == nil && f.summed == nil {
+			if m.Name == alertBudget {
+				continue // not in the results: SetAlertBudget
+			}
+			panic(fmt.Sprintf("collector: nothing renders %q", m.Name))
+		}
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+// appendHead appends what stands before the samples of m in both text formats.
+// Help texts are ours and need no escaping, which a test asserts.
+func appendHead(b []byte, m Metric) []byte {
+	return fmt.Appendf(b, "# HELP %s %s\n# TYPE %s %s\n", m.Name, m.Help, m.Name, m.Kind)
+}
+
+// perSeries says for each metric what one result contributes to it. A value
+// that is NaN or ±Inf contributes nothing.
+var perSeries = map[string]func(w *writer, labels string, r *series.Result){
+	"upid_observed_value": func(w *writer, labels string, r *series.Result) { w.sample(labels, end, r.Observed) },
+
+	"upid_expected_value": score(func(s *series.Score) float64 { return s.Expected }),
+	"upid_expected_lower": score(func(s *series.Score) float64 { return s.Lower }),
+	"upid_expected_upper": score(func(s *series.Score) float64 { return s.Upper }),
+	"upid_anomaly_score":  score(func(s *series.Score) float64 { return s.Value }),
+
+	"upid_forecast_value":      horizons(func(h *series.Horizon) float64 { return h.Value }),
+	"upid_forecast_lower":      horizons(func(h *series.Horizon) float64 { return h.Lower }),
+	"upid_forecast_upper":      horizons(func(h *series.Horizon) float64 { return h.Upper }),
+	"upid_forecast_peak_value": horizons(func(h *series.Horizon) float64 { return h.Peak }),
+	"upid_forecast_confidence_ratio": func(w *writer, labels string, r *series.Result) {
+		if r.Forecast != nil {
+			w.sample(labels, end, r.Forecast.Confidence)
+		}
+	},
+
+	"upid_anomaly_active":           active,
+	"upid_anomaly_confidence_ratio": confidence,
+}
+
+// end closes the labels of a sample that has no own label but the signal.
+const end = "} "
+
+func score(of func(*series.Score) float64) func(*writer, string, *series.Result) {
+	return func(w *writer, labels string, r *series.Result) {
+		if r.Score != nil {
+			w.sample(labels, end, of(r.Score))
+		}
+	}
+}
+
+func horizons(of func(*series.Horizon) float64) func(*writer, string, *series.Result) {
+	return func(w *writer, labels string, r *series.Result) {
+		for i := range r.Horizons {
+			h := &r.Horizons[i]
+			if !slices.ContainsFunc(r.Horizons[:i], func(o series.Horizon) bool { return o.Horizon == h.Horizon }) {
+				w.sample(labels, w.tail(h.Horizon), of(h))
+			}
+		}
+	}
+}
+
+// active writes 1 for every open finding. Two of one type and severity are one
+// sample.
+func active(w *writer, labels string, r *series.Result) {
+	for i, f := range r.Findings {
+		same := func(o series.Finding) bool { return o.Open() && o.Type == f.Type && o.Severity == f.Severity }
+		if !f.Open() || slices.ContainsFunc(r.Findings[:i], same) {
+			continue
+		}
+		tail := appendLabel([]byte{','}, "type", f.Type)
+		tail = appendLabel(append(tail, ','), "severity", f.Severity)
+		w.sample(labels, string(append(tail, end...)), 1)
+	}
+}
+
+// confidence writes the highest confidence of the open findings: the metric has
+// no label to tell two apart.
+func confidence(w *writer, labels string, r *series.Result) {
+	highest := math.NaN()
+	for _, f := range r.Findings {
+		if f.Open() && !(f.Confidence <= highest) {
+			highest = f.Confidence
+		}
+	}
+	w.sample(labels, end, highest)
+}
+
+// writer appends samples of one metric after another.
+type writer struct {
+	b       []byte
+	name    string
+	samples int
+	tails   map[time.Duration]string
+}
+
+// sample appends a line, or nothing if v is NaN or ±Inf: those pass no door.
+func (w *writer) sample(labels, tail string, v float64) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return
+	}
+	b := append(w.b, w.name...)
+	b = append(b, labels...)
+	b = append(b, tail...)
+	b = strconv.AppendFloat(b, v, 'g', -1, 64)
+	w.b = append(b, '\n')
+	w.samples++
+}
+
+// tail returns what follows the labels of a series in a sample for horizon d.
+func (w *writer) tail(d time.Duration) string {
+	t, ok := w.tails[d]
+	if !ok {
+		t = string(appendLabel([]byte{','}, "horizon", HorizonLabel(d))) + end
+		w.tails[d] = t
+	}
+	return t
+}

@@ -1,0 +1,117 @@
+package collector
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// The states of a series in upid_signal_series.
+const (
+	stateActive       = iota // forecast and scored
+	stateWarming             // the score is not known yet
+	stateInsufficient        // no forecast though there was a fit: too little history
+	stateStale               // no newest point
+	stateFailed              // neither forecast nor score, and a warning says why
+	states
+)
+
+var stateNames = [states]string{"active", "warming", "insufficient", "stale", "failed"}
+
+// stateOf says how a series is doing. A fit that gave no forecast has left a
+// warning or, where the series is scored all the same, a score.
+func stateOf(r *series.Result) int {
+	scored := r.Score != nil && !math.IsNaN(r.Score.Value)
+	switch {
+	case r.Time == 0 || math.IsNaN(r.Observed):
+		return stateStale
+	case r.Forecast == nil && r.Score == nil && len(r.Warnings) > 0:
+		return stateFailed
+	case r.Forecast == nil && (scored || len(r.Warnings) > 0):
+		return stateInsufficient
+	case !scored:
+		return stateWarming
+	}
+	return stateActive
+}
+
+// mean is a running mean over what is not NaN or ±Inf.
+type mean struct {
+	sum float64
+	n   int
+}
+
+func (m *mean) add(v float64) {
+	if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		m.sum += v
+		m.n++
+	}
+}
+
+// value returns NaN if nothing was added.
+func (m mean) value() float64 { return m.sum / float64(m.n) }
+
+// summary is what the results of one signal add up to.
+type summary struct {
+	signal                string
+	skill, coverage, mase mean
+	longest               time.Duration // the longest horizon
+	states                [states]int
+	forecast, scored      bool
+}
+
+// summarise returns the summaries of the given signals, in their order.
+func summarise(signals []string, rs []series.Result) []summary {
+	sums := make([]summary, len(signals))
+	for i, s := range signals {
+		sums[i].signal = s
+	}
+	for i := range rs {
+		r := &rs[i]
+		k, ok := slices.BinarySearch(signals, r.Signal)
+		if !ok {
+			continue // another task speaks for it
+		}
+		s := &sums[k]
+		s.states[stateOf(r)]++
+		s.scored = s.scored || r.Score != nil && !math.IsNaN(r.Score.Value)
+		for _, h := range r.Horizons {
+			s.longest = max(s.longest, h.Horizon)
+		}
+		if r.Forecast == nil {
+			continue
+		}
+		s.forecast = true
+		s.skill.add(r.Forecast.Accuracy.Skill)
+		s.coverage.add(r.Forecast.Accuracy.Coverage)
+		s.mase.add(r.Forecast.Accuracy.MASE)
+	}
+	return sums
+}
+
+// alertBudget is the one metric about a signal that its results do not hold.
+const alertBudget = "upid_alert_budget_ratio"
+
+// perSignal says for each metric how it follows from a summary.
+var perSignal = map[string]func(w *writer, labels string, s *summary){
+	"upid_model_skill_ratio":    accuracy(func(s *summary) mean { return s.skill }),
+	"upid_model_coverage_ratio": accuracy(func(s *summary) mean { return s.coverage }),
+	"upid_model_mase":           accuracy(func(s *summary) mean { return s.mase }),
+	"upid_signal_series": func(w *writer, labels string, s *summary) {
+		for i, n := range s.states {
+			w.sample(labels, `,state="`+stateNames[i]+`"} `, float64(n))
+		}
+	},
+}
+
+// accuracy labels a mean with the longest horizon: it is measured over all steps
+// up to there.
+func accuracy(of func(*summary) mean) func(*writer, string, *summary) {
+	return func(w *writer, labels string, s *summary) {
+		if s.longest > 0 {
+			w.sample(labels, `,horizon="`+HorizonLabel(s.longest)+`",stage="active"} `, of(s).value())
+		}
+	}
+}
