@@ -119,5 +119,6 @@ var Metrics = []Metric{
 	{"upid_export_duplicate_series", Gauge, "Result samples left out because their label set was already there.", nil, Snapshot, Stable},
 	{"upid_export_render_duration_seconds", Histogram, "Time to render the results of one task.", nil, Self, Stable},
 	{"upid_http_requests_total", Counter, "HTTP requests served.", []string{"handler", "code", "method"}, Self, Stable},
+	{"upid_http_connections_dropped_total", Counter, "Connections closed because there were too many, by reason.", []string{"reason"}, Self, Stable},
 	{"upid_http_request_duration_seconds", Histogram, "Duration of HTTP requests served.", []string{"handler"}, Self, Stable},
 }
