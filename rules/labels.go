@@ -1,0 +1,95 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// The names of the alerts.
+const (
+	AlertAnomaly  = "UpidAnomaly"
+	AlertWatchdog = "UpidWatchdog"
+)
+
+// SignalInfo is what an alert says about its signal beside the finding itself.
+type SignalInfo struct {
+	Name          string
+	Type          string        // resource, performance, cost, security or behavior
+	Unit          string        // of the query's value; may be empty
+	Query         string        // PromQL, opened by the alert's source link
+	Every         time.Duration // cadence of the score pass
+	PrometheusURL string        // as a browser reaches it; empty means no source link
+	RunbookURL    string        // may be empty
+	Muted         bool          // nothing is posted: alerts are off, or Prometheus rules raise them
+}
+
+// ownLabels are the label names upid gives a meaning to, on alerts and on
+// metrics. An input label of that name is renamed, so that no scraped target can
+// choose its own alert name, severity or route.
+var ownLabels = map[string]bool{
+	labels.AlertName: true,
+	"signal":         true,
+	"severity":       true,
+	"type":           true,
+	"horizon":        true,
+	"window":         true,
+	"threat":         true,
+	"technique":      true,
+	"currency":       true,
+}
+
+const sourcePrefix = "source_"
+
+// AlertLabels returns the labels that identify the alert of a finding:
+// alertname, signal, severity, type and the labels of the input series. An input
+// label that clashes with one of upid's own is renamed source_<label>, once more
+// where that name is taken too. named adds the input's metric name as
+// source_name: for series that differ in nothing else.
+//
+// It returns an error if a name or a value cannot be a label.
+func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool) (labels.Labels, error) {
+	set := map[string]string{
+		labels.AlertName: AlertAnomaly,
+		"signal":         info.Name,
+		"severity":       f.Severity,
+		"type":           f.Type,
+	}
+	var (
+		clash []labels.Label
+		errs  []error
+	)
+	r.Labels.Range(func(l labels.Label) {
+		switch {
+		case !model.UTF8Validation.IsValidLabelName(l.Name):
+			errs = append(errs, fmt.Errorf("label name %q is invalid", shorten(l.Name, 64)))
+		case !utf8.ValidString(l.Value):
+			errs = append(errs, fmt.Errorf("value %q of label %q is not UTF-8", shorten(l.Value, 64), l.Name))
+		case l.Name == labels.MetricName || l.Value == "":
+		case ownLabels[l.Name]:
+			clash = append(clash, l)
+		default:
+			set[l.Name] = l.Value
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return labels.EmptyLabels(), err
+	}
+	if named && r.SourceName != "" {
+		clash = append(clash, labels.Label{Name: "name", Value: r.SourceName})
+	}
+	for _, l := range clash { // sorted by name, as labels are
+		name := sourcePrefix + l.Name
+		for set[name] != "" {
+			name = sourcePrefix + name
+		}
+		set[name] = l.Value
+	}
+	return labels.FromMap(set), nil
+}
