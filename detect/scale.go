@@ -13,20 +13,28 @@ const (
 	// An hour may be at most that much calmer than the whole day, so that one
 	// silent hour does not make its first twitch an alert.
 	calmestHour = 0.3
-	// What float64 can still tell apart from rounding, relative to the level.
+	// Residuals below that share of the level, or of the range of usual values,
+	// are taken for rounding.
 	resolution = 1e-9
 	// The least scale of all; only a series of zeros gets there.
 	tiny = 1e-300
 )
 
 // at returns the scale for an hour of the day: the geometric mean of the hour's
-// and the overall scale, never below 1e-9 of the level, always > 0.
-func (s *scale) at(hour int, level float64) float64 {
+// and the overall scale, never below floor.
+func (s *scale) at(hour int, floor float64) float64 {
 	v := s.all
 	if h := s.hour[hour]; h > 0 {
 		v = math.Sqrt(max(h, calmestHour*s.all)) * math.Sqrt(s.all)
 	}
-	return max(v, resolution*math.Abs(level), tiny)
+	return max(v, floor)
+}
+
+// floor returns the least scale there can be around level in a series of which
+// the usual values span width. It is > 0. Residuals of that size say nothing of
+// the next one.
+func floor(level, width float64) float64 {
+	return max(resolution*math.Abs(level), resolution*width, tiny)
 }
 
 // learn takes an absolute residual with weight g overall and gh in its hour.

@@ -16,8 +16,9 @@ const (
 	lags = 8
 	// Residuals beyond that many scales count as that.
 	shapeClip = 30
-	// Added to the diagonal, relative to its mean: keeps the factor real.
-	shapeRidge = 1e-3
+	// Added to the diagonal: that share of its mean, which keeps the factor real,
+	// and a tenth of a scale squared, which keeps a calm stretch from collapsing it.
+	shapeRidge, shapeFloor = 1e-3, 0.01
 )
 
 func newShape() shape {
@@ -59,11 +60,13 @@ func (s *shape) largest() float64 {
 	return m
 }
 
-// learn moves the covariance towards the newest run with gain g.
-func (s *shape) learn(g float64) {
+// learn moves the covariance towards the newest run, shrunk by the factor f,
+// with gain g.
+func (s *shape) learn(f, g float64) {
+	f *= f
 	for i := range lags {
 		for j := range i + 1 {
-			s.cov[i][j] += g * (s.x[i]*s.x[j] - s.cov[i][j])
+			s.cov[i][j] += g * (f*s.x[i]*s.x[j] - s.cov[i][j])
 		}
 	}
 }
@@ -75,7 +78,7 @@ func (s *shape) factor() {
 	for i := range lags {
 		trace += s.cov[i][i]
 	}
-	ridge := shapeRidge * trace / lags
+	ridge := shapeRidge*trace/lags + shapeFloor
 	var l [lags][lags]float64
 	for i := range lags {
 		for j := range i + 1 {

@@ -15,6 +15,8 @@ const (
 	flatAfter, flatChanging = 500, 0.8
 	// The record of runs and gaps fades that much at each new one.
 	recordFade = 0.9999
+	// What an anomaly may do to the record: a few of the same length become usual.
+	recordRise = 1.25
 )
 
 // run counts the newest value and returns the length of the run it ended, 0 if
@@ -40,11 +42,16 @@ func (f *flat) score(seen int64) float64 {
 	return f.length / max(flatRatio*f.longest, flatLeast)
 }
 
-// learn takes the length of a run that ended, 0 if none did.
-func (f *flat) learn(ended float64) {
-	if ended > 0 {
-		f.longest = max(f.longest*recordFade, ended)
+// learn takes the length of a run that ended, 0 if none did. One that was called
+// a flat line raises the record by no more than recordRise.
+func (f *flat) learn(ended float64, anomalous bool) {
+	if ended == 0 {
+		return
 	}
+	if anomalous {
+		ended = min(ended, recordRise*f.longest)
+	}
+	f.longest = max(f.longest*recordFade, ended)
 }
 
 // A gap compares the time without a value with the longest such time so far.
@@ -64,5 +71,11 @@ func (g *gap) score(since, step float64) float64 {
 	return since / max(gapRatio*g.longest, gapLeast*step)
 }
 
-// learn takes the time between two values.
-func (g *gap) learn(since float64) { g.longest = max(g.longest*recordFade, since) }
+// learn takes the time between two values. One that was called missing raises
+// the record by no more than recordRise.
+func (g *gap) learn(since float64, anomalous bool) {
+	if anomalous {
+		since = min(since, recordRise*g.longest)
+	}
+	g.longest = max(g.longest*recordFade, since)
+}

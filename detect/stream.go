@@ -75,6 +75,8 @@ func makeStream(o Options) *stream {
 	return s
 }
 
+func (s *stream) floor() float64 { return floor(s.expect.slow, s.span.high-s.span.low) }
+
 func (s *stream) warm() bool { return s.seen >= warmPoints }
 
 // Step implements Scorer. A time not after the one before is neither scored nor
@@ -110,7 +112,7 @@ func (s *stream) missed(t int64) series.Score {
 	}
 	lt := s.expect.season.local(t)
 	sc.Expected = s.expect.at(lt).value
-	sc.Lower, sc.Upper = s.band(sc.Expected, s.scale.at(hourOf(lt), s.expect.slow))
+	sc.Lower, sc.Upper = s.band(sc.Expected, s.scale.at(hourOf(lt), s.floor()))
 	sc.Value = 0
 	if s.seen > gapAfter {
 		sc.Value = s.gap.score(float64(t-s.seenAt), s.step) / margin
@@ -132,6 +134,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	lt := s.expect.season.local(t)
 	p := s.expect.at(lt)
 	l := s.look(lt, p, x)
+	stuck := s.flat.score(s.seen) >= margin
 	ended := s.flat.run(x == s.value, s.seen)
 	view, value := s.judge(&l)
 
@@ -147,12 +150,10 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	}
 
 	s.learn(lt, p, &l)
-	ordinary := value < 1 || !s.warm()
-	if ordinary {
-		s.flat.learn(ended)
-		s.gap.learn(float64(t - s.seenAt))
-	}
-	s.span.learn(x, ordinary)
+	s.flat.learn(ended, stuck)
+	since := float64(t - s.seenAt)
+	s.gap.learn(since, s.seen > gapAfter && s.gap.score(since, s.step) >= margin)
+	s.span.learn(x, value < 1 || !s.warm())
 	s.last, s.seenAt, s.value = t, t, x
 	s.seen++
 	s.age()
@@ -164,12 +165,11 @@ func (s *stream) observe(t int64, x float64) series.Score {
 func (s *stream) learn(lt int64, p prediction, l *look) {
 	seen := float64(s.seen)
 	r := s.clip(l)
-	abs := math.Abs(r)
-	s.expect.learn(lt, p, p.value+r, seen)
-	s.scale.learn(abs, hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
+		s.expect.learn(lt, p, p.value+r, seen)
+	s.scale.learn(math.Abs(r), hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
 	g := max(s.gain.threeDays, 1/(seen+1))
 	for i := range s.window {
-		s.window[i].learn(l.mean[i], g)
+		s.window[i].learn(l.mean[i], l.scale, g)
 	}
 	s.burst.learn(math.Abs(l.z), g)
 	s.remember(l)

@@ -67,16 +67,15 @@ type look struct {
 
 // look measures x against the prediction p.
 func (s *stream) look(lt int64, p prediction, x float64) look {
-	l := look{scale: s.scale.at(hourOf(lt), s.expect.slow), weight: s.span.weight(x), level: math.Abs(p.value)}
-	limit := zMax * l.scale
-	l.r = min(max(x-p.value, -limit), limit)
-	l.z = l.r / l.scale
-	base := min(max(x-p.base-s.expect.drift, -limit), limit)
+	l := look{scale: s.scale.at(hourOf(lt), s.floor()), weight: s.span.weight(x), level: math.Abs(p.value)}
+	l.r = x - p.value
+	l.z = min(max(l.r/l.scale, -zMax), zMax)
+	base := x - p.base - s.expect.drift
 	for i := range s.window {
 		w := &s.window[i]
 		l.mean[i] = w.add(base)
 		if w.full() {
-			l.zmean[i] = l.mean[i] / max(w.scale, resolution*math.Abs(s.expect.slow), tiny)
+			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
 		}
 	}
 	l.ratio = s.burst.add(math.Abs(l.z), s.gain.halfHour)
@@ -164,7 +163,7 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 
 // clip returns the residual to learn from.
 func (s *stream) clip(l *look) float64 {
-	if !s.warm() {
+	if !s.warm() || s.scale.all <= s.floor() {
 		return l.r
 	}
 	v := residualUp
@@ -189,9 +188,11 @@ func (s *stream) remember(l *look) {
 	s.tally(variance, l.ratio)
 	if s.seen > shapeAfter {
 		s.tally(joint, l.norm)
-		if level := s.tail[joint].level; l.norm < level {
-			s.shape.learn(max(s.gain.fiveDays, 1/float64(s.seen)))
+		shrink := 1.0
+		if level := s.tail[joint].level; l.norm > level {
+			shrink = level / l.norm
 		}
+		s.shape.learn(shrink, max(s.gain.fiveDays, 1/float64(s.seen)))
 	}
 }
 

@@ -33,18 +33,8 @@ func (w *window) full() bool { return w.n > w.points-w.per }
 func (w *window) add(r float64) float64 {
 	if w.fill == w.per {
 		w.fill = 0
-		w.pos++
-		if w.pos == len(w.blocks) {
-			w.pos, w.sum = 0, 0
-			for _, b := range w.blocks { // afresh: differences gather rounding errors
-				w.sum += b
-			}
-		}
-		if w.n+w.per > w.per*len(w.blocks) {
-			w.n -= w.per
-			w.sum -= w.blocks[w.pos]
-		}
-		w.blocks[w.pos] = 0
+		w.pos = (w.pos + 1) % len(w.blocks)
+		w.evict()
 	}
 	w.blocks[w.pos] += r
 	w.sum += r
@@ -53,15 +43,34 @@ func (w *window) add(r float64) float64 {
 	return w.sum / float64(w.n)
 }
 
-// learn takes the newest mean with gain g. Means above 20 × the scale count as
-// that.
-func (w *window) learn(mean, g float64) {
-	if !w.full() {
+// evict empties the block at pos. The sum is taken afresh once a round, and when
+// what leaves is so large that the difference would be rounding.
+func (w *window) evict() {
+	old := w.blocks[w.pos]
+	w.blocks[w.pos] = 0
+	if w.n+w.per > w.per*len(w.blocks) {
+		w.n -= w.per
+		w.sum -= old
+	}
+	if w.pos > 0 && math.Abs(old) < 1e3*math.Abs(w.sum) {
 		return
 	}
-	a := math.Abs(mean)
-	if w.scale > 0 {
-		a = min(a, 20*w.scale)
+	w.sum = 0
+	for _, b := range w.blocks {
+		w.sum += b
 	}
-	w.scale += g * (a - w.scale)
+}
+
+// usual returns the scale of the mean, given that of one residual. It is never
+// below that of a mean of independent residuals.
+func (w *window) usual(scale float64) float64 {
+	return max(w.scale, scale/math.Sqrt(float64(w.points)))
+}
+
+// learn takes the newest mean with gain g; scale is that of one residual. Means
+// above 20 × the usual count as that.
+func (w *window) learn(mean, scale, g float64) {
+	if w.full() {
+		w.scale += g * (min(math.Abs(mean), 20*w.usual(scale)) - w.scale)
+	}
 }
