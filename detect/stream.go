@@ -165,7 +165,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 func (s *stream) learn(lt int64, p prediction, l *look) {
 	seen := float64(s.seen)
 	r := s.clip(l)
-		s.expect.learn(lt, p, p.value+r, seen)
+	s.expect.learn(lt, p, p.value+r, seen)
 	s.scale.learn(math.Abs(r), hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
 	g := max(s.gain.threeDays, 1/(seen+1))
 	for i := range s.window {
