@@ -36,6 +36,7 @@ type cli struct {
 
 	// One-off commands.
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
+	Detect   detectCmd   `cmd:"" help:"Score how unusual each point was when it came."`
 	Backtest backtestCmd `cmd:"" help:"Measure how well series can be forecast."`
 	Version  versionCmd  `cmd:"" help:"Print build information."`
 }

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/detect"
+	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
+)
+
+type detectCmd struct {
+	inputFlags    `embed:""`
+	Step          duration `placeholder:"DURATION" help:"Grid of the points. A file's own is the default, and its means are scored if this is longer; for a query the default is 1m."`
+	Budget        string   `default:"1/week" placeholder:"N/PERIOD" help:"Alerts each series may raise, as in 1/week or 2/day: what the scores are calibrated to. (default ${default})"`
+	Direction     string   `default:"both" enum:"both,up,down" placeholder:"WAY" help:"Deviations that count: ${enum}. (default ${default})"`
+	MinDeviation  float64  `placeholder:"NUMBER" help:"Deviation, in the unit of the input, below which nothing is an anomaly."`
+	MinRelative   float64  `placeholder:"SHARE" help:"The same relative to the expected value: 0.1 is 10 %."`
+	FailOnFinding bool     `help:"Exit with 3 if there is an anomaly."`
+	Output        string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+
+	budget rules.Budget // Budget, parsed by Validate
+}
+
+// Help is shown by --help.
+func (detectCmd) Help() string {
+	return `The score at a time knows the points up to that time only, as in live use. 0 is ordinary, 1 the boundary that spends the budget.
+
+Examples:
+
+    upid detect --input latency.csv
+    upid detect --input - --direction up -o csv < errors.csv
+    upid detect --input disk.csv --min-relative 0.1 --fail-on-finding
+    upid detect --query 'sum(rate(http_requests_total[5m]))' --lookback 14d
+
+CSV columns: ` + strings.Join(detectColumns, ",") + `. There is a row for each point of the input, in order, and one for each missing point. JSON and YAML are an array of objects with the same names; a missing number is null.
+`
+}
+
+// Validate is called by kong.
+func (c *detectCmd) Validate() error {
+	errs := []error{c.inputFlags.Validate()}
+	var err error
+	if c.budget, err = rules.ParseBudget(c.Budget); err != nil {
+		errs = append(errs, fmt.Errorf("--%w", err))
+	}
+	if c.Step < 0 {
+		errs = append(errs, fmt.Errorf("--step is %s, want more than 0", c.Step))
+	}
+	if !(c.MinDeviation >= 0) || math.IsInf(c.MinDeviation, 0) {
+		errs = append(errs, fmt.Errorf("--min-deviation is %g, want 0 or more", c.MinDeviation))
+	}
+	if !(c.MinRelative >= 0) || math.IsInf(c.MinRelative, 0) {
+		errs = append(errs, fmt.Errorf("--min-relative is %g, want 0 or more", c.MinRelative))
+	}
+	return errors.Join(errs...)
+}
+
+// detected is the outcome for one series.
+type detected struct {
+	points   int // scored, the missing ones not counted
+	values   []float64
+	findings []finding
+	rows     []byte       // in the format of the output
+	err      error        // nothing could be scored
+	pending  series.Score // the worst breach that waits for confirmation
+}
+
+// finding is an anomaly with the score at its peak.
+type finding struct {
+	series.Finding
+	worst series.Score
+}
+
+// Run scores every point of every series of the input.
+func (c *detectCmd) Run(ctx context.Context, e *env) error {
+	step := time.Duration(c.Step)
+	if step == 0 {
+		step = time.Minute
+	}
+	in, err := c.load(ctx, e, step)
+	if err != nil {
+		return err
+	}
+	out := newDetectWriter(c, e)
+	bar := e.progress("detect", len(in))
+	var said notes
+	found, scored := 0, 0
+	err = inOrder(ctx, len(in), func(ctx context.Context, _, i int) (detected, error) {
+		return c.scan(ctx, e, in[i], out.schema)
+	}, func(i int, d detected) error {
+		bar.Set(i + 1)
+		if d.err != nil {
+			said.add(in[i].Name, "not scored: "+d.err.Error())
+			return nil
+		}
+		scored++
+		found += len(d.findings)
+		return out.write(in[i].Name, d)
+	})
+	bar.Done()
+	if err == nil {
+		err = out.close(c.Budget)
+	}
+	said.print(e)
+	switch {
+	case err != nil:
+		return err
+	case scored == 0:
+		return errors.New("no series could be scored")
+	case c.FailOnFinding && found > 0:
+		return &exitError{code: exitFinding, err: nil}
+	}
+	return nil
+}
+
+// scan replays one series through a scorer and the alert life cycle.
+func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schema *output.Schema) (detected, error) {
+	s, err := c.regrid(s)
+	if err != nil {
+		return detected{}, err
+	}
+	step := millis(s.Step)
+	scorer, err := detect.New(detect.Default, detect.Options{
+		Step: step, Budget: c.budget.PerWeek(), Direction: detect.Direction(c.Direction),
+		MinDeviation: c.MinDeviation, MinRelative: c.MinRelative, Location: e.loc,
+	})
+	if err != nil {
+		return detected{err: err}, nil
+	}
+	var rows *output.Rows
+	if schema != nil {
+		rows = schema.Rows(make([]byte, 0, 96*len(s.Times)))
+	}
+	d := detected{pending: series.Score{Value: math.NaN()}}
+	rule := rules.Default(step, series.SeverityWarning)
+	var alert rules.Alert
+	point := func(t int64, v float64) {
+		score := scorer.Step(t, v)
+		alert = rule.Next(alert, score, t)
+		d.follow(alert, score)
+		if rows != nil {
+			appendScore(rows, s.Name, t, v, score, alert)
+		}
+	}
+	for i, t := range s.Times {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return detected{}, ctx.Err()
+		}
+		if i > 0 {
+			for g := range detect.Gaps(s.Times[i-1], t, s.Step) {
+				point(g, math.NaN())
+			}
+		}
+		point(t, s.Values[i])
+	}
+	d.points, d.values = len(s.Times), s.Values
+	if rows != nil {
+		d.rows = rows.Bytes()
+	}
+	return d, nil
+}
+
+// regrid returns s with the means over --step, if that is given for a file and
+// longer than the step of s.
+func (c *detectCmd) regrid(s source.FileSeries) (source.FileSeries, error) {
+	step := time.Duration(c.Step).Milliseconds()
+	switch {
+	case step == 0 || step == s.Step:
+		return s, nil
+	case step < s.Step:
+		return s, usageErrorf("--step %s is finer than series %q, whose step is %s", c.Step, s.Name, duration(millis(s.Step)))
+	}
+	y, err := forecast.Resample(s.Grid(), step)
+	if err != nil {
+		return s, err
+	}
+	return fileSeries(s.Name, y), nil
+}
+
+// follow keeps the findings up to date with the newest state of the alert.
+func (d *detected) follow(a rules.Alert, score series.Score) {
+	for _, f := range []*series.Finding{a.Resolved, a.Finding} {
+		if f == nil {
+			continue
+		}
+		if last := len(d.findings) - 1; last >= 0 && d.findings[last].Start == f.Start {
+			d.findings[last].Finding = *f
+		} else if last < 0 || d.findings[last].Start < f.Start {
+			d.findings = append(d.findings, finding{Finding: *f, worst: d.pending})
+		}
+	}
+	if a.Finding != nil {
+		if f := &d.findings[len(d.findings)-1]; !(score.Value <= f.worst.Value) && !math.IsNaN(score.Value) {
+			f.worst = score
+		}
+	}
+	// A finding opens on its second breach, and the first may be the worst.
+	if a.Pending() && !(score.Value <= d.pending.Value) {
+		d.pending = score
+	} else if !a.Pending() {
+		d.pending = series.Score{Value: math.NaN()}
+	}
+}
+
+var detectColumns = []string{"series", "timestamp", "value", "expected", "lower", "upper", "score", "is_anomaly", "type"}
+
+// appendScore appends one row.
+func appendScore(rows *output.Rows, name string, t int64, v float64, s series.Score, a rules.Alert) {
+	active, kind := 0, ""
+	if a.Active() {
+		active, kind = 1, s.Type
+		if kind == "" { // still open, though this point alone would not have been an anomaly
+			kind = a.Finding.Type
+		}
+	}
+	rows.Text(name)
+	rows.Time(t)
+	rows.Number(v)
+	rows.Number(s.Expected)
+	rows.Number(s.Lower)
+	rows.Number(s.Upper)
+	rows.Number(s.Value)
+	rows.Int(active)
+	rows.TextOrNull(kind)
+}
