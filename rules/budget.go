@@ -14,12 +14,22 @@ type Budget struct {
 	Per   string // hour, day, week or month
 }
 
-// periods are what a budget can count over. A month has 30 days.
-var periods = map[string]time.Duration{
-	"hour":  time.Hour,
-	"day":   24 * time.Hour,
-	"week":  7 * 24 * time.Hour,
-	"month": 30 * 24 * time.Hour,
+const week = 7 * 24 * time.Hour
+
+// period returns the length of what a budget can count over, 0 for any other
+// word. A month has 30 days.
+func period(per string) time.Duration {
+	switch per {
+	case "hour":
+		return time.Hour
+	case "day":
+		return 24 * time.Hour
+	case "week":
+		return week
+	case "month":
+		return 30 * 24 * time.Hour
+	}
+	return 0
 }
 
 // maxCount bounds a budget; more than that is not a budget.
@@ -36,7 +46,7 @@ func ParseBudget(s string) (Budget, error) {
 		return Budget{}, fmt.Errorf("budget %q: count is %q, want a whole number from 1 to %d", s, count, maxCount)
 	}
 	per = strings.TrimSpace(per)
-	if _, ok := periods[per]; !ok {
+	if period(per) == 0 {
 		return Budget{}, fmt.Errorf("budget %q: period is %q, want hour, day, week or month", s, per)
 	}
 	return Budget{Count: n, Per: per}, nil
@@ -46,7 +56,7 @@ func ParseBudget(s string) (Budget, error) {
 func (b Budget) IsZero() bool { return b == Budget{} }
 
 // Period returns the time b counts over; 0 for the zero value.
-func (b Budget) Period() time.Duration { return periods[b.Per] }
+func (b Budget) Period() time.Duration { return period(b.Per) }
 
 // PerWeek returns the alerts b allows a week; 0 for the zero value.
 func (b Budget) PerWeek() float64 {
@@ -54,7 +64,7 @@ func (b Budget) PerWeek() float64 {
 	if p == 0 {
 		return 0
 	}
-	return float64(b.Count) * float64(periods["week"]) / float64(p)
+	return float64(b.Count) * float64(week) / float64(p)
 }
 
 // String returns b as ParseBudget reads it; "" for the zero value.

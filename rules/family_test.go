@@ -1,0 +1,49 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/upid/upid/collector/series"
+)
+
+func TestFamily(t *testing.T) {
+	f := func(signal, typ, want string) {
+		t.Helper()
+		if got := Family(signal, typ); got != want {
+			t.Errorf("%s %s: %s, want %s", signal, typ, got, want)
+		}
+	}
+	f("resource", series.TypeSpike, "resource_spike")
+	f("performance", series.TypeDrift, "performance_degradation")
+	f("cost", series.TypeLevelShift, "cost_anomaly")
+	f("security", series.TypeSpike, "security_breach")
+	f("behavior", series.TypeOutlier, "behavior_anomaly")
+	f("security", series.TypeMissing, "system_failure")
+	f("cost", series.TypeFlatline, "system_failure")
+	f("", series.TypeSpike, "resource_spike")
+}
+
+// Every family and type has a sentence, and the resource types differ.
+func TestFirstAction(t *testing.T) {
+	families := []string{FamilyResource, FamilyPerformance, FamilyCost, FamilySecurity, FamilyBehavior, FamilySystem, "unknown"}
+	types := []string{
+		series.TypeSpike, series.TypeDrop, series.TypeLevelShift, series.TypeDrift,
+		series.TypeVariance, series.TypeFlatline, series.TypeMissing, series.TypeOutlier,
+	}
+	for _, fam := range families {
+		for _, typ := range types {
+			if s := FirstAction(fam, typ); !strings.HasSuffix(s, ".") || len(s) < 40 {
+				t.Errorf("%s %s: %q is not a sentence", fam, typ, s)
+			}
+		}
+	}
+	seen := map[string]string{}
+	for _, typ := range []string{series.TypeSpike, series.TypeDrop, series.TypeLevelShift, series.TypeDrift, series.TypeVariance, series.TypeFlatline, series.TypeMissing} {
+		s := FirstAction(FamilyResource, typ)
+		if other, ok := seen[s]; ok {
+			t.Errorf("%s and %s get the same advice", typ, other)
+		}
+		seen[s] = typ
+	}
+}
