@@ -63,7 +63,7 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar,
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
 	members := c.members(&h)
-	r := c.roll(members, &h, len(dst.Point), s)
+	r := roll(members, &h, len(dst.Point), c.folds, s)
 	weights := r.weigh(s)
 	r.combine(weights, s)
 	copy(dst.Point, r.point[len(r.ends)-1])
@@ -85,10 +85,10 @@ type rolling struct {
 }
 
 // roll projects every member from every origin and from the end of h.
-func (c combination) roll(members []named, h *history, horizon int, s *Scratch) rolling {
+func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 	n := len(h.y)
 	var short int
-	s.ends, short = origins(s.ends[:0], n, horizon, h.grid.block(), c.folds)
+	s.ends, short = origins(s.ends[:0], n, horizon, h.grid.block(), folds)
 	s.ends = append(s.ends, n)
 	r := rolling{h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends))}
 	for i := range r.point {

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -80,8 +81,12 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 	for i, end := range r.ends[:tests] {
 		z := s.floats(len(r.point[i]))[:0]
 		for k, v := range r.point[i] {
-			if r.h.observed[end+k] && sp.scale > 0 {
+			switch {
+			case !r.h.observed[end+k]:
+			case sp.scale > 0:
 				z = append(z, (r.h.y[end+k]-v)/sp.at(end+k, k))
+			default:
+				z = append(z, 0) // every residual is zero
 			}
 		}
 		sp.z[i] = z
@@ -171,66 +176,88 @@ func inflation(level float64, blocks int) float64 {
 }
 
 // bound sets dst.Lower and dst.Upper from the residuals on the rolling origins,
-// or warns how much history that would take.
+// and dst.Accuracy; or it warns how much history that would take.
 func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
-	sp, ok := r.newSpread(s)
-	n := len(r.h.y)
-	if !ok {
-		need := (minTrainBlocks + 1) * r.h.grid.block()
-		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: %d points of history, want %d", n, need))
+	tests, n := len(r.ends)-1, len(r.h.y)
+	if tests == 0 {
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: %d points of history, want %d", n, needed(len(dst.Point), r.h.grid.block())))
 		return
+	}
+	sp, ok := r.newSpread(s)
+	if !ok {
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: nothing was observed in the last %d points", n-r.ends[0]))
+		return
+	}
+	if tests == 1 {
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("the interval rests on one rolling origin, %d steps back", n-r.ends[0]))
+	}
+	if r.h.min == r.h.max {
+		dst.Warnings = append(dst.Warnings, errConstant)
 	}
 	lower, upper := sp.quantiles(dst.Level, -1, s)
 	for k, p := range dst.Point {
 		scale := sp.at(n+k, k)
 		dst.Lower[k], dst.Upper[k] = p+lower*scale, p+upper*scale
 	}
-	r.measure(dst, &sp, s)
+	r.measure(dst, r.coverage(dst.Level, &sp, s), s)
 }
 
-// measure sets dst.Accuracy and dst.Coverage from the rolling origins. The
-// coverage at each origin is that of bounds made from the other origins, so that
-// no residual judges itself; it is NaN with one origin.
-func (r *rolling) measure(dst *series.Forecast, sp *spread, s *Scratch) {
+var errConstant = errors.New("the history is constant: the interval has no width")
+
+// needed returns the shortest history, in points, that leaves one rolling origin.
+func needed(horizon, block int) int { return minTrainBlocks*block + min(horizon, block) }
+
+// coverage returns the share of residuals inside bounds at level, those of each
+// origin inside bounds made from the other origins, so that no residual judges
+// itself. NaN with one origin.
+func (r *rolling) coverage(level float64, sp *spread, s *Scratch) float64 {
+	if len(sp.z) < 2 {
+		return math.NaN()
+	}
+	inside, count := 0.0, 0.0
+	for i, z := range sp.z {
+		lower, upper := sp.quantiles(level, i, s)
+		for _, v := range z {
+			if lower <= v && v <= upper {
+				inside++
+			}
+			count++
+		}
+	}
+	return inside / count // NaN without residuals
+}
+
+// measure sets dst.Accuracy from the rolling origins, with the coverage given,
+// and dst.Coverage. Nothing is measured where nothing was observed.
+func (r *rolling) measure(dst *series.Forecast, coverage float64, s *Scratch) {
+	tests := len(r.ends) - 1
+	if tests == 0 {
+		return
+	}
 	m := s.mark()
 	defer s.release(m)
-	tests := len(r.ends) - 1
-	season := r.h.grid.season
 	naive := s.table(len(r.ends))
 	for i := range tests {
 		naive[i] = s.floats(len(r.point[i]))
 	}
 	repeat{long: false}.project(naive[:tests], r.h.y, r.ends[:tests], r.h.grid, s)
 	mae, naiveMAE := r.error(r.point), r.error(naive)
-	inside, count := 0.0, 0.0
-	for i := range tests {
-		if tests < 2 {
-			break
-		}
-		lower, upper := sp.quantiles(dst.Level, i, s)
-		for _, z := range sp.z[i] {
-			if lower <= z && z <= upper {
-				inside++
-			}
-			count++
-		}
+	if math.IsInf(mae, 1) {
+		return
 	}
-	coverage := math.NaN()
-	if count > 0 {
-		coverage = inside / count
+	scale := r.seasonalScale(r.h.grid.season)
+	if !(scale > 0) {
+		scale = math.NaN()
 	}
-	scale := r.seasonalScale(season)
+	dst.Coverage = coverage
 	dst.Accuracy = series.Accuracy{
 		MASE: mae / scale, NaiveMASE: naiveMAE / scale,
 		Skill: accuracy.Skill(mae, naiveMAE), Coverage: coverage, Origins: tests,
 	}
-	if !(scale > 0) {
-		dst.Accuracy.MASE, dst.Accuracy.NaiveMASE = math.NaN(), math.NaN()
-	}
-	dst.Coverage = coverage
 }
 
-// seasonalScale returns the mean of |y[t] − y[t−m]| over observed pairs.
+// seasonalScale returns the mean of |y[t] − y[t−m]| over observed pairs, NaN if
+// there are none.
 func (r *rolling) seasonalScale(m int) float64 {
 	sum, count := 0.0, 0.0
 	for t := m; t < len(r.h.y); t++ {

@@ -25,18 +25,12 @@ type named struct {
 // repeat is the seasonal naive point forecast as a member.
 type repeat struct{ long bool } // the long season instead of the short
 
-func (m repeat) project(dst [][]float64, y []float64, ends []int, g grid, _ *Scratch) {
+func (m repeat) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
 	season := g.season
 	if m.long && g.long > 0 {
 		season = g.long
 	}
-	for i, end := range ends {
-		if end < season {
-			repeatSeason(dst[i], y[:end], 1)
-			continue
-		}
-		repeatSeason(dst[i], y[:end], season)
-	}
+	fixedSeason(season).project(dst, y, ends, g, s)
 }
 
 // level fills dst with the median of the last w values of y, or of all.

@@ -3,6 +3,7 @@ package forecast
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/num"
@@ -55,27 +56,70 @@ func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, _ Calenda
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("%d points, want one season of %d: the last value is repeated", len(h.y), m))
 		m = 1
 	}
-	repeatSeason(dst.Point, h.y, m)
-	squares, count := 0.0, 0.0
-	for t := m; t < len(h.y); t++ {
-		if h.observed[t] && h.observed[t-m] {
-			d := h.y[t] - h.y[t-m]
-			count++
-			squares += d*d/count - squares/count
-		}
-	}
-	band := math.NaN()
-	if count >= minDifferences {
-		band = math.Sqrt(squares) * num.NormalQuantile((1+dst.Level)/2)
+	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, &h, len(dst.Point), singleFolds, s)
+	r.point = r.members[0]
+	copy(dst.Point, r.point[len(r.ends)-1])
+	band, seen := h.seasonalDeviation(m)
+	if seen >= minDifferences {
+		band *= num.NormalQuantile((1 + dst.Level) / 2)
 	} else {
-		dst.Warnings = append(dst.Warnings, fmt.Errorf("%.0f seasonal differences seen, want %d for a bound", count, minDifferences))
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: %d seasonal differences seen, want %d", seen, minDifferences))
+		band = math.NaN()
 	}
 	for i, v := range dst.Point {
 		width := band * math.Sqrt(float64(1+i/m))
 		dst.Lower[i], dst.Upper[i] = v-width, v+width
 	}
+	r.measure(dst, r.within(band, m), s)
+	dst.Confidence = Confidence(dst.Accuracy, dst.Level, time.Duration(len(h.y))*millis(y.Step), h.gapShare())
 	h.finish(dst)
 	return nil
+}
+
+// seasonalDeviation returns the root mean square of y[t] − y[t−m] over observed
+// pairs and their number.
+func (h *history) seasonalDeviation(m int) (sigma float64, pairs int) {
+	sum := 0.0
+	for t := m; t < len(h.y); t++ {
+		if h.observed[t] && h.observed[t-m] {
+			d := h.y[t] - h.y[t-m]
+			sum += d * d
+			pairs++
+		}
+	}
+	return math.Sqrt(sum / float64(pairs)), pairs
+}
+
+// within returns the share of held-out values that lie within band·√⌈h/m⌉ of the
+// forecast; NaN if there are none or band is NaN.
+func (r *rolling) within(band float64, m int) float64 {
+	inside, count := 0.0, 0.0
+	for i, end := range r.ends[:len(r.ends)-1] {
+		for k, v := range r.point[i] {
+			if !r.h.observed[end+k] || math.IsNaN(band) {
+				continue
+			}
+			count++
+			if math.Abs(r.h.y[end+k]-v) <= band*math.Sqrt(float64(1+k/m)) {
+				inside++
+			}
+		}
+	}
+	return inside / count
+}
+
+// fixedSeason is the seasonal naive point forecast with a season of that many
+// points, or the last value where the history is shorter.
+type fixedSeason int
+
+func (m fixedSeason) project(dst [][]float64, y []float64, ends []int, _ grid, _ *Scratch) {
+	for i, end := range ends {
+		season := int(m)
+		if end < season {
+			season = 1
+		}
+		repeatSeason(dst[i], y[:end], season)
+	}
 }
 
 // repeatSeason fills dst with the last m values of y, over and over.
