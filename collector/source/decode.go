@@ -296,7 +296,7 @@ func (d *decoder) metric() (ls labels.Labels, reason string, ok bool) {
 	d.b.Sort()
 	ls = d.b.Labels()
 	if _, dup := ls.HasDuplicateLabelNames(); dup {
-		return ls, dropInvalid, true
+		return labels.EmptyLabels(), dropInvalid, true
 	}
 	return ls, "", true
 }
