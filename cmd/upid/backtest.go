@@ -56,7 +56,7 @@ type backtested struct {
 
 // Run measures the models on every series of the input.
 func (c *backtestCmd) Run(ctx context.Context, e *env) error {
-	in, err := c.load(ctx, e, time.Duration(c.gridFlags.Step))
+	in, err := c.load(ctx, e, c.queryStep())
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,12 @@ func backtestTable(w io.Writer, st output.Style, rows []backtest.Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if _, err := fmt.Fprintf(w, "forecasts of %s, %d rolling origins at most\n\n", output.Horizon(rows[0].Horizon), maxFolds(rows)); err != nil {
+	n, means := meansByModel(rows)
+	count := "1 series"
+	if n > 1 {
+		count = output.Count(n) + " series"
+	}
+	if _, err := fmt.Fprintf(w, "%s, forecasts of %s, up to %d rolling origins\n\n", count, output.Horizon(rows[0].Horizon), maxFolds(rows)); err != nil {
 		return err
 	}
 	g := output.Grid{
@@ -144,25 +149,33 @@ func backtestTable(w io.Writer, st output.Style, rows []backtest.Row) error {
 		Right: []bool{false, false, true, true, true, true, true, true},
 	}
 	add := func(name string, r backtest.Row) {
-		g.Add(name, r.Model, fixed(r.MASE, "%.3f"), fixed(r.SMAPE, "%.1f %%"), fixed(r.RMSSE, "%.3f"),
-			fixed(100*r.Coverage, "%.0f %%"), fixed(r.MSIS, "%.2f"), fixed(100*r.Skill, "%+.0f %%"))
+		g.Add(name, r.Model, measure(r.MASE), percent(r.SMAPE, "%.1f"), measure(r.RMSSE),
+			percent(100*r.Coverage, "%.0f"), measure(r.MSIS), percent(100*r.Skill, "%+.0f"))
 	}
 	for _, r := range rows {
 		add(r.Series, r)
 	}
-	if n, means := meansByModel(rows); n > 1 {
+	if n > 1 {
 		for _, r := range means {
-			add(fmt.Sprintf("mean of %s", output.Count(n)), r)
+			add("(mean)", r)
 		}
 	}
 	return g.Write(w, st)
 }
 
-func fixed(x float64, format string) string {
+// measure shows a scaled error.
+func measure(x float64) string {
+	if math.Abs(x) < 100 {
+		return fmt.Sprintf("%.3f", x)
+	}
+	return output.Human(x)
+}
+
+func percent(x float64, format string) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return "-"
 	}
-	return fmt.Sprintf(format, x)
+	return fmt.Sprintf(format+" %%", x)
 }
 
 func maxFolds(rows []backtest.Row) int {

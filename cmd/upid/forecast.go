@@ -54,17 +54,30 @@ func (f *gridFlags) step(own int64) int64 {
 	return max(own, defaultStep.Milliseconds())
 }
 
+// queryStep is how finely a query is evaluated: the means over an hour of samples
+// five minutes apart say more than one sample an hour.
+func (f *gridFlags) queryStep() time.Duration {
+	const fine = 5 * time.Minute
+	step := time.Duration(f.Step)
+	if step == 0 {
+		step = defaultStep
+	}
+	if step > fine && step%fine == 0 {
+		return fine
+	}
+	return step
+}
+
 // grid returns s on the grid of the forecast.
 func (f *gridFlags) grid(s source.FileSeries) (series.Series, error) {
-	switch step := f.step(s.Step); {
+	step := f.step(s.Step)
+	switch {
 	case step == s.Step:
 		return s.Grid(), nil
 	case step < s.Step:
-		own := time.Duration(s.Step) * time.Millisecond
-		return series.Series{}, usageErrorf("--step %s is finer than series %q, whose step is %s", f.Step, s.Name, duration(own))
-	default:
-		return forecast.Resample(s.Grid(), step)
+		return series.Series{}, usageErrorf("--step %s is finer than series %q, whose step is %s", f.Step, s.Name, duration(millis(s.Step)))
 	}
+	return forecast.Resample(s.Grid(), step)
 }
 
 // Help is shown by --help.
@@ -112,7 +125,7 @@ type forecasted struct {
 
 // Run forecasts every series of the input.
 func (c *forecastCmd) Run(ctx context.Context, e *env) error {
-	in, err := c.load(ctx, e, max(time.Duration(c.Step), 0))
+	in, err := c.load(ctx, e, c.queryStep())
 	if err != nil {
 		return err
 	}
@@ -127,6 +140,9 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 		y, err := c.grid(in[i])
 		if err != nil {
 			return forecasted{}, err
+		}
+		if len(y.Values) == 0 {
+			return forecasted{err: fmt.Errorf("not one whole step of %s in the input: see --step", duration(millis(y.Step)))}, nil
 		}
 		n := int((time.Duration(c.Horizon).Milliseconds() + y.Step - 1) / y.Step)
 		f := newForecast(max(n, 1), c.Level)

@@ -4,28 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
-	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/source"
 )
 
 // inputFlags say where the series of a one-off command come from.
 type inputFlags struct {
-	Input         []string `short:"i" sep:"none" required:"" xor:"input" placeholder:"FILE" help:"Read the series from a file, - is stdin; may be repeated. CSV with the header timestamp,value or timestamp,NAME,… or series,timestamp,value, or the JSON of a Prometheus range query; also gzipped."`
-	Query         string   `short:"q" required:"" xor:"input" placeholder:"PROMQL" help:"Read the series from a PromQL query."`
+	Input         []string `short:"i" sep:"none" xor:"input" placeholder:"FILE" help:"Read the series from a file, - is stdin; may be repeated. CSV with the header timestamp,value or timestamp,NAME,… or series,timestamp,value, or the JSON of a Prometheus range query; also gzipped."`
+	Query         string   `short:"q" xor:"input" placeholder:"PROMQL" help:"Read the series from a PromQL query."`
 	PrometheusURL string   `name:"prometheus.url" default:"http://localhost:9090" placeholder:"URL" help:"Server to ask. (default ${default})"`
+	HTTPConfig    string   `name:"prometheus.http-config" type:"path" placeholder:"FILE" help:"YAML file with TLS, authentication and proxy for that server, in the form of Prometheus's http_config."`
 	Lookback      duration `default:"28d" placeholder:"DURATION" help:"How far back to ask. (default ${default})"`
 	End           string   `placeholder:"TIME" help:"Ask for what was known at this time, RFC 3339 or Unix seconds. (default now)"`
 }
 
 // Validate is called by the commands.
 func (f *inputFlags) Validate() error {
+	if len(f.Input) == 0 && f.Query == "" {
+		return errors.New("no input: give --input FILE or --query PROMQL")
+	}
 	if f.Lookback <= 0 {
 		return fmt.Errorf("--lookback is %s, want more than 0", f.Lookback)
 	}
+	if _, err := f.end(time.Time{}); err != nil {
+		return err
+	}
+	if f.Query == "" {
+		return nil
+	}
+	if err := source.CheckExpr(f.Query); err != nil {
+		return fmt.Errorf("--query: %w", err)
+	}
 	return nil
+}
+
+// end returns --end, or now if there is none.
+func (f *inputFlags) end(now time.Time) (time.Time, error) {
+	if f.End == "" {
+		return now, nil
+	}
+	if t, err := time.Parse(time.RFC3339, f.End); err == nil {
+		return t, nil
+	}
+	s, err := strconv.ParseFloat(f.End, 64)
+	if err != nil || !(math.Abs(s) < 1e11) {
+		return now, fmt.Errorf("--end is %q, want a time such as 2026-01-31T12:00:00Z or Unix seconds", f.End)
+	}
+	return time.UnixMilli(int64(math.Round(s * 1000))), nil
 }
 
 // load reads the series, of which there is at least one. A query is evaluated at
@@ -87,12 +116,4 @@ func fileSeries(name string, y series.Series) source.FileSeries {
 		s.Times[i] = y.At(i)
 	}
 	return s
-}
-
-var errNoData = errors.New("no data: the query has no series in this time")
-
-var _ = output.Count
-
-func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]source.FileSeries, error) {
-	return nil, errNoData
 }
