@@ -2,26 +2,30 @@ package detect
 
 import "math"
 
-// An expectation predicts the next value by the best of three experts:
+// An expectation predicts the next value by the best of four experts:
 //
-//	seasonal  the usual level of this time of day plus a slow offset
-//	local     an exponential average with a half-life of two points
-//	slow      one with a half-life of two days
+//	usual  the level of this time of day plus its offset with a half-life of a day
+//	today  the same with an offset with a half-life of eight points
+//	local  an exponential average with a half-life of two points
+//	slow   one with a half-life of two days
 //
 // Best is the least discounted mean absolute error, half-life one day.
 type expectation struct {
 	season season
 	local  float64
 	slow   float64
-	offset float64 // seasonal: value − level, half-life one day
-	drift  float64 // seasonal: the same with two days; windows are measured against it
+	usual  float64 // offset from the level of this time of day
+	today  float64
+	drift  float64 // the same with two days; windows are measured against it
 	err    [experts]float64
-	fitted bool // err[seasonal] is known
-	gain   struct{ err, local, slow, offset, drift float64 }
+	fitted bool // the errors of usual and today are known
+	gain   struct{ err, local, slow, usual, today, drift float64 }
 }
 
+// The experts; those before local need the season.
 const (
-	seasonal = iota
+	usual = iota
+	today
 	local
 	slow
 	experts
@@ -37,7 +41,8 @@ func newExpectation(o Options) expectation {
 	e.gain.err = halfLife(max(24, day))
 	e.gain.local = halfLife(2)
 	e.gain.slow = halfLife(max(12, 2*day))
-	e.gain.offset = halfLife(max(3, day))
+	e.gain.usual = halfLife(max(3, day))
+	e.gain.today = halfLife(8)
 	e.gain.drift = e.gain.slow
 	return e
 }
@@ -47,7 +52,7 @@ type prediction struct {
 	value  float64 // the best expert's
 	base   float64 // the usual level of this time of day, or the slow level
 	by     [experts]float64
-	season bool // base and by[seasonal] come from the season
+	season bool // base is the level of the season
 }
 
 // at predicts the value at local time lt.
@@ -57,15 +62,17 @@ func (e *expectation) at(lt int64) prediction {
 	if !p.season {
 		p.base = e.slow
 	}
-	p.by = [experts]float64{p.base + e.offset, e.local, e.slow}
-	switch {
-	case p.season && e.fitted && e.err[seasonal] <= min(e.err[local], e.err[slow]):
-		p.value = p.by[seasonal]
-	case e.err[local] <= e.err[slow]:
-		p.value = p.by[local]
-	default:
-		p.value = p.by[slow]
+	p.by = [experts]float64{p.base + e.usual, p.base + e.today, e.local, e.slow}
+	best, first := slow, local
+	if p.season && e.fitted {
+		first = usual
 	}
+	for i := slow; i >= first; i-- {
+		if e.err[i] <= e.err[best] {
+			best = i
+		}
+	}
+	p.value = p.by[best]
 	return p
 }
 
@@ -77,23 +84,22 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 	}
 	e.season.learn(lt, x)
 	g := max(e.gain.err, 1/(seen+1))
-	for i := range e.err {
-		miss := math.Abs(x - p.by[i])
-		switch {
-		case i != seasonal:
-			e.err[i] += g * (miss - e.err[i])
-		case p.season && e.fitted:
-			e.err[i] += g * (miss - e.err[i])
-		case p.season: // a newcomer starts from the worse of the others
-			e.err[i], e.fitted = max(e.err[local], e.err[slow]), true
-		default:
-			e.fitted = false
-		}
+	for i := local; i <= slow; i++ {
+		e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 	}
 	if p.season {
-		e.offset += e.gain.offset * (x - p.base - e.offset)
+		if !e.fitted { // newcomers start from the worse of the others
+			e.err[usual] = max(e.err[local], e.err[slow])
+			e.err[today] = e.err[usual]
+		}
+		for i := usual; i < local; i++ {
+			e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
+		}
+		e.usual += e.gain.usual * (x - p.base - e.usual)
+		e.today += e.gain.today * (x - p.base - e.today)
 		e.drift += e.gain.drift * (x - p.base - e.drift)
 	}
+	e.fitted = p.season
 	e.local += e.gain.local * (x - e.local)
 	e.slow += max(e.gain.slow, 1/(seen+1)) * (x - e.slow)
 }

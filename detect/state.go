@@ -108,7 +108,7 @@ func (s *stream) walk(c *codec) {
 
 func (e *expectation) walk(c *codec) {
 	e.season.walk(c)
-	c.f64(&e.local, &e.slow, &e.offset, &e.drift)
+	c.f64(&e.local, &e.slow, &e.usual, &e.today, &e.drift)
 	for i := range e.err {
 		c.f64(&e.err[i])
 	}
