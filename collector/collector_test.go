@@ -1,0 +1,281 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/model/labels"
+	"go.uber.org/goleak"
+
+	"github.com/upid/upid/collector/series"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// full returns a collector with a sample of every rendered metric.
+func full(t testing.TB, o Options) *Collector {
+	t.Helper()
+	c := New(o)
+	r := result("cpu", labels.FromStrings("instance", "a:9100", "job", "node"), 4)
+	r.Horizons = []series.Horizon{
+		{Horizon: 36 * time.Hour, Value: 5, Lower: 3, Upper: 7, Peak: 6},
+		{Horizon: 7 * day, Value: 8, Lower: 2, Upper: 16, Peak: 9},
+	}
+	r.Findings = []series.Finding{finding(series.TypeSpike, series.SeverityWarning, 0.625)}
+	write(t, c, "cpu", r)
+	c.SetAlertBudget("cpu", "cpu", 0.5)
+	return c
+}
+
+func TestEveryMetric(t *testing.T) {
+	c := full(t, Options{ModelVersion: "1.2.3"})
+	const own = `instance="a:9100", job="node", `
+	s := `{__name__="%s", instance="a:9100", job="node", signal="cpu"}`
+	want := map[string]float64{
+		fmt.Sprintf(s, "upid_observed_value"):                                                         4,
+		fmt.Sprintf(s, "upid_expected_value"):                                                         3.6,
+		fmt.Sprintf(s, "upid_expected_lower"):                                                         2,
+		fmt.Sprintf(s, "upid_expected_upper"):                                                         6,
+		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                                              0.75,
+		fmt.Sprintf(s, "upid_anomaly_score"):                                                          0.25,
+		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                               0.625,
+		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`: 1,
+
+		`{__name__="upid_model_skill_ratio", horizon="7d", signal="cpu", stage="active"}`:    0.5,
+		`{__name__="upid_model_coverage_ratio", horizon="7d", signal="cpu", stage="active"}`: 0.875,
+		`{__name__="upid_model_mase", horizon="7d", signal="cpu", stage="active"}`:           0.5,
+		`{__name__="upid_signal_series", signal="cpu", state="active"}`:                      1,
+		`{__name__="upid_signal_series", signal="cpu", state="warming"}`:                     0,
+		`{__name__="upid_signal_series", signal="cpu", state="insufficient"}`:                0,
+		`{__name__="upid_signal_series", signal="cpu", state="stale"}`:                       0,
+		`{__name__="upid_signal_series", signal="cpu", state="failed"}`:                      0,
+		`{__name__="upid_alert_budget_ratio", signal="cpu"}`:                                 0.5,
+
+		`{__name__="upid_model_info", model_type="resource_prediction", stage="active", state="active", version="1.2.3"}`: 1,
+		`{__name__="upid_model_info", model_type="anomaly_detection", stage="active", state="active", version="1.2.3"}`:   1,
+	}
+	for horizon, v := range map[string][4]float64{"36h": {5, 3, 7, 6}, "7d": {8, 2, 16, 9}} {
+		for i, name := range []string{"value", "lower", "upper", "peak_value"} {
+			want[`{__name__="upid_forecast_`+name+`", horizon="`+horizon+`", `+own+`signal="cpu"}`] = v[i]
+		}
+	}
+	check(t, parsed(t, c, predictions), want)
+
+	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
+	// 8 + 2 × 4 of the series, 3 + 5 of the signal.
+	check(t, self, map[string]float64{
+		`{__name__="upid_export_series"}`: 24, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+	})
+}
+
+func TestAbsentBeatsWrong(t *testing.T) {
+	c := New(Options{})
+	inf := math.Inf(1)
+	r := result("cpu", labels.FromStrings("a", "b"), nan)
+	r.Score = &series.Score{Observed: nan, Expected: inf, Lower: -inf, Upper: nan, Value: nan, Confidence: nan, Type: ""}
+	r.Forecast.Confidence = nan
+	r.Forecast.Accuracy = series.Accuracy{MASE: nan, NaiveMASE: nan, Skill: nan, Coverage: inf, Origins: 0}
+	r.Horizons = []series.Horizon{{Horizon: time.Hour, Value: 1e300, Lower: nan, Upper: inf, Peak: -0.5}}
+	r.Findings = []series.Finding{finding("drop", "info", nan)}
+	r.Findings[0].End = 120_000 // resolved
+	write(t, c, "cpu", r)
+	check(t, only(parsed(t, c, predictions), "upid_observed_value", "upid_expected_value", "upid_expected_lower", "upid_expected_upper",
+		"upid_anomaly_score", "upid_anomaly_active", "upid_anomaly_confidence_ratio", "upid_forecast_confidence_ratio",
+		"upid_forecast_value", "upid_forecast_lower", "upid_forecast_upper", "upid_forecast_peak_value",
+		"upid_model_skill_ratio", "upid_model_coverage_ratio", "upid_model_mase"), map[string]float64{
+		`{__name__="upid_forecast_value", a="b", horizon="1h", signal="cpu"}`:      1e300,
+		`{__name__="upid_forecast_peak_value", a="b", horizon="1h", signal="cpu"}`: -0.5,
+	})
+	c.SetAlertBudget("cpu", "cpu", nan)
+	if got := only(parsed(t, c, predictions), "upid_alert_budget_ratio"); len(got) != 0 {
+		t.Errorf("budget NaN gives %v", got)
+	}
+}
+
+func TestReplaceAndDrop(t *testing.T) {
+	c := New(Options{})
+	a, b := labels.FromStrings("i", "a"), labels.FromStrings("i", "b")
+	key := func(i string) string { return `{__name__="upid_observed_value", i="` + i + `", signal="cpu"}` }
+	observed := func() map[string]float64 { return only(parsed(t, c, predictions), "upid_observed_value") }
+
+	write(t, c, "cpu", result("cpu", a, 1), result("cpu", b, 2))
+	check(t, observed(), map[string]float64{key("a"): 1, key("b"): 2})
+	write(t, c, "cpu", result("cpu", b, 3)) // a vanished series vanishes
+	check(t, observed(), map[string]float64{key("b"): 3})
+	write(t, c, "cpu", result("cpu", b, 4), result("cpu", a, 5)) // another order
+	check(t, observed(), map[string]float64{key("a"): 5, key("b"): 4})
+	write(t, c, "cpu")
+	check(t, observed(), map[string]float64{})
+	check(t, only(parsed(t, c, predictions), "upid_signal_series"), map[string]float64{ // the signal is still there, with nothing
+		`{__name__="upid_signal_series", signal="cpu", state="active"}`: 0, `{__name__="upid_signal_series", signal="cpu", state="warming"}`: 0,
+		`{__name__="upid_signal_series", signal="cpu", state="insufficient"}`: 0, `{__name__="upid_signal_series", signal="cpu", state="stale"}`: 0,
+		`{__name__="upid_signal_series", signal="cpu", state="failed"}`: 0,
+	})
+
+	write(t, c, "cpu", result("cpu", a, 6))
+	c.Drop("cpu")
+	c.Drop("never there")
+	check(t, parsed(t, c, predictions), map[string]float64{
+		`{__name__="upid_model_info", model_type="resource_prediction", state="untrained"}`: 1,
+		`{__name__="upid_model_info", model_type="anomaly_detection", state="untrained"}`:   1,
+	})
+	if n := len(c.owners) + len(c.signals) + len(c.tasks); n != 0 {
+		t.Errorf("%d things left after the drop", n)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := c.Write(ctx, "cpu", 0, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("write with a cancelled context: %v", err)
+	}
+}
+
+func TestStates(t *testing.T) {
+	with := func(f func(*series.Result)) int {
+		r := result("cpu", labels.EmptyLabels(), 1)
+		f(&r)
+		return stateOf(&r)
+	}
+	warn := []error{errors.New("too short")}
+	for name, c := range map[string]struct{ got, want int }{
+		"all there":           {with(func(*series.Result) {}), stateActive},
+		"no detector":         {with(func(r *series.Result) { r.Score = nil }), stateWarming},
+		"score unknown":       {with(func(r *series.Result) { r.Score.Value = nan }), stateWarming},
+		"new":                 {with(func(r *series.Result) { r.Forecast, r.Score.Value = nil, nan }), stateWarming},
+		"no forecast, scored": {with(func(r *series.Result) { r.Forecast = nil }), stateInsufficient},
+		"too short":           {with(func(r *series.Result) { r.Forecast, r.Score.Value, r.Warnings = nil, nan, warn }), stateInsufficient},
+		"nothing but a word":  {with(func(r *series.Result) { r.Forecast, r.Score, r.Warnings = nil, nil, warn }), stateFailed},
+		"no point":            {with(func(r *series.Result) { r.Time = 0 }), stateStale},
+		"missing":             {with(func(r *series.Result) { r.Observed = nan }), stateStale},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %s, want %s", name, stateNames[c.got], stateNames[c.want])
+		}
+	}
+}
+
+func TestMeansOverSeries(t *testing.T) {
+	c := New(Options{})
+	a, b, n := result("s", labels.FromStrings("i", "a"), 1), result("s", labels.FromStrings("i", "b"), 1), result("s", labels.FromStrings("i", "n"), 1)
+	a.Horizons = []series.Horizon{{Horizon: time.Hour, Value: 1, Lower: 1, Upper: 1, Peak: 1}}
+	a.Forecast.Accuracy.Skill, b.Forecast.Accuracy.Skill, n.Forecast.Accuracy.Skill = 0.25, -0.75, nan
+	write(t, c, "s", a, b, n)
+	check(t, only(parsed(t, c, predictions), "upid_model_skill_ratio"), map[string]float64{ // (0.25 − 0.75) / 2
+		`{__name__="upid_model_skill_ratio", horizon="1h", signal="s", stage="active"}`: -0.25,
+	})
+}
+
+func TestFindings(t *testing.T) {
+	c := New(Options{})
+	r := result("cpu", labels.FromStrings("i", "a"), 1)
+	resolved := finding("drop", "info", 1)
+	resolved.End = 1
+	r.Findings = []series.Finding{
+		finding("spike", "warning", 0.25), finding("drift", "critical", 0.5), finding("spike", "warning", 0.125), resolved,
+	}
+	r.Horizons = []series.Horizon{{Horizon: time.Hour, Value: 1, Lower: 1, Upper: 1, Peak: 1}, {Horizon: time.Hour, Value: 2, Lower: 2, Upper: 2, Peak: 2}}
+	write(t, c, "cpu", r)
+	check(t, only(parsed(t, c, predictions), "upid_anomaly_active", "upid_anomaly_confidence_ratio", "upid_forecast_value"), map[string]float64{
+		`{__name__="upid_anomaly_active", i="a", severity="warning", signal="cpu", type="spike"}`:  1,
+		`{__name__="upid_anomaly_active", i="a", severity="critical", signal="cpu", type="drift"}`: 1,
+		`{__name__="upid_anomaly_confidence_ratio", i="a", signal="cpu"}`:                          0.5,
+		`{__name__="upid_forecast_value", horizon="1h", i="a", signal="cpu"}`:                      1,
+	})
+}
+
+// TestConsistent has writers change every sample at once, and scrapers look for
+// a page that shows two states.
+func TestConsistent(t *testing.T) {
+	c := New(Options{})
+	rs := func(v float64) []series.Result {
+		out := load(200)
+		for i := range out {
+			out[i].Observed = v
+		}
+		return out
+	}
+	write(t, c, "cpu", rs(0)...)
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	wg.Go(func() {
+		defer close(done)
+		for v := range 60 {
+			write(t, c, "cpu", rs(float64(v))[v%7:]...)
+			c.Drop("other")
+			write(t, c, "other", result("other", labels.EmptyLabels(), float64(v)))
+		}
+	})
+	for _, encoding := range []string{"gzip", "identity"} {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				body, _ := get(t, c, predictions, "Accept-Encoding", encoding)
+				seen := ""
+				for _, line := range strings.Split(body, "\n") {
+					if strings.HasPrefix(line, `upid_observed_value{signal="cpu"`) {
+						if _, v, _ := strings.Cut(line, "} "); seen == "" {
+							seen = v
+						} else if v != seen {
+							t.Errorf("%s and %s on one page", seen, v)
+							return
+						}
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestTooLateForADroppedTask(t *testing.T) {
+	c := New(Options{})
+	write(t, c, "cpu", result("cpu", labels.EmptyLabels(), 1))
+	stale := c.tasks["cpu"]
+	s := c.render(stale, []series.Result{result("cpu", labels.EmptyLabels(), 2)})
+	c.Drop("cpu")
+	c.publish(stale, s)
+	if c.admit(stale) || len(c.owners) != 0 || stale.segment != nil {
+		t.Error("a dropped task came back")
+	}
+}
+
+func TestDroppedSeriesAreCounted(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	c := New(Options{Registry: reg})
+	many := labels.NewBuilder(labels.EmptyLabels())
+	for i := range maxLabels + 1 {
+		many.Set(fmt.Sprintf("l%d", i), "v")
+	}
+	write(t, c, "s",
+		result("s", labels.FromStrings("ok", "yes"), 1),
+		result("s", labels.FromStrings("v", strings.Repeat("x", maxLabelValue+1)), 1),
+		result("s", labels.FromStrings(strings.Repeat("n", maxLabelName+1), "x"), 1),
+		result("s", many.Labels(), 1),
+		result("s", labels.FromStrings("v", "a\xff"), 1),
+		result("s", labels.FromStrings("n\x00", "x"), 1),
+		result("s\xff", labels.FromStrings("n", "x"), 1),
+	)
+	if got := only(parsed(t, c, predictions), "upid_observed_value"); len(got) != 1 {
+		t.Errorf("exported %v", got)
+	}
+	dropped := NewCounterVec(reg, "upid_series_dropped_total")
+	for _, w := range []struct {
+		signal, reason string
+		n              float64
+	}{{"s", reasonLength, 3}, {"s", reasonUTF8, 1}, {"s", reasonInvalid, 1}, {"s\uFFFD", reasonUTF8, 1}, {"s\uFFFD", reasonLength, 0}} {
+		if got := testutil.ToFloat64(dropped.WithLabelValues(w.signal, w.reason)); got != w.n {
+			t.Errorf("%s %s: %v, want %v", w.signal, w.reason, got, w.n)
+		}
+	}
+}
