@@ -79,7 +79,7 @@ func TestCLI_badUsage(t *testing.T) {
 	f("detect --input a --min-deviation=NaN", "--min-deviation is NaN")
 	f("detect --input a --step=-1h", "--step")
 	// Several mistakes are reported at once.
-	f("forecast --input a --level 2 --horizon=-1d --model x", "--level", "--horizon", "--model")
+	f("forecast --input a --level 2 --horizon 0s --model x", "--level", "--horizon", "--model")
 }
 
 func TestVersion(t *testing.T) {

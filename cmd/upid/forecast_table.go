@@ -29,8 +29,8 @@ func newForecastTable(e *env, n int, horizon time.Duration) *forecastTable {
 	t := &forecastTable{w: e.stdout, style: e.style(), loc: e.loc, horizon: horizon}
 	if n > maxBlocks {
 		t.lines = &output.Grid{
-			Head:  []string{"SERIES", "PAST", "FUTURE", "NOW", "IN " + output.Horizon(horizon), "LOWER", "UPPER", "CONFIDENCE"},
-			Right: []bool{false, false, false, true, true, true, true, false},
+			Head:  []string{"SERIES", "PAST", "FUTURE", "NOW", "IN " + output.Horizon(horizon), "LOWER", "UPPER", "CONF"},
+			Right: []bool{false, false, false, true, true, true, true, true},
 		}
 	}
 	return t
@@ -40,13 +40,13 @@ func (t *forecastTable) add(name string, y series.Series, f *series.Forecast) er
 	if t.lines == nil {
 		return t.block(name, y, f)
 	}
-	past := recent(y, len(f.Point))
+	past := recent(y, len(f.Point), f.Step)
 	low, high := output.Extent(past, f.Point)
 	last := len(f.Point) - 1
 	t.lines.Add(name,
 		output.Spark(past, 10, low, high), output.Spark(f.Point, 6, low, high),
 		output.Human(newest(y)), output.Human(f.Point[last]), output.Human(f.Lower[last]), output.Human(f.Upper[last]),
-		series.ConfidenceLevel(f.Confidence))
+		fmt.Sprintf("%.2f", f.Confidence))
 	return nil
 }
 
@@ -57,11 +57,15 @@ func (t *forecastTable) close() error {
 	return t.lines.Write(t.w, t.style)
 }
 
-// The sparkline of a block: two thirds past, one third future.
-const (
-	pastColumns   = 52
-	futureColumns = 26
-)
+// sparkColumns is the width of a sparkline of past and future together, less the
+// line between them.
+const sparkColumns = output.Width - 2
+
+// futureColumns returns how many columns the future takes, so that both sides
+// have the same scale: but no fewer than can be seen.
+func futureColumns(past, future int) int {
+	return min(max(sparkColumns*future/(past+future), 6), sparkColumns/2)
+}
 
 func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) error {
 	var b strings.Builder
@@ -69,10 +73,11 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 		b.WriteByte('\n')
 	}
 	b.WriteString(t.style.Bold(output.Cut(name, output.Width)) + "\n")
-	past := recent(y, 2*len(f.Point))
+	past := recent(y, 2*len(f.Point), f.Step)
 	low, high := output.Extent(past, f.Point)
-	left := output.Spark(past, pastColumns, low, high)
-	right := output.Spark(f.Point, futureColumns, low, high)
+	columns := futureColumns(len(past), len(f.Point))
+	left := output.Spark(past, sparkColumns-columns, low, high)
+	right := output.Spark(f.Point, columns, low, high)
 	b.WriteString(left + "│" + t.style.Accent(right) + "\n")
 	caption := fmt.Sprintf("%-*s", len([]rune(left)), "past "+output.Span(millis(int64(len(past))*y.Step)))
 	b.WriteString(t.style.Dim(caption+"│next "+output.Span(millis(int64(len(f.Point))*f.Step))) + "\n\n")
@@ -101,35 +106,44 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 // worth says how good the forecast is and how that is known.
 func worth(f *series.Forecast) string {
 	s := fmt.Sprintf("%.2f (%s)", f.Confidence, series.ConfidenceLevel(f.Confidence))
-	if a := f.Accuracy; a.Origins > 0 && !math.IsNaN(a.MASE) {
+	if a := f.Accuracy; a.Origins > 0 && !math.IsNaN(a.MASE) && !math.IsNaN(a.Coverage) {
 		s += fmt.Sprintf(", held-out MASE %.2f, %.0f %% inside the interval", a.MASE, 100*a.Coverage)
 	}
 	return s
 }
 
-// members names the model and what it consists of, as far as a line allows.
+// members names the model and what it consists of, in up to two lines.
 func members(f *series.Forecast) string {
-	s := f.Model
+	const indent = len("model       ")
+	s, column := f.Model, indent+len(f.Model)
+	lines := 1
 	for i, m := range f.Members {
-		part := fmt.Sprintf("%s %.0f %%", m.Name, 100*m.Weight)
-		switch {
-		case m.Name == f.Model:
-			continue
-		case i == 0:
-			part = " = " + part
-		default:
-			part = " + " + part
+		if len(f.Members) == 1 && m.Name == f.Model {
+			break
 		}
-		if len(s)+len(part) > output.Width-len("model       ")-len(" + …") {
-			return s + " + …"
+		part := fmt.Sprintf("%s %.0f %%", m.Name, 100*m.Weight)
+		if i == 0 {
+			part = ": " + part
+		} else {
+			part = ", " + part
+		}
+		if column+len(part) > output.Width-len(", and 99 more") {
+			if lines++; lines > 2 {
+				return s + fmt.Sprintf(", and %d more", len(f.Members)-i)
+			}
+			s += ",\n" + strings.Repeat(" ", indent)
+			part = strings.TrimPrefix(part, ", ")
+			column = indent
 		}
 		s += part
+		column += len(part)
 	}
 	return s
 }
 
-// recent returns the last n points of y.
-func recent(y series.Series, n int) []float64 {
+// recent returns the last n points of y, or those of two days if they are more.
+func recent(y series.Series, n int, step int64) []float64 {
+	n = max(n, int((48*time.Hour).Milliseconds()/step))
 	return y.Values[max(0, len(y.Values)-n):]
 }
 

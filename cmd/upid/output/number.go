@@ -37,30 +37,29 @@ func AppendTime(b []byte, ms int64) []byte {
 	return append(b, strings.TrimRight(string(fraction), "0")...)
 }
 
-// Human returns x with four significant digits, with k, M, G, T or P from
-// 100,000 on, and "-" for NaN and ±Inf.
+// Human returns x with four significant digits, or all digits before the point
+// if there are up to six, with M, G, T or P from a million on, and "-" for NaN
+// and ±Inf.
 func Human(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return "-"
 	}
-	a := math.Abs(x)
-	if a < 99999.5 {
-		if a >= 9999.5 {
-			return strconv.FormatFloat(x, 'f', 0, 64)
+	a, suffix := math.Abs(x), ""
+	if a >= 999999.5 {
+		for _, s := range []string{"k", "M", "G", "T", "P"} {
+			if a < 999.95 {
+				break
+			}
+			a, x, suffix = a/1000, x/1000, s
 		}
-		return strconv.FormatFloat(x+0, 'g', 4, 64)
 	}
-	suffix := ""
-	for _, s := range []string{"k", "M", "G", "T", "P"} {
-		if a < 999.95 {
-			break
-		}
-		a, x, suffix = a/1000, x/1000, s
-	}
-	if a >= 1e6 { // beyond the suffixes
+	switch {
+	case a >= 999999.5: // beyond the suffixes
 		return strconv.FormatFloat(x, 'e', 2, 64) + suffix
+	case a >= 9999.5:
+		return strconv.FormatFloat(x, 'f', 0, 64) + suffix
 	}
-	return strconv.FormatFloat(x, 'g', 4, 64) + suffix
+	return strconv.FormatFloat(x+0, 'g', 4, 64) + suffix
 }
 
 // Count returns n with its thousands separated by commas.

@@ -66,7 +66,7 @@ func (p *Progress) line(done int, elapsed time.Duration) string {
 	}
 	room := p.width() - 1 - utf8.RuneCountInString(p.label) - utf8.RuneCountInString(text) - 1
 	if room < 5 {
-		return Cut(p.label+text, max(0, p.width()-1))
+		return Cut(strings.TrimSpace(text), max(0, p.width()-1))
 	}
 	room = min(room, 40)
 	full := room * done / max(1, p.total)

@@ -64,9 +64,23 @@ func TestGrid_cutsFirstColumn(t *testing.T) {
 			t.Errorf("%d columns in %q", n, line)
 		}
 	}
-	if !strings.Contains(b.String(), "é…") {
+	if !strings.Contains(b.String(), "é…é") {
 		t.Errorf("the cut is not marked in %q", b.String())
 	}
+}
+
+func TestCut(t *testing.T) {
+	f := func(s string, n int, want string) {
+		t.Helper()
+		if got := Cut(s, n); got != want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", s, n, got, want)
+		}
+	}
+	f("node_load1", 10, "node_load1")
+	f("node_load1", 6, "nod…d1")
+	f("node_load1", 5, "no…d1")
+	f("node_load1", 1, "…")
+	f("node_load1", 0, "")
 }
 
 func TestStyle(t *testing.T) {
@@ -111,7 +125,7 @@ func TestProgress(t *testing.T) {
 	}
 	now, width = now.Add(time.Second), 20
 	p.Set(1000)
-	if got, want := b.String(), "\rforecast 1,000/1,0…\x1b[K"; got != want {
+	if got, want := b.String(), "\r1,000/1,000 100 %\x1b[K"; got != want {
 		t.Errorf("narrow: %q, want %q", got, want)
 	}
 	b.Reset()

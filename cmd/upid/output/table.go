@@ -66,13 +66,18 @@ func (g *Grid) line(cells []string, widths []int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// Cut returns s shortened to n characters, the last of which is then "…".
+// Cut returns s shortened to n characters by an "…" in its middle: names that
+// differ do so at either end.
 func Cut(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
+	if n < 1 {
+		return ""
+	}
 	r := []rune(s)
-	return string(r[:max(0, n-1)]) + "…"
+	head := n / 2
+	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
 }
 
 // Style says whether text may carry colours.

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const naive6h = "forecast --input - --model seasonal_naive --horizon 6h "
+
+// forecastRows runs forecast to CSV and returns the rows under the header.
+func forecastRows(t *testing.T, stdin, args string) [][]string {
+	t.Helper()
+	o := upid(t, stdin, args+" -o csv")
+	o.want(t, exitOK)
+	rows, err := csv.NewReader(strings.NewReader(o.stdout)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(rows[0], ","), "series,timestamp,value,lower,upper,model,confidence"; got != want {
+		t.Errorf("header %s, want %s", got, want)
+	}
+	return rows[1:]
+}
+
+func TestForecast_formats(t *testing.T) {
+	in := daily(14)
+	for _, format := range []string{"csv", "json", "yaml", "table"} {
+		t.Run(format, func(t *testing.T) {
+			o := upid(t, in, naive6h+"-o "+format)
+			o.want(t, exitOK)
+			golden(t, "forecast."+format, o.stdout)
+			if format == "table" {
+				narrow(t, o.stdout)
+			}
+		})
+	}
+}
+
+// The wave repeats exactly, so the naive forecast is the wave.
+func TestForecast_values(t *testing.T) {
+	rows := forecastRows(t, daily(14), naive6h)
+	if len(rows) != 12 {
+		t.Fatalf("%d rows, want 6 for each of 2 series", len(rows))
+	}
+	for i, row := range rows {
+		name, factor := "load", 1.0
+		if i >= 6 {
+			name, factor = "double", 2
+		}
+		h := i % 6
+		value, err := strconv.ParseFloat(row[2], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strconv.Itoa(monday + 14*86400 + 3600*h); row[0] != name || row[1] != want || value != factor*wave(h) || row[5] != "seasonal_naive" {
+			t.Errorf("row %d is %v, want %s %s %g", i, row, name, want, factor*wave(h))
+		}
+	}
+}
+
+// Where the first row stands and how many there are.
+func TestForecast_timeAxis(t *testing.T) {
+	hourly := func(start, n int) string {
+		var b strings.Builder
+		b.WriteString("timestamp,value\n")
+		for i := range n {
+			fmt.Fprintf(&b, "%d,%g\n", start+3600*i, wave(i))
+		}
+		return b.String()
+	}
+	f := func(name, in, args string, first, step, n int) {
+		t.Helper()
+		rows := forecastRows(t, in, "forecast --input - --model seasonal_naive "+args)
+		if len(rows) != n {
+			t.Errorf("%s: %d rows, want %d", name, len(rows), n)
+		}
+		for i, row := range rows {
+			if want := strconv.Itoa(first + i*step); row[1] != want {
+				t.Errorf("%s: row %d at %s, want %s", name, i, row[1], want)
+			}
+		}
+	}
+	days := 7 * 24
+	end := monday + 3600*days // just after the last point
+	f("plain", hourly(monday, days), "--horizon 3h", end, 3600, 3)
+	f("default horizon", hourly(monday, days), "", end, 3600, 168)
+	f("rounded up", hourly(monday, days), "--horizon 90m", end, 3600, 2)
+	f("off the hour", hourly(monday+600, days), "--horizon 2h --step 1h", end+600, 3600, 2)
+	f("empty last value", hourly(monday, days)+fmt.Sprintf("%d,\n", end), "--horizon 2h", end+3600, 3600, 2)
+	// 22 h of the last day: the bucket that starts at 21 h holds 21, 22 h and lacks one, so it is dropped.
+	f("incomplete bucket", hourly(monday, days-1), "--horizon 6h --step 3h", end-3*3600, 3*3600, 2)
+
+	var fine strings.Builder
+	fine.WriteString("timestamp,value\n")
+	for i := range days * 12 {
+		fmt.Fprintf(&fine, "%d,%g\n", monday+300*i, wave(i/12))
+	}
+	f("five minutes, default step", fine.String(), "--horizon 2h", end, 3600, 2)
+	f("five minutes, own step", fine.String(), "--horizon 10m --step 5m", end, 300, 2)
+
+	var coarse strings.Builder
+	coarse.WriteString("timestamp,value\n")
+	for i := range 40 {
+		fmt.Fprintf(&coarse, "%d,%d\n", monday+86400*i, i%7)
+	}
+	f("daily, default step", coarse.String(), "--horizon 2d", monday+40*86400, 86400, 2)
+}
+
+func TestForecast_bucketsAreMeans(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp,value\n")
+	for i := range 48 * 60 {
+		fmt.Fprintf(&b, "%d,%d\n", monday+60*i, i%60) // every hour 0, 1, …, 59
+	}
+	for _, row := range forecastRows(t, b.String(), naive6h) {
+		if row[2] != "29.5" {
+			t.Errorf("value %s, want the mean 29.5", row[2])
+		}
+	}
+}
+
+func TestForecast_stepFiner(t *testing.T) {
+	o := upid(t, daily(7), "forecast --input - --step 5m -o csv")
+	o.want(t, exitUsage, `--step 5m is finer than series "load", whose step is 1h`)
+}
+
+// All the ways in give the same numbers.
+func TestForecast_inputs(t *testing.T) {
+	var long, labelled, matrix strings.Builder
+	long.WriteString("value,series,timestamp\n") // any order
+	labelled.WriteString("series,timestamp,value,job\n")
+	matrix.WriteString(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"load","job":"api"},"values":[`)
+	for i := range 7 * 24 {
+		at := monday + 3600*i
+		fmt.Fprintf(&long, "%g,load,%d\n", wave(i), at)
+		fmt.Fprintf(&labelled, "load,%d,%g,api\n", at, wave(i))
+		if i > 0 {
+			matrix.WriteByte(',')
+		}
+		fmt.Fprintf(&matrix, `[%d,"%g"]`, at, wave(i))
+	}
+	matrix.WriteString(`]}]}}`)
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := z.Write([]byte(long.String())); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := func(in, name string) {
+		t.Helper()
+		rows := forecastRows(t, in, naive6h)
+		if len(rows) != 6 {
+			t.Fatalf("%d rows, want 6", len(rows))
+		}
+		for h, row := range rows {
+			if row[0] != name || row[2] != strconv.FormatFloat(wave(h), 'g', -1, 64) {
+				t.Errorf("row %d is %v", h, row)
+			}
+		}
+	}
+	f(long.String(), "load")
+	f(zipped.String(), "load")
+	f(labelled.String(), `load{job="api"}`)
+	f(matrix.String(), `load{job="api"}`)
+
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a.csv"), filepath.Join(dir, "b.csv.gz")
+	for path, content := range map[string][]byte{a: []byte(daily(7)), b: zipped.Bytes()} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := upid(t, "", "ml-enhancement forecast --input "+b+" --model seasonal_naive --horizon 1h -o csv")
+	o.want(t, exitOK)
+	o = upid(t, "", "forecast --input "+a+" --input "+b+" --model seasonal_naive --horizon 1h -o csv")
+	o.want(t, exitFailure, `series "load" is in `+a+" and in "+b)
+	renamed := strings.ReplaceAll(long.String(), ",load,", ",other,")
+	o = upid(t, renamed, "forecast --input "+a+" --input - --model seasonal_naive --horizon 1h -o csv")
+	o.want(t, exitOK)
+	var order []string
+	for _, line := range strings.Split(strings.TrimSpace(o.stdout), "\n")[1:] {
+		order = append(order, strings.Split(line, ",")[0])
+	}
+	if got := strings.Join(order, " "); got != "load double other" {
+		t.Errorf("series in the order %s", got)
+	}
+}
+
+func TestForecast_badFiles(t *testing.T) {
+	f := func(in string, want ...string) {
+		t.Helper()
+		o := upid(t, in, "forecast --input - -o csv")
+		o.want(t, exitFailure, want...)
+		if o.stdout != "" {
+			t.Errorf("stdout: %s", o.stdout)
+		}
+	}
+	f("timestamp,value\n1,2\n2,x\n", "<stdin>: line 3:", `"x" is not a number`)
+	f("timestamp,value\n1,2\nnoon,3\n", "<stdin>: line 3:", "noon")
+	f("time,value\n1,2\n", "<stdin>: line 1:")
+	f("", "<stdin>: the file is empty")
+	f(`{"status":"success","data":{"resultType":"vector","result":[]}}`, "want matrix")
+
+	path := filepath.Join(t.TempDir(), "none.csv")
+	o := upid(t, "", "forecast --input "+path)
+	o.want(t, exitFailure, path, "no such file")
+}
+
+// A series that cannot be forecast is named; the others stand.
+func TestForecast_shortSeries(t *testing.T) {
+	in := "series,timestamp,value\n"
+	for i := range 7 * 24 {
+		in += fmt.Sprintf("long,%d,%g\n", monday+3600*i, wave(i))
+	}
+	in += fmt.Sprintf("empty,%d,\nempty,%d,\n", monday, monday+3600)
+	o := upid(t, in, "forecast --input - --model seasonal_naive --horizon 1h -o csv")
+	o.want(t, exitOK, `series "empty": no forecast: `)
+	if !strings.Contains(o.stdout, "\nlong,") || strings.Contains(o.stdout, "\nempty,") {
+		t.Errorf("stdout:\n%s", o.stdout)
+	}
+
+	o = upid(t, fmt.Sprintf("timestamp,value\n%d,\n%d,\n", monday, monday+3600), "forecast --input - -o json")
+	o.want(t, exitFailure, "no series could be forecast")
+	var rows []any
+	if err := json.Unmarshal([]byte(o.stdout), &rows); err != nil || len(rows) != 0 {
+		t.Errorf("stdout %q, %v", o.stdout, err)
+	}
+
+	o = upid(t, "timestamp,value\n1,2\n2,3\n", "forecast --input -")
+	o.want(t, exitFailure, "not one whole step of 1h in the input")
+}
+
+func TestForecast_warningsFromTheFile(t *testing.T) {
+	o := upid(t, daily(7)+fmt.Sprintf("%d,5,6\n", monday), naive6h+"-o csv")
+	o.want(t, exitOK, "upid: warning: -: 2 rows repeat a timestamp of their series")
+}
+
+func TestForecast_timezone(t *testing.T) {
+	o := upid(t, daily(14), naive6h+"--timezone Asia/Kolkata")
+	o.want(t, exitOK)
+	if !strings.Contains(o.stdout, "2023-11-27T05:30:00+05:30") {
+		t.Errorf("stdout:\n%s", o.stdout)
+	}
+	narrow(t, o.stdout)
+}
+
+func TestForecast_manySeries(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp")
+	for s := range 12 {
+		fmt.Fprintf(&b, ",a_rather_long_name_of_a_series_number_%d", s)
+	}
+	for i := range 7 * 24 {
+		fmt.Fprintf(&b, "\n%d", monday+3600*i)
+		for s := range 12 {
+			fmt.Fprintf(&b, ",%g", 123456.5*float64(s)*wave(i))
+		}
+	}
+	o := upid(t, b.String(), "forecast --input - --model seasonal_naive --horizon 36h")
+	o.want(t, exitOK)
+	narrow(t, o.stdout)
+	golden(t, "forecast_many.table", o.stdout)
+}
+
+func TestForecast_auto(t *testing.T) {
+	o := upid(t, daily(21), "forecast --input -")
+	o.want(t, exitOK)
+	narrow(t, o.stdout)
+	for _, text := range []string{"past 14d", "next 7d", "\n3d  ", "90 % INTERVAL", "confidence  ", "model       auto: "} {
+		if !strings.Contains(o.stdout, text) {
+			t.Errorf("table lacks %q:\n%s", text, o.stdout)
+		}
+	}
+}
