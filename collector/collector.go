@@ -36,7 +36,6 @@ type Collector struct {
 	tasks   map[string]*task
 	owners  map[string]owner // of exported series, by their legacy labels
 	signals map[string]*task // which task speaks for a signal
-	budgets map[string]map[string]float64
 	free    [][]byte
 	pass    uint64
 }
@@ -61,7 +60,6 @@ func New(o Options) *Collector {
 		tasks:    map[string]*task{},
 		owners:   map[string]owner{},
 		signals:  map[string]*task{},
-		budgets:  map[string]map[string]float64{},
 	}
 	c.heads = c.deflateHeads()
 	return c
@@ -117,7 +115,6 @@ func (c *Collector) task(name string) *task {
 func (c *Collector) Drop(task string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.budgets, task)
 	t := c.tasks[task]
 	if t == nil {
 		return
@@ -135,17 +132,6 @@ func (c *Collector) Drop(task string) {
 	}
 	c.release(t.segment)
 	t.segment = nil
-}
-
-// SetAlertBudget sets upid_alert_budget_ratio for a signal of a task, until the
-// task is dropped. NaN and ±Inf remove it.
-func (c *Collector) SetAlertBudget(task, signal string, ratio float64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.budgets[task] == nil {
-		c.budgets[task] = map[string]float64{}
-	}
-	c.budgets[task][strings.ToValidUTF8(signal, "\uFFFD")] = ratio
 }
 
 // inOrder returns the tasks by name. The caller holds c.mu.

@@ -30,8 +30,8 @@ func full(t testing.TB, o Options) *Collector {
 		{Horizon: 7 * day, Value: 8, Lower: 2, Upper: 16, Peak: 9},
 	}
 	r.Findings = []series.Finding{finding(series.TypeSpike, series.SeverityWarning, 0.625)}
+	r.BudgetSpent = 0.5
 	write(t, c, "cpu", r)
-	c.SetAlertBudget("cpu", "cpu", 0.5)
 	return c
 }
 
@@ -70,9 +70,9 @@ func TestEveryMetric(t *testing.T) {
 	check(t, parsed(t, c, predictions), want)
 
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
-	// 8 + 2 × 4 of the series, 3 + 5 of the signal.
+	// 8 + 2 × 4 of the series, 4 + 5 of the signal.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 24, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 25, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 
@@ -90,14 +90,10 @@ func TestAbsentBeatsWrong(t *testing.T) {
 	check(t, only(parsed(t, c, predictions), "upid_observed_value", "upid_expected_value", "upid_expected_lower", "upid_expected_upper",
 		"upid_anomaly_score", "upid_anomaly_active", "upid_anomaly_confidence_ratio", "upid_forecast_confidence_ratio",
 		"upid_forecast_value", "upid_forecast_lower", "upid_forecast_upper", "upid_forecast_peak_value",
-		"upid_model_skill_ratio", "upid_model_coverage_ratio", "upid_model_mase"), map[string]float64{
+		"upid_model_skill_ratio", "upid_model_coverage_ratio", "upid_model_mase", "upid_alert_budget_ratio"), map[string]float64{
 		`{__name__="upid_forecast_value", a="b", horizon="1h", signal="cpu"}`:      1e300,
 		`{__name__="upid_forecast_peak_value", a="b", horizon="1h", signal="cpu"}`: -0.5,
 	})
-	c.SetAlertBudget("cpu", "cpu", nan)
-	if got := only(parsed(t, c, predictions), "upid_alert_budget_ratio"); len(got) != 0 {
-		t.Errorf("budget NaN gives %v", got)
-	}
 }
 
 func TestReplaceAndDrop(t *testing.T) {
@@ -138,15 +134,17 @@ func TestReplaceAndDrop(t *testing.T) {
 }
 
 func TestStates(t *testing.T) {
-	with := func(f func(*series.Result)) int {
+	alone := func(forecasts bool, f func(*series.Result)) int {
 		r := result("cpu", labels.EmptyLabels(), 1)
 		f(&r)
-		return stateOf(&r)
+		return stateOf(&r, forecasts)
 	}
+	with := func(f func(*series.Result)) int { return alone(true, f) }
 	warn := []error{errors.New("too short")}
 	for name, c := range map[string]struct{ got, want int }{
 		"all there":           {with(func(*series.Result) {}), stateActive},
-		"no detector":         {with(func(r *series.Result) { r.Score = nil }), stateWarming},
+		"forecast only":       {with(func(r *series.Result) { r.Score = nil }), stateActive},
+		"scored only":         {alone(false, func(r *series.Result) { r.Forecast = nil }), stateActive},
 		"score unknown":       {with(func(r *series.Result) { r.Score.Value = nan }), stateWarming},
 		"new":                 {with(func(r *series.Result) { r.Forecast, r.Score.Value = nil, nan }), stateWarming},
 		"no forecast, scored": {with(func(r *series.Result) { r.Forecast = nil }), stateInsufficient},
@@ -165,10 +163,12 @@ func TestMeansOverSeries(t *testing.T) {
 	c := New(Options{})
 	a, b, n := result("s", labels.FromStrings("i", "a"), 1), result("s", labels.FromStrings("i", "b"), 1), result("s", labels.FromStrings("i", "n"), 1)
 	a.Horizons = []series.Horizon{{Horizon: time.Hour, Value: 1, Lower: 1, Upper: 1, Peak: 1}}
+	a.BudgetSpent, b.BudgetSpent = 0.25, 0.5
 	a.Forecast.Accuracy.Skill, b.Forecast.Accuracy.Skill, n.Forecast.Accuracy.Skill = 0.25, -0.75, nan
 	write(t, c, "s", a, b, n)
-	check(t, only(parsed(t, c, predictions), "upid_model_skill_ratio"), map[string]float64{ // (0.25 − 0.75) / 2
-		`{__name__="upid_model_skill_ratio", horizon="1h", signal="s", stage="active"}`: -0.25,
+	check(t, only(parsed(t, c, predictions), "upid_model_skill_ratio", "upid_alert_budget_ratio"), map[string]float64{
+		`{__name__="upid_alert_budget_ratio", signal="s"}`:                              0.75,  // 0.25 + 0.5
+		`{__name__="upid_model_skill_ratio", horizon="1h", signal="s", stage="active"}`: -0.25, // (0.25 − 0.75) / 2
 	})
 }
 

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -139,7 +138,7 @@ func (c *Collector) addResults(b *body, s *snapshot, format expfmt.Format, zip b
 	}
 }
 
-// writeModels writes what is known of the models, and the alert budgets.
+// writeModels writes what is known of the models.
 func (c *Collector) writeModels(out *bytes.Buffer, s *snapshot) {
 	w := writer{name: "upid_model_info"}
 	for _, m := range []struct {
@@ -155,12 +154,6 @@ func (c *Collector) writeModels(out *bytes.Buffer, s *snapshot) {
 			state = `,stage="active",state="active"} `
 		}
 		w.sample(string(labels), state, 1)
-	}
-	writeFamily(out, &w)
-
-	w = writer{name: alertBudget}
-	for _, signal := range slices.Sorted(maps.Keys(s.budgets)) {
-		w.sample(string(appendLabel([]byte{'{'}, "signal", signal)), end, s.budgets[signal])
 	}
 	writeFamily(out, &w)
 }

@@ -33,9 +33,6 @@ func families(m []Metric) []family {
 			continue
 		}
 		if f.each == nil && f.summed == nil {
-			if m.Name == alertBudget {
-				continue // not in the results: SetAlertBudget
-			}
 			panic(fmt.Sprintf("collector: nothing renders %q", m.Name))
 		}
 		fs = append(fs, f)

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"maps"
 	"sync"
 
 	"github.com/upid/upid/collector/series"
@@ -122,16 +121,14 @@ type snapshot struct {
 	samples               int
 	truncated, duplicates int
 	forecast, scored      bool
-	budgets               map[string]float64 // by signal
 }
 
 // acquire returns the current state. The caller gives it back with done.
 func (c *Collector) acquire() *snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := &snapshot{segments: make([]*segment, 0, len(c.tasks)), budgets: map[string]float64{}}
+	s := &snapshot{segments: make([]*segment, 0, len(c.tasks))}
 	for _, t := range c.inOrder() {
-		maps.Copy(s.budgets, c.budgets[t.name])
 		if t.segment == nil {
 			continue
 		}

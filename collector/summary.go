@@ -10,7 +10,7 @@ import (
 
 // The states of a series in upid_signal_series.
 const (
-	stateActive       = iota // forecast and scored
+	stateActive       = iota // forecast and scored, as far as the signal is
 	stateWarming             // the score is not known yet
 	stateInsufficient        // no forecast though there was a fit: too little history
 	stateStale               // no newest point
@@ -20,24 +20,24 @@ const (
 
 var stateNames = [states]string{"active", "warming", "insufficient", "stale", "failed"}
 
-// stateOf says how a series is doing. A fit that gave no forecast has left a
-// warning or, where the series is scored all the same, a score.
-func stateOf(r *series.Result) int {
+// stateOf says how a series is doing. forecasts is whether its signal has a
+// forecast of any series: where it has none, nothing may be missing.
+func stateOf(r *series.Result, forecasts bool) int {
 	scored := r.Score != nil && !math.IsNaN(r.Score.Value)
 	switch {
 	case r.Time == 0 || math.IsNaN(r.Observed):
 		return stateStale
 	case r.Forecast == nil && r.Score == nil && len(r.Warnings) > 0:
 		return stateFailed
-	case r.Forecast == nil && (scored || len(r.Warnings) > 0):
+	case r.Forecast == nil && (len(r.Warnings) > 0 || scored && forecasts):
 		return stateInsufficient
-	case !scored:
-		return stateWarming
+	case r.Forecast != nil && r.Score == nil, scored: // all that was asked for
+		return stateActive
 	}
-	return stateActive
+	return stateWarming
 }
 
-// mean is a running mean over what is not NaN or ±Inf.
+// mean is a running sum and mean over what is not NaN or ±Inf.
 type mean struct {
 	sum float64
 	n   int
@@ -57,6 +57,7 @@ func (m mean) value() float64 { return m.sum / float64(m.n) }
 type summary struct {
 	signal                string
 	skill, coverage, mase mean
+	spent                 mean          // shares of the alert budget; their sum counts
 	longest               time.Duration // the longest horizon
 	states                [states]int
 	forecast, scored      bool
@@ -75,7 +76,7 @@ func summarise(signals []string, rs []series.Result) []summary {
 			continue // another task speaks for it
 		}
 		s := &sums[k]
-		s.states[stateOf(r)]++
+		s.spent.add(r.BudgetSpent)
 		s.scored = s.scored || r.Score != nil && !math.IsNaN(r.Score.Value)
 		for _, h := range r.Horizons {
 			s.longest = max(s.longest, h.Horizon)
@@ -88,17 +89,24 @@ func summarise(signals []string, rs []series.Result) []summary {
 		s.coverage.add(r.Forecast.Accuracy.Coverage)
 		s.mase.add(r.Forecast.Accuracy.MASE)
 	}
+	for i := range rs {
+		if k, ok := slices.BinarySearch(signals, rs[i].Signal); ok {
+			sums[k].states[stateOf(&rs[i], sums[k].forecast)]++
+		}
+	}
 	return sums
 }
-
-// alertBudget is the one metric about a signal that its results do not hold.
-const alertBudget = "upid_alert_budget_ratio"
 
 // perSignal says for each metric how it follows from a summary.
 var perSignal = map[string]func(w *writer, labels string, s *summary){
 	"upid_model_skill_ratio":    accuracy(func(s *summary) mean { return s.skill }),
 	"upid_model_coverage_ratio": accuracy(func(s *summary) mean { return s.coverage }),
 	"upid_model_mase":           accuracy(func(s *summary) mean { return s.mase }),
+	"upid_alert_budget_ratio": func(w *writer, labels string, s *summary) {
+		if s.spent.n > 0 {
+			w.sample(labels, end, s.spent.sum)
+		}
+	},
 	"upid_signal_series": func(w *writer, labels string, s *summary) {
 		for i, n := range s.states {
 			w.sample(labels, `,state="`+stateNames[i]+`"} `, float64(n))
