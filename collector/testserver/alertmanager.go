@@ -37,7 +37,10 @@ func AlertmanagerCluster(tb testing.TB, n int, o AlertmanagerOptions) []*Server 
 	)
 	for range n {
 		addr := freeAddr(tb)
-		flags := append([]string{"--cluster.listen-address=" + addr}, peers...)
+		flags := append([]string{
+			"--cluster.listen-address=" + addr,
+			"--cluster.settle-timeout=3s", // no notification before; the default is 1 min
+		}, peers...)
 		servers = append(servers, alertmanager(tb, o, flags...))
 		peers = append(peers, "--cluster.peer="+addr)
 	}

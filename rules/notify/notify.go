@@ -176,14 +176,14 @@ func (n *Notifier) Write(ctx context.Context, task string, slot int64, rs []seri
 		}
 		n.log.Warn("alert left out", "signal", info.Name, "reason", o.reason, "err", o.err)
 	}
-	for _, s := range n.senders {
-		for _, c := range changes {
-			if len(c) == 2 {
-				s.pushPair(ref{task, c[0]}, ref{task, c[1]})
-			} else {
-				s.push(ref{task, c[0]})
-			}
+	groups := make([][]ref, len(changes))
+	for i, c := range changes {
+		for _, key := range c {
+			groups[i] = append(groups[i], ref{task, key})
 		}
+	}
+	for _, s := range n.senders {
+		s.push(groups...)
 	}
 	n.m.setAlerts(info.Name, t.firing(), t.suppressed)
 	return nil
@@ -253,28 +253,28 @@ func (n *Notifier) Run(ctx context.Context) error {
 func (n *Notifier) resend() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	refs := n.all()
+	groups := n.all()
 	for _, s := range n.senders {
-		s.push(refs...)
+		s.push(groups...)
 	}
 }
 
-// all returns every alert in a fixed order, the watchdog first. The caller holds
-// n.mu.
-func (n *Notifier) all() []ref {
+// all returns every alert by itself in a fixed order, the watchdog first. The
+// caller holds n.mu.
+func (n *Notifier) all() [][]ref {
 	now := n.opts.Now()
-	var refs []ref
+	var groups [][]ref
 	if n.opts.Watchdog {
-		refs = append(refs, watchdogRef)
+		groups = append(groups, []ref{watchdogRef})
 	}
 	for _, task := range slices.Sorted(maps.Keys(n.tasks)) {
 		t := n.tasks[task]
 		t.prune(now)
 		for _, key := range slices.Sorted(maps.Keys(t.alerts)) {
-			refs = append(refs, ref{task, key})
+			groups = append(groups, []ref{{task, key}})
 		}
 	}
-	return refs
+	return groups
 }
 
 // lookup returns the alerts of a batch as they are now, without those that are

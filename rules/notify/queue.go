@@ -35,30 +35,31 @@ func (q *queue) len() int {
 	return len(q.items)
 }
 
-// push appends those of refs that are not queued yet and returns how many of
-// the oldest had to go.
-func (q *queue) push(refs ...ref) (dropped int) {
+// push appends groups of alerts and returns how many of the oldest had to go. A
+// group of one that is queued already keeps its place; a group of two moves to
+// the end, to be posted in one batch, first before second. All of them are
+// appended at once, so that they share batches.
+func (q *queue) push(groups ...[]ref) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, r := range refs {
-		if !q.queued[r] {
-			q.items, q.queued[r] = append(q.items, item{r, false}), true
+	for _, g := range groups {
+		switch {
+		case len(g) == 2:
+			q.pair(g[0], g[1])
+		case !q.queued[g[0]]:
+			q.items, q.queued[g[0]] = append(q.items, item{g[0], false}), true
 		}
 	}
 	return q.trim()
 }
 
-// pushPair appends two alerts that must be posted in one batch, first before
-// second, wherever they were before.
-func (q *queue) pushPair(first, second ref) (dropped int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+// pair appends two alerts, wherever they were before. The caller holds q.mu.
+func (q *queue) pair(first, second ref) {
 	if q.queued[first] || q.queued[second] {
 		q.items = slices.DeleteFunc(q.items, func(i item) bool { return i.ref == first || i.ref == second })
 	}
 	q.items = append(q.items, item{first, true}, item{second, false})
 	q.queued[first], q.queued[second] = true, true
-	return q.trim()
 }
 
 // pop takes the n oldest items, and one more where that would part a pair.

@@ -95,12 +95,10 @@ func (s *sender) enter(m *metrics) {
 	}
 }
 
-// push queues alerts; it does not block.
-func (s *sender) push(refs ...ref) { s.queued(s.queue.push(refs...)) }
+// push queues groups of alerts; it does not block.
+func (s *sender) push(groups ...[]ref) { s.queued(s.queue.push(groups...)) }
 
-// pushPair queues two alerts for one batch.
-func (s *sender) pushPair(first, second ref) { s.queued(s.queue.pushPair(first, second)) }
-
+// queued takes note of what the queue dropped, and wakes the sender.
 func (s *sender) queued(dropped int) {
 	n := s.queue.len()
 	s.m.length.Set(float64(n))

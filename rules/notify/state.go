@@ -65,8 +65,8 @@ type omission struct {
 	err    error
 }
 
-// change is what is worth posting at once: one alert, or two in this order in
-// one batch.
+// change is what is worth posting at once: the key of one alert, or of two to be
+// posted in this order in one batch.
 type change []string
 
 // update takes in the results of a slot. It depends on nothing but the state and
