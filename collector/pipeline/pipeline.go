@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,9 +18,13 @@ import (
 // a missed slot or two is a hiccup, the third says that nothing is known.
 const staleAfter = 3
 
-// heartbeat is the longest the scheduler sleeps, so that it notices a clock that
+// MaxSleep is the longest the scheduler sleeps, so that it notices a clock that
 // jumped or a process that was stopped and continued.
-const heartbeat = 5 * time.Second
+const MaxSleep = 5 * time.Second
+
+// impatience is how many score intervals a task without any fit waits at most
+// for the next try: its series may have appeared by then.
+const impatience = 10
 
 // Options say what a Pipeline works with.
 type Options struct {
@@ -40,6 +45,7 @@ type Pipeline struct {
 	queue  *queue
 	work   int
 	wake   chan struct{} // buffered by one: the tasks changed
+	beat   atomic.Int64  // when the scheduler last went round
 
 	mu    sync.Mutex // guards tasks and the schedule inside entries
 	tasks map[string]*entry
@@ -182,8 +188,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // long to sleep.
 func (p *Pipeline) schedule(now time.Time) time.Duration {
 	p.m.heartbeat.SetToCurrentTime()
+	p.beat.Store(now.UnixMilli())
 	ms := now.UnixMilli()
-	sleep := heartbeat
+	sleep := MaxSleep
 	p.mu.Lock()
 	var jobs []job
 	for _, e := range p.tasks {
@@ -241,6 +248,9 @@ func (p *Pipeline) expire(e *entry, now int64) {
 	}
 }
 
+// Heartbeat returns when the scheduler last went round.
+func (p *Pipeline) Heartbeat() time.Time { return time.UnixMilli(p.beat.Load()) }
+
 // runJob runs one job at the boundary where errors end: here they are counted
 // and logged, and panics recovered.
 func (p *Pipeline) runJob(ctx context.Context, j job) {
@@ -257,7 +267,8 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 		p.m.skip(e.Name, "overrun", 1)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.every(j.pass))
+	parent := ctx
+	ctx, cancel := context.WithTimeout(parent, e.every(j.pass))
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
 
@@ -268,8 +279,8 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 	p.mu.Lock()
 	e.running[j.pass] = false
 	p.mu.Unlock()
-	if e.ctx.Err() != nil {
-		return // removed while it ran: nobody waits for the outcome
+	if e.ctx.Err() != nil || parent.Err() != nil && err != nil {
+		return // removed or stopped while it ran: nobody waits for the outcome
 	}
 	p.m.finish(e.Name, j.pass, took, err, time.Now())
 	if j.pass == Fit {
@@ -291,6 +302,8 @@ func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 	e.results.Unlock()
 	attrs := []any{"signal", e.Name, "pass", string(j.pass), "slot", time.UnixMilli(j.slot).UTC().Format(time.RFC3339), "took", took.Round(time.Millisecond)}
 	switch {
+	case err != nil && msg != last && reason(err) == "no_data":
+		p.log.Warn("no data yet", append(attrs, "err", err)...)
 	case err != nil && msg != last:
 		p.log.Error("pass failed", append(attrs, "err", err)...)
 	case err == nil && last != "":
@@ -317,11 +330,15 @@ func (p *Pipeline) fitDone(e *entry, err error) {
 }
 
 // retryFit plans another fit after Every, doubled with each failure up to
-// FitEvery, for the newest fit slot at that time.
+// FitEvery (or ten times Every before the first), for the newest fit slot at that
+// time.
 func (p *Pipeline) retryFit(e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	wait := min(e.Every<<min(e.fails, 16), e.FitEvery)
+	if e.Unit.Position() == 0 {
+		wait = min(wait, impatience*e.Every)
+	}
 	e.fails++
 	e.due[Fit] = min(e.due[Fit], time.Now().Add(wait).UnixMilli())
 }

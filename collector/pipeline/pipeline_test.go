@@ -122,6 +122,9 @@ func (u *fakeUnit) Step(ctx context.Context, slot int64, in Input) ([]series.Res
 		return nil, u.stepErr
 	}
 	u.steps = append(u.steps, slot)
+	if in.End < in.Start {
+		return []series.Result{{Signal: "x", Slot: slot}}, nil
+	}
 	s := in.Series["value"].Series[0]
 	for i := range s.Values {
 		u.taken = append(u.taken, s.At(i))

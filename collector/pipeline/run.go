@@ -63,10 +63,20 @@ func (p *Pipeline) run(ctx context.Context, e *entry, pass Pass, slot int64) (er
 	return p.score(ctx, e, slot)
 }
 
+// fit learns from the history before the fit slot. If there was none yet and the
+// task has never been fitted, what came since then has to do: replicas agree from
+// their first common fit slot on, and until then something is better than nothing.
 func (p *Pipeline) fit(ctx context.Context, e *entry, slot int64) error {
-	step := e.Step.Milliseconds()
+	err := p.fitAt(ctx, e, slot)
+	if err != nil && reason(err) == "no_data" && e.Unit.Position() == 0 {
+		return p.fitAt(ctx, e, e.Slot(Score, time.Now().UnixMilli()))
+	}
+	return err
+}
+
+func (p *Pipeline) fitAt(ctx context.Context, e *entry, slot int64) error {
 	end := e.complete(slot)
-	in, err := p.input(ctx, e, end-e.History.Milliseconds()+step, end)
+	in, err := p.input(ctx, e, end-e.History.Milliseconds()+e.Step.Milliseconds(), end)
 	if err != nil {
 		return err
 	}
@@ -82,7 +92,6 @@ func (p *Pipeline) fit(ctx context.Context, e *entry, slot int64) error {
 }
 
 func (p *Pipeline) score(ctx context.Context, e *entry, slot int64) error {
-	step := e.Step.Milliseconds()
 	end := e.complete(slot)
 	from := e.Unit.Position()
 	if from == 0 {
@@ -92,10 +101,7 @@ func (p *Pipeline) score(ctx context.Context, e *entry, slot int64) error {
 		p.retryFit(e)
 		return failure{"unfitted", fmt.Errorf("score: the newest point taken in is %v old, a new fit is due", time.Duration(end-from)*time.Millisecond)}
 	}
-	if end <= from {
-		return nil // a commit or an earlier pass was here already
-	}
-	in, err := p.input(ctx, e, from+step, end)
+	in, err := p.input(ctx, e, from+e.Step.Milliseconds(), end)
 	if err != nil {
 		return err
 	}
@@ -127,7 +133,10 @@ func (p *Pipeline) step(ctx context.Context, e *entry, from, slot int64, in Inpu
 // Its grid points are asked for again by the next pass.
 func (p *Pipeline) input(ctx context.Context, e *entry, start, end int64) (Input, error) {
 	defer p.stage("query")()
-	in := Input{Series: series.Set{}, Results: p.joined(e)}
+	in := Input{Start: start, End: end, Series: series.Set{}, Results: p.joined(e)}
+	if end < start {
+		return in, nil
+	}
 	for _, name := range e.inputs() {
 		d, err := p.source.Query(ctx, e.Queries[name], start, end, e.Step.Milliseconds())
 		if err != nil {

@@ -14,10 +14,14 @@ import (
 	"github.com/upid/upid/collector/series"
 )
 
-// Input is what a Unit gets for one pass.
+// Input is what a Unit gets for one pass: the answers of its queries over the grid
+// times Start, Start + Step, …, End. A series may begin later and end earlier than
+// the range; what it does not cover is a gap. End < Start means that nothing is
+// new and the Unit is only asked what there is to be said.
 type Input struct {
-	Series  series.Set
-	Results map[string][]series.Result // of the tasks named in After: their newest, unless they expired
+	Start, End int64 // Unix milliseconds
+	Series     series.Set
+	Results    map[string][]series.Result // of the tasks named in After: their newest, unless they expired
 }
 
 // Unit is a signal, a threat model or a recommender. It does no I/O and reads

@@ -17,15 +17,15 @@ import (
 // anomalies that are open included, and moves the position to the end of the data.
 func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), error) {
 	data := in.Series[Input].Series
-	end := int64(0)
+	replicas := map[string]int{}
 	for _, s := range data {
-		end = max(end, s.End()-s.Step)
+		replicas[workloadKey(s.Labels)]++
 	}
-	present := presence(data, u.o.Step)
+	present := presence(data, replicas, u.o.Step)
 	fitted := make([]*state, len(data))
 	scratch := make([]forecast.Scratch, u.o.Workers)
 	err := parallel(ctx, len(data), u.o.Workers, func(worker, i int) {
-		fitted[i] = u.fit(data[i], end, present, &scratch[worker])
+		fitted[i] = u.fit(data[i], in.End, present, &scratch[worker])
 	})
 	if err != nil {
 		return nil, err
@@ -43,22 +43,15 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	}
 	return func() {
 		u.states, u.order = states, sorted(states)
-		u.position.Store(end)
+		u.position.Store(in.End)
 	}, nil
 }
 
 // fit returns the state of one series at end, nil if it has been absent too long.
 func (u *Unit) fit(y series.Series, end int64, present map[string]bitmap, sc *forecast.Scratch) *state {
 	s := u.newState(y.Labels)
-	recent := y.Slice(end-replay.Milliseconds()+y.Step, end+y.Step)
-	there := present[s.workload]
-	for i, v := range recent.Values {
-		if math.IsInf(v, 0) {
-			v = math.NaN()
-		}
-		t := recent.At(i)
-		s.observe(u.o.Detect, t, v, math.IsNaN(v) && there.has(t))
-	}
+	first := max(y.Start, end-replay.Milliseconds()+y.Step)
+	u.replay(s, y, first, end, present[s.workload])
 	if s.last == 0 || end-s.last > forgetAfter.Milliseconds() {
 		return nil
 	}
@@ -68,16 +61,32 @@ func (u *Unit) fit(y series.Series, end int64, present map[string]bitmap, sc *fo
 	return s
 }
 
+// replay shows s the points of y at first, first + step, …, last.
+func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap) {
+	for t := first; t <= last; t += u.o.Step.Milliseconds() {
+		v := math.NaN()
+		if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
+			v = y.Values[k]
+		}
+		s.observe(u.o.Detect, t, v, math.IsNaN(v) && there.has(t))
+	}
+}
+
 // forecast predicts y far enough for the longest horizon to be read off until
 // the next fit, and the one after in case that fails.
 func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast, []error) {
 	o := u.o.Forecast
 	grid := u.grid()
+	longest := o.Horizons[len(o.Horizons)-1]
+	y = born(y)
+	if have, want := time.Duration(y.End()-y.Start)*time.Millisecond, min(longest, leastHistory); have < want {
+		return nil, []error{fmt.Errorf("no forecast yet: %v of history, want %v", have, want)}
+	}
 	y, err := forecast.Resample(y, grid.Milliseconds())
 	if err != nil {
 		return nil, []error{fmt.Errorf("no forecast: %w", err)}
 	}
-	ahead := o.Horizons[len(o.Horizons)-1] + 2*u.o.FitEvery + 2*grid
+	ahead := longest + 2*u.o.FitEvery + 2*grid
 	n := int((ahead + grid - 1) / grid)
 	f := &series.Forecast{Band: series.Band{
 		Start: 0, Step: 0, Level: o.Level, Coverage: math.NaN(),
@@ -90,6 +99,16 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 		return nil, []error{fmt.Errorf("no forecast: %w", err)}
 	}
 	return f, f.Warnings
+}
+
+// born returns y from its first value on: what was before is no history.
+func born(y series.Series) series.Series {
+	for i, v := range y.Values {
+		if !math.IsNaN(v) {
+			return y.Slice(y.At(i), y.End())
+		}
+	}
+	return y
 }
 
 // grid returns the step of the forecast: an hour where that is a whole number of
@@ -108,25 +127,26 @@ type bitmap struct {
 }
 
 func (b *bitmap) has(t int64) bool {
+	if t < b.start || b.step == 0 {
+		return false
+	}
 	i := (t - b.start) / b.step
-	return t >= b.start && i < int64(len(b.bits))*64 && b.bits[i/64]&(1<<(i%64)) != 0
+	return i < int64(len(b.bits))*64 && b.bits[i/64]&(1<<(i%64)) != 0
 }
 
 func (b *bitmap) set(i int64) { b.bits[i/64] |= 1 << (i % 64) }
 
-// presence returns, for each workload of more than one series, when at least one
-// of them has a value.
-func presence(data []series.Series, step time.Duration) map[string]bitmap {
-	count := map[string]int{}
+// presence returns, for each workload that has more than one of the replicas
+// known, when at least one of them has a value.
+func presence(data []series.Series, replicas map[string]int, step time.Duration) map[string]bitmap {
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, s := range data {
-		count[workloadKey(s.Labels)]++
 		first, last = min(first, s.Start), max(last, s.End())
 	}
 	out := map[string]bitmap{}
 	for _, s := range data {
 		w := workloadKey(s.Labels)
-		if count[w] < 2 {
+		if replicas[w] < 2 {
 			continue
 		}
 		b, ok := out[w]

@@ -15,10 +15,6 @@ import (
 // missing point.
 func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]series.Result, error) {
 	data := in.Series[Input].Series
-	step := u.o.Step.Milliseconds()
-	from := u.position.Load() + step
-	end := u.complete(slot, from, data)
-
 	var buf []byte
 	points := make(map[*state]series.Series, len(data))
 	born := false
@@ -35,35 +31,22 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 	if born {
 		u.order = sorted(u.states)
 	}
-	present := presence(data, u.o.Step)
+	replicas := map[string]int{}
+	for _, st := range u.order {
+		replicas[st.workload]++
+	}
+	present := presence(data, replicas, u.o.Step)
 	err := parallel(ctx, len(u.order), u.o.Workers, func(_, i int) {
 		st := u.order[i]
-		y := points[st]
-		there := present[st.workload]
-		for t := from; t <= end; t += step {
-			v := math.NaN()
-			if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
-				v = y.Values[k]
-			}
-			st.observe(u.o.Detect, t, v, math.IsNaN(v) && there.bits != nil && there.has(t))
-		}
+		u.replay(st, points[st], in.Start, in.End, present[st.workload])
 	})
 	if err != nil {
 		return nil, err
 	}
-	u.position.Store(max(end, u.position.Load()))
-	u.forget(end)
-	return u.results(slot, end), nil
-}
-
-// complete returns the newest grid time of the pass. The pipeline asked for it,
-// so an answer that ends earlier has gaps at its end.
-func (u *Unit) complete(slot, from int64, data []series.Series) int64 {
-	end := from
-	for _, s := range data {
-		end = max(end, s.End()-s.Step)
-	}
-	return min(end, slot)
+	now := max(in.End, u.position.Load())
+	u.position.Store(now)
+	u.forget(now)
+	return u.results(slot, now), nil
 }
 
 // forget drops series that have been absent too long, or never had a value.

@@ -9,7 +9,6 @@ package signal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -37,6 +36,9 @@ const (
 	replay = 14 * 24 * time.Hour
 	// forgetAfter is how long a series may be absent before its state goes.
 	forgetAfter = 24 * time.Hour
+	// leastHistory is what a forecast of a day or more needs; a shorter one needs as
+	// much as it looks ahead. With less there is none: absent beats wrong.
+	leastHistory = 24 * time.Hour
 	// coarse is the grid of the forecast where the signal's own is finer: a week
 	// ahead, the minutes are noise.
 	coarse = time.Hour
@@ -96,7 +98,12 @@ type state struct {
 
 // ErrNoData says that the query answered with nothing to learn from. A model that
 // was there before stays in use.
-var ErrNoData = errors.New("no data: the query has no series with values in the history")
+var ErrNoData error = noData{}
+
+type noData struct{}
+
+func (noData) Error() string         { return "no data: the query has no series with a recent value" }
+func (noData) FailureReason() string { return "no_data" }
 
 // New checks the options.
 func New(o Options) (*Unit, error) {
