@@ -33,6 +33,9 @@ type cli struct {
 	Timezone string   `default:"UTC" placeholder:"ZONE" help:"IANA time zone of the times in tables and of the daily season, such as Europe/Berlin. (default UTC)"`
 
 	// The sidecar.
+	Start startCmd `cmd:"" help:"Run the sidecar: forecast, score, export, alert."`
+	Stop  stopCmd  `cmd:"" help:"Stop a running sidecar and wait until it has stopped."`
+	Check checkCmd `cmd:"" help:"Check the configuration, and with --live every query."`
 
 	// One-off commands.
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	ossignal "os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/pipeline"
+	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/collector/web"
+	"github.com/upid/upid/rules/notify"
+)
+
+// sidecar is the running program: everything long-lived, wired once.
+type sidecar struct {
+	flags *startCmd
+	log   *slog.Logger
+	reg   *prometheus.Registry
+	lock  *store.Lock
+	quit  func()
+
+	upstream *upstream
+	pipeline *pipeline.Pipeline
+	notifier *notify.Notifier
+	web      *web.Server
+
+	reload   sync.Mutex // one configuration at a time
+	name     string     // of the configuration file; "" = default
+	running  *config.Config
+	reloaded struct{ ok, at, hash prometheus.Gauge }
+}
+
+// newSidecar loads the configuration, takes the data directory and wires the
+// parts. Nothing runs yet, and what was taken is released on error.
+func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
+	cfg, name, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	if c.StoragePath != "" {
+		cfg.Storage.Path = c.StoragePath
+	}
+	if len(c.ListenAddress) == 0 {
+		c.ListenAddress = []string{cfg.Web.ListenAddress}
+	}
+	s := &sidecar{flags: c, log: e.log, name: name, upstream: &upstream{}, reg: collector.NewRegistry(collector.Build{Version: build().Version, Revision: build().Revision, Branch: build().Branch})}
+	if s.lock, err = store.Acquire(cfg.Storage.Path); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.Release())
+		}
+	}()
+	s.reloaded.ok = collector.NewGaugeVec(s.reg, "upid_config_last_reload_successful").WithLabelValues()
+	s.reloaded.at = collector.NewGaugeVec(s.reg, "upid_config_last_reload_success_timestamp_seconds").WithLabelValues()
+	s.reloaded.hash = collector.NewGaugeVec(s.reg, "upid_config_hash").WithLabelValues()
+
+	results := collector.New(collector.Options{Registry: s.reg, MaxSeries: c.MaxExport, ModelVersion: build().Version, Logger: e.log})
+	s.notifier, err = notify.New(notify.Options{
+		Alertmanagers: alertmanagers(cfg), ResendDelay: cfg.Alertmanager.ResendDelay, DrainTimeout: c.DrainTimeout,
+		Watchdog: c.Watchdog || cfg.Alertmanager.Watchdog, Registerer: s.reg, Logger: e.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.pipeline, err = pipeline.New(pipeline.Options{
+		Source: s.upstream, Sinks: []pipeline.Sink{results, s.notifier},
+		Workers: c.Workers, QueueCapacity: c.QueueCapacity, Registerer: s.reg, Logger: e.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.web, err = web.New(web.Options{
+		ListenAddresses: c.ListenAddress, Metrics: results, Ready: s.ready, Healthy: s.healthy,
+		Reload: s.reloadNow, Quit: func() { s.quit() }, EnableLifecycle: c.Lifecycle || cfg.Web.EnableLifecycle,
+		ShutdownDelay: c.ShutdownDelay, ShutdownTimeout: c.DrainTimeout, Version: build().Version, Registerer: s.reg, Logger: e.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, s.apply(cfg)
+}
+
+// apply takes a checked configuration into use: all of it, or on error nothing.
+func (s *sidecar) apply(cfg *config.Config) error {
+	ts, infos, err := tasks(cfg, time.Duration(s.flags.Interval))
+	if err != nil {
+		return err
+	}
+	client, err := source.New(source.Options{
+		Name: "prometheus", URL: cfg.Prometheus.URL, HTTP: cfg.Prometheus.HTTP, FollowRedirects: cfg.Prometheus.HTTP.FollowRedirects, Timeout: cfg.Prometheus.Timeout,
+		Concurrency: cfg.Prometheus.Concurrency, MaxBytes: s.flags.MaxBytes, MaxSeries: s.flags.MaxSeries, MaxSamples: s.flags.MaxSamples,
+		Registerer: s.reg, Logger: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("prometheus: %w", err)
+	}
+	if err := s.notifier.Apply(alertmanagers(cfg)); err != nil {
+		return fmt.Errorf("alertmanager: %w", err)
+	}
+	s.notifier.SetSignals(infos)
+	s.upstream.set(client)
+	if err := s.pipeline.Apply(ts); err != nil {
+		return err
+	}
+	s.running = cfg
+	s.reloaded.ok.Set(1)
+	s.reloaded.at.SetToCurrentTime()
+	s.reloaded.hash.Set(float64(binary.BigEndian.Uint64(cfg.Hash[:8]) >> 16))
+	return nil
+}
+
+func alertmanagers(cfg *config.Config) []notify.AlertmanagerConfig {
+	var out []notify.AlertmanagerConfig
+	for _, u := range cfg.Alertmanager.URLs {
+		out = append(out, notify.AlertmanagerConfig{URL: u, HTTP: cfg.Alertmanager.HTTP})
+	}
+	return out
+}
+
+// run runs everything until ctx is done. Then, in this order: not ready any more,
+// passes cancelled, alerts drained, HTTP closed, data directory released.
+func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
+	defer s.lock.Release() //nolint:errcheck // the process ends
+	defer s.upstream.set(nil)
+	from := s.name
+	if from == "" {
+		from = "none: presets prometheus and node"
+	}
+	s.log.Info("upid started", "version", build().Version, "configuration", from, "prometheus", s.upstream.client.URL(),
+		"alertmanagers", len(s.running.Alertmanager.URLs), "signals", len(s.running.Signals), "listen", strings.Join(s.flags.ListenAddress, ","))
+
+	g, ctx := errgroup.WithContext(ctx)
+	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAlerting()
+	g.Go(func() error { return s.web.Run(ctx) })
+	g.Go(func() error {
+		defer stopAlerting()
+		return s.pipeline.Run(ctx)
+	})
+	g.Go(func() error { return s.notifier.Run(alerting) })
+	g.Go(func() error { return s.watch(ctx, hup) })
+	go exitOnSecondSignal(ctx)
+	err := g.Wait()
+	if err == nil {
+		s.log.Info("upid stopped")
+	}
+	return err
+}
+
+// exitOnSecondSignal ends the process at once when somebody insists.
+func exitOnSecondSignal(ctx context.Context) {
+	<-ctx.Done()
+	c := make(chan os.Signal, 1)
+	ossignal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	<-c
+	os.Exit(exitFailure)
+}
+
+// watch reloads on SIGHUP and when the content of the file changed. It compares
+// content, not events: a ConfigMap changes by a swapped symbolic link.
+func (s *sidecar) watch(ctx context.Context, hup <-chan os.Signal) error {
+	var tick <-chan time.Time
+	if s.flags.CheckInterval > 0 && s.name != "" {
+		t := time.NewTicker(s.flags.CheckInterval)
+		defer t.Stop()
+		tick = t.C
+	}
+	seen, _ := os.ReadFile(s.name)
+	for {
+		select {
+		case <-ctx.Done():
+			s.log.Info("stopping", "cause", context.Cause(ctx).Error())
+			return nil
+		case <-hup:
+		case <-tick:
+			b, err := os.ReadFile(s.name)
+			if err == nil && string(b) == string(seen) || err != nil && seen == nil {
+				continue
+			}
+			seen = b
+		}
+		_ = s.reloadNow() // it has logged the error
+	}
+}
+
+// reloadNow loads the configuration again. A bad one changes nothing.
+func (s *sidecar) reloadNow() error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	cfg, _, err := s.flags.load()
+	if err == nil {
+		s.restartNeeded(cfg)
+		err = s.apply(cfg)
+	}
+	if err != nil {
+		s.reloaded.ok.Set(0)
+		s.log.Error("configuration refused, the old one stays in use", "err", err)
+		return err
+	}
+	s.log.Info("configuration in use", "signals", len(cfg.Signals), "alertmanagers", len(cfg.Alertmanager.URLs))
+	return nil
+}
+
+// restartNeeded says what a reload cannot change.
+func (s *sidecar) restartNeeded(cfg *config.Config) {
+	was := s.running
+	if s.flags.StoragePath == "" && cfg.Storage != was.Storage || cfg.Web != was.Web ||
+		cfg.Alertmanager.ResendDelay != was.Alertmanager.ResendDelay || cfg.Alertmanager.Watchdog != was.Alertmanager.Watchdog {
+		s.log.Warn("storage, web, resend_delay and watchdog change with a restart only")
+	}
+}
+
+// ready is the body of /-/ready. Prometheus being down does not make upid
+// unready: an outage must not restart or unlist it.
+func (s *sidecar) ready() (ok bool, body string) {
+	var b strings.Builder
+	fmt.Fprintln(&b, s.upstream.status())
+	for _, a := range s.notifier.Status() {
+		state := "ok"
+		switch {
+		case a.Failing():
+			state = "failing: " + a.LastError
+		case a.LastSuccess.IsZero():
+			state = "nothing posted yet"
+		}
+		fmt.Fprintf(&b, "alertmanager %s: %s\n", a.URL, state)
+	}
+	for _, t := range s.pipeline.Status() {
+		passes := make([]string, 0, len(t.Errors))
+		for pass, msg := range t.Errors {
+			passes = append(passes, fmt.Sprintf("%s: %s", pass, msg))
+		}
+		slices.Sort(passes)
+		switch {
+		case len(passes) > 0:
+			fmt.Fprintf(&b, "signal %s: %s\n", t.Name, strings.Join(passes, "; "))
+		case !t.Fitted:
+			fmt.Fprintf(&b, "signal %s: learning\n", t.Name)
+		}
+	}
+	return true, b.String()
+}
+
+// healthy fails when the scheduler has stopped going round.
+func (s *sidecar) healthy() error {
+	if age := time.Since(s.pipeline.Heartbeat()); age > 6*pipeline.MaxSleep {
+		return fmt.Errorf("the scheduler has not gone round for %v", age.Round(time.Second))
+	}
+	return nil
+}

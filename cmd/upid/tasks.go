@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector/pipeline"
+	"github.com/upid/upid/collector/signal"
+	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/detect"
+	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
+	"github.com/upid/upid/rules/presets"
+)
+
+// defaultConfig is used without a configuration file.
+const defaultConfig = "presets: [prometheus, node]\n"
+
+// configChecks are what a configuration is checked against.
+func configChecks() config.Checks {
+	return config.Checks{
+		Expr: source.CheckExpr,
+		Budget: func(s string) error {
+			_, err := rules.ParseBudget(s)
+			return err
+		},
+		Forecasters: forecast.Names(),
+		Detectors:   detect.Names(),
+		Preset:      presets.Get,
+		Presets:     presets.Names(),
+	}
+}
+
+// tasks turns the signals of a configuration into tasks and into what alerts say
+// about them, by task. interval is the score cadence of signals that name none.
+func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[string]rules.SignalInfo, error) {
+	var out []pipeline.Task
+	infos := make(map[string]rules.SignalInfo, len(cfg.Signals))
+	for _, s := range cfg.Signals {
+		s.Line = 0 // a signal that only moved in the file is unchanged
+		if s.Every == 0 {
+			s.Every = ceil(interval, s.Step)
+		}
+		unit, err := signalUnit(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, pipeline.Task{
+			Name:    s.Name,
+			Queries: map[string]string{signal.Input: s.Query},
+			Every:   s.Every, FitEvery: ceil(s.Forecast.Every, s.Every), Step: s.Step, Offset: s.Offset, History: s.History,
+			Key:  fmt.Sprintf("%+v", s),
+			Unit: unit,
+		})
+		infos[s.Name] = rules.SignalInfo{
+			Name: s.Name, Type: s.Type, Unit: s.Unit, Query: s.Query, Every: s.Every,
+			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL,
+			Muted: !s.Alert.Enabled || !s.Detect.Enabled,
+		}
+	}
+	return out, infos, nil
+}
+
+func signalUnit(s config.Signal) (*signal.Unit, error) {
+	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: ceil(s.Forecast.Every, s.Every), Location: s.Location}
+	if s.Forecast.Enabled {
+		model, err := forecast.New(s.Forecast.Model, nil)
+		if err != nil {
+			return nil, err
+		}
+		o.Forecast = &signal.Forecast{Model: model, Horizons: s.Forecast.Horizons, Level: s.Forecast.Level}
+	}
+	if s.Detect.Enabled {
+		budget, err := rules.ParseBudget(s.Detect.Budget)
+		if err != nil {
+			return nil, err
+		}
+		o.Detect = &signal.Detect{
+			Model: s.Detect.Model,
+			Options: detect.Options{
+				Step: s.Step, Budget: budget.PerWeek(), Direction: detect.Direction(s.Detect.Direction),
+				MinDeviation: s.Detect.MinDeviation, MinRelative: s.Detect.MinRelative, Location: s.Location,
+			},
+			Rule:   rules.Default(s.Step, s.Alert.Severity),
+			Budget: budget,
+		}
+	}
+	return signal.New(o)
+}
+
+// ceil returns the smallest multiple of m that is at least d and at least m.
+func ceil(d, m time.Duration) time.Duration {
+	return max((d+m-1)/m, 1) * m
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/source"
+)
+
+// upstream is the source that the pipeline keeps while a reload may change the
+// server behind it. It remembers how the newest query went.
+type upstream struct {
+	mu      sync.Mutex
+	client  *source.Prometheus
+	lastErr error
+	since   time.Time // of the first failure in a row
+}
+
+func (u *upstream) set(c *source.Prometheus) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.client != nil {
+		u.client.Close() // of its idle connections; running queries go on
+	}
+	u.client, u.lastErr = c, nil
+}
+
+// Query implements pipeline.Source.
+func (u *upstream) Query(ctx context.Context, expr string, start, end, step int64) (series.Data, error) {
+	u.mu.Lock()
+	client := u.client
+	u.mu.Unlock()
+	d, err := client.Query(ctx, expr, start, end, step)
+	if ctx.Err() == nil {
+		u.mu.Lock()
+		if err != nil && u.lastErr == nil {
+			u.since = time.Now()
+		}
+		u.lastErr = err
+		u.mu.Unlock()
+	}
+	return d, err
+}
+
+// status says in one line how the upstream is doing.
+func (u *upstream) status() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.client == nil {
+		return "prometheus: stopped"
+	}
+	if u.lastErr != nil {
+		return fmt.Sprintf("prometheus %s: failing since %s: %v", u.client.URL(), u.since.UTC().Format(time.RFC3339), u.lastErr)
+	}
+	return fmt.Sprintf("prometheus %s: ok", u.client.URL())
+}
+
+// unreachable reports whether err means that the server did not answer, rather
+// than that it answered with an error of ours.
+func unreachable(err error) bool {
+	var r interface{ FailureReason() string }
+	if !errors.As(err, &r) {
+		return false
+	}
+	switch r.FailureReason() {
+	case "dns", "connect", "tls", "timeout", "reset", "proxy", "http_5xx":
+		return true
+	}
+	return false
+}
