@@ -201,7 +201,7 @@ func (s *stream) count(up int, z float64) {
 	if z > 0 {
 		s.tally(up, z)
 	} else {
-		s.tally(up+1, -z)
+		s.tally(up+1, math.Abs(z)) // not −z: that would be −0 for 0
 	}
 }
 

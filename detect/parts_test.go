@@ -1,0 +1,198 @@
+package detect
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+func TestWindowMean(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for _, points := range []int{3, 10, 64, 65, 360} {
+		w := newWindow(points)
+		var all []float64
+		for i := range 5 * points {
+			x := rnd.NormFloat64()
+			if i == points/2 {
+				x = 1e18 // must leave no rounding error behind
+			}
+			all = append(all, x)
+			mean := w.add(x)
+			last := all[len(all)-w.n:]
+			want := 0.0
+			for _, v := range last {
+				want += v / float64(w.n)
+			}
+			if i > 2*points {
+				closeTo(t, "mean", mean, want, 1e-9)
+			}
+			if i >= points && (w.n > points+w.per || w.n <= points-w.per || !w.full()) {
+				t.Fatalf("window of %d holds %d after %d", points, w.n, i+1)
+			}
+		}
+		if len(w.blocks) > windowBlocks {
+			t.Errorf("window of %d has %d blocks", points, len(w.blocks))
+		}
+	}
+}
+
+// With C = I the norm of (3, 4, 0, …) is √(25/8). With the covariance 0.5 between
+// neighbours, the inverse of [[1, .5], [.5, 1]] is 4/3·[[1, −.5], [−.5, 1]].
+func TestShapeNorm(t *testing.T) {
+	s := newShape()
+	s.push(4)
+	s.push(3)
+	closeTo(t, "norm under the identity", s.norm(), math.Sqrt(25.0/8), 1e-12)
+	s.cov[1][0] = 0.5
+	s.factor()
+	r := 1 + shapeRidge + shapeFloor
+	want := (r*9 - 2*0.5*12 + r*16) / (r*r - 0.25)
+	closeTo(t, "norm under correlation", s.norm(), math.Sqrt(want/8), 1e-12)
+	closeTo(t, "largest", s.largest(), 4, 0)
+}
+
+// The covariance of white noise becomes the identity; clipped pushes are finite.
+func TestShapeLearns(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	s := newShape()
+	s.push(math.MaxFloat64)
+	closeTo(t, "clipped", s.x[0], shapeClip, 0)
+	for range 50_000 {
+		s.push(rnd.NormFloat64())
+		s.learn(1, 0.0005)
+	}
+	for i := range lags {
+		for j := range i + 1 {
+			want := 0.0
+			if i == j {
+				want = 1
+			}
+			// A discounted mean of 1/0.0005 values has a standard error of √(g/2)·√2 ≈ 0.02.
+			closeTo(t, "covariance", s.cov[i][j], want, 0.1)
+		}
+	}
+	before := s.chol
+	s.cov[3][3] = -1
+	s.factor()
+	if s.chol != before {
+		t.Error("an impossible covariance changed the factor")
+	}
+}
+
+func TestSeasonLearnsDay(t *testing.T) {
+	s := newSeason(minuteMS, time.UTC)
+	if len(s.level) != 288 {
+		t.Fatalf("%d bins, want 288 of five minutes", len(s.level))
+	}
+	wave := func(at int64) float64 {
+		return 10 * math.Sin(2*math.Pi*float64(floorMod(at, dayMS))/float64(dayMS))
+	}
+	for at := t0; at < t0+3*dayMS; at += minuteMS {
+		_, ok := s.at(s.local(at))
+		if ok && at < t0+dayMS {
+			t.Fatal("a level after less than a day")
+		}
+		s.learn(s.local(at), wave(at))
+	}
+	for h := range int64(24) {
+		at := t0 + 3*dayMS + h*hourMS + 17*minuteMS
+		got, ok := s.at(s.local(at))
+		if !ok {
+			t.Fatalf("no level at hour %d", h)
+		}
+		// Linear between bin means of a sine: half a bin is 0.11 of 10 radians·amplitude, the bow of it far less.
+		closeTo(t, "level", got, wave(at), 0.15)
+	}
+}
+
+// One odd day moves the level by no more than three usual spreads, times the gain.
+func TestSeasonIsRobust(t *testing.T) {
+	s := newSeason(hourMS, time.UTC)
+	rnd := rand.New(rand.NewPCG(7, 8))
+	at := t0
+	for range 10 * 24 {
+		s.learn(at, 5+rnd.NormFloat64())
+		at += hourMS
+	}
+	before, _ := s.at(at + 12*hourMS + hourMS/2)
+	for range 25 {
+		s.learn(at, 1000)
+		at += hourMS
+	}
+	after, _ := s.at(at - 13*hourMS + hourMS/2)
+	if d := after - before; d <= 0 || d > seasonClip*s.spread/seasonMemory+1e-9 {
+		t.Errorf("a day at 1000 moved the level by %v; the spread is %v", d, s.spread)
+	}
+}
+
+// Berlin left summer time on 2026-10-25 at 01:00 UTC: noon is 10:00 UTC before,
+// 11:00 after.
+func TestSeasonGoesByLocalTime(t *testing.T) {
+	loc, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skipf("no time zone data: %v", err)
+	}
+	s := newSeason(minuteMS, loc)
+	noon := 12 * hourMS
+	for _, c := range []time.Time{
+		time.Date(2026, 10, 24, 10, 0, 0, 0, time.UTC),
+		time.Date(2026, 10, 25, 11, 0, 0, 0, time.UTC),
+		time.Date(2026, 10, 25, 0, 59, 0, 0, time.UTC).Add(10*time.Hour + time.Minute),
+	} {
+		if got := floorMod(s.local(c.UnixMilli()), dayMS); got != noon {
+			t.Errorf("%v is %v after local midnight, want noon", c, time.Duration(got)*time.Millisecond)
+		}
+	}
+}
+
+func TestFloorDiv(t *testing.T) {
+	for _, c := range []struct{ a, b, div, mod int64 }{{7, 3, 2, 1}, {-7, 3, -3, 2}, {-6, 3, -2, 0}, {0, 3, 0, 0}} {
+		if d, m := floorDiv(c.a, c.b), floorMod(c.a, c.b); d != c.div || m != c.mod {
+			t.Errorf("%d by %d: %d rest %d, want %d rest %d", c.a, c.b, d, m, c.div, c.mod)
+		}
+	}
+}
+
+func TestScaleFloor(t *testing.T) {
+	var s scale
+	closeTo(t, "scale of nothing", s.at(0, floor(0, 0)), tiny, 0)
+	closeTo(t, "scale of a constant", s.at(0, floor(-1e6, 0)), 1e-3, 1e-15)
+	s.learn(1, 3, 1, 1)
+	closeTo(t, "scale in an hour never seen", s.at(4, floor(0, 0)), 1, 0)
+	for range 1000 {
+		s.learn(0.001, 4, 0, 0.5) // a calm hour
+	}
+	closeTo(t, "scale in the calmest hour", s.at(4, floor(0, 0)), math.Sqrt(calmestHour), 1e-12)
+}
+
+func TestSpan(t *testing.T) {
+	s := span{low: 0, high: 10}
+	closeTo(t, "weight inside", s.weight(5), spanDamp, 0)
+	closeTo(t, "weight outside", s.weight(11), 1, 0)
+	s.learn(20, false)
+	closeTo(t, "high after an anomaly", s.high, 10.2, 1e-12)
+	s.learn(20, true)
+	s.learn(-5, true)
+	closeTo(t, "high", s.high, 20, 0)
+	closeTo(t, "low", s.low, -5, 0)
+	s.shrink()
+	closeTo(t, "high after a day", s.high, 19.75, 1e-12)
+}
+
+func TestFlat(t *testing.T) {
+	var f flat
+	for i := range int64(1000) {
+		f.learn(f.run(i%10 == 5, i), false)
+	}
+	closeTo(t, "record", f.longest, 2, 0.1)
+	for i := range int64(19) {
+		f.run(true, 1000+i)
+	}
+	closeTo(t, "score of 20 equal values", f.score(1020), 1, 1e-12)
+	f.changes = 0
+	closeTo(t, "score in a series that seldom changes", f.score(1020), 0, 0)
+	f = flat{length: 100, longest: 2, changes: 900}
+	f.learn(100, true)
+	closeTo(t, "record after an anomaly", f.longest, 2.5, 0)
+}
