@@ -32,7 +32,7 @@ func (backtestCmd) Help() string {
 Examples:
 
     upid backtest --input cpu.csv
-    upid backtest --input cpu.csv --model auto --model seasonal_naive --horizon 1d --folds 10
+    upid backtest --input cpu.csv --model auto --model ar_ridge --folds 10
     upid backtest --query 'sum(rate(http_requests_total[5m]))' -o csv
 
 CSV columns: ` + strings.Join(backtestColumns, ",") + `. MASE below 1 beats one day's naive forecast inside the sample; skill is 1 - MASE/MASE of seasonal_naive; smape is in percent.

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/model"
 
+	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/forecast"
 )
 
@@ -195,5 +196,5 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String returns d with the units Prometheus knows, as in 1w or 1h30m.
-func (d duration) String() string { return model.Duration(d).String() }
+// String returns d as the contract writes horizons, such as 28d or 36h.
+func (d duration) String() string { return output.Horizon(time.Duration(d)) }

@@ -25,6 +25,7 @@ func TestCLI_help(t *testing.T) {
 					t.Errorf("help lacks %s", flag)
 				}
 			}
+			narrow(t, o.stdout)
 			if args != "--help" && !strings.Contains(o.stdout, "Example") {
 				t.Error("help has no example")
 			}

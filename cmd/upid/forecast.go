@@ -88,7 +88,8 @@ Examples:
 
     upid forecast --input cpu.csv
     upid forecast --input - --horizon 1d --step 5m -o csv < cpu.csv
-    upid forecast --query 'sum(rate(http_requests_total[5m]))' --prometheus.url http://localhost:9090
+    upid forecast --query 'sum(rate(http_requests_total[5m]))' --horizon 1d
+    upid forecast --query node_load1 --prometheus.url http://prometheus:9090
 
 CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1.
 `
