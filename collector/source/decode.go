@@ -169,7 +169,11 @@ func (d *decoder) data() bool {
 		case "resultType":
 			ok = d.textInto(&d.ans.resultType)
 		case "result":
-			ok = d.result()
+			if d.ans.resultType == "string" { // of no use; the caller says so
+				ok = d.skip(0)
+			} else {
+				ok = d.result()
+			}
 		default:
 			ok = d.skip(0)
 		}

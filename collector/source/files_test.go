@@ -1,11 +1,14 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -250,4 +253,101 @@ func TestRead_shared(t *testing.T) {
 			t.Errorf("%s: %d series, %d points, step %d", paths[i], len(f.Series), len(f.Series[0].Times), f.Series[0].Step)
 		}
 	}
+}
+
+// TestCSVReader_likeEncodingCSV splits random records in two ways.
+func TestCSVReader_likeEncodingCSV(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	const alphabet = "ab\",\n \r\"\"é"
+	for range 20_000 {
+		b := make([]byte, 0, 30)
+		for range rng.IntN(25) {
+			b = append(b, alphabet[rng.IntN(len(alphabet))])
+		}
+		checkCSV(t, b)
+	}
+}
+
+// checkCSV compares csvReader with encoding/csv, which differs in how it takes
+// \r in the middle of a line.
+func checkCSV(t *testing.T, in []byte) {
+	t.Helper()
+	std := csv.NewReader(bytes.NewReader(in))
+	std.FieldsPerRecord = -1
+	want, wantErr := std.ReadAll()
+	c := &csvReader{r: bufio.NewReaderSize(bytes.NewReader(in), 16)}
+	var got [][]string
+	var err error
+	for {
+		var fields [][]byte
+		if fields, err = c.next(); err != nil {
+			break
+		}
+		record := make([]string, len(fields))
+		for i, f := range fields {
+			record[i] = string(f)
+		}
+		got = append(got, record)
+	}
+	if (err == io.EOF) != (wantErr == nil) {
+		t.Fatalf("%q: %v, encoding/csv %v", in, err, wantErr)
+	}
+	if err == io.EOF && fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Fatalf("%q: %q, encoding/csv %q", in, got, want)
+	}
+}
+
+func TestCSVReader_longLines(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	in := "timestamp," + long + "\n0,1\n60," + strings.Repeat("0", 90_000) + "2\n"
+	f, err := Read("x", strings.NewReader(in))
+	if err != nil || len(f.Series) != 1 || f.Series[0].Name != long || f.Series[0].Values[1] != 2 {
+		t.Errorf("%d series, %v", len(f.Series), err)
+	}
+	endless := io.LimitReader(zeros{}, maxRecord+1<<20)
+	if _, err := Read("x", endless); err == nil || !strings.Contains(err.Error(), "line 1: a line is longer than 64 MiB") {
+		t.Errorf("an endless line: %v", err)
+	}
+}
+
+// zeros is a reader of '0' without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("timestamp,value\n0,1\n60,2\n"))
+	f.Add([]byte("series,timestamp,value,pod\na,2026-01-01T00:00:00Z,1,\"x,\"\"\"\na,2026-01-01T00:01:00Z,,y\n"))
+	f.Add([]byte(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[[0,"1"],[60,"NaN"]]}]}}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		got, err := Read("x", bytes.NewReader(in))
+		if err != nil {
+			return
+		}
+		if len(got.Series) == 0 {
+			t.Fatal("no series and no error")
+		}
+		names := map[string]bool{}
+		for _, s := range got.Series {
+			if names[s.Name] || s.Step <= 0 || len(s.Times) == 0 || len(s.Times) != len(s.Values) {
+				t.Fatalf("series %q (seen: %v): step %d, %d times, %d values", s.Name, names[s.Name], s.Step, len(s.Times), len(s.Values))
+			}
+			names[s.Name] = true
+			for i := 1; i < len(s.Times); i++ {
+				if s.Times[i-1] >= s.Times[i] {
+					t.Fatalf("times %v", s.Times)
+				}
+			}
+			if s.cell(len(s.Times)-1) < 1<<20 {
+				if g := s.Grid(); g.Start != s.Times[0] || g.Step != s.Step {
+					t.Fatalf("grid %+v", g)
+				}
+			}
+		}
+	})
 }

@@ -53,8 +53,8 @@ func (c *chunk) point(ms int64, v float64) error {
 	i := c.prev + 1 // nearly always
 	if d := ms - c.start; i >= len(c.scratch) || d != int64(i)*c.step {
 		if d < 0 || d%c.step != 0 || d/c.step >= int64(len(c.scratch)) {
-			return fmt.Errorf("a sample at %g s is not on the grid that was asked for (start %g s, step %g s): does a proxy change the range?",
-				float64(ms)/1000, float64(c.start)/1000, float64(c.step)/1000)
+			return fmt.Errorf("a sample at %s s is not on the grid that was asked for (start %s s, step %s s): does a proxy change the range?",
+				seconds(ms), seconds(c.start), seconds(c.step))
 		}
 		i = int(d / c.step)
 	}

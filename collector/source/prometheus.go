@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -71,6 +72,10 @@ type Prometheus struct {
 
 // New returns a source for the API at o.URL. It sends nothing.
 func New(o Options) (*Prometheus, error) {
+	return newPrometheus(o, (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext)
+}
+
+func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) {
 	orDefault(&o.Name, "default")
 	orDefault(&o.Timeout, 2*time.Minute)
 	orDefault(&o.Concurrency, 2)
@@ -98,7 +103,7 @@ func New(o Options) (*Prometheus, error) {
 	}
 	o.HTTP.FollowRedirects = o.FollowRedirects
 	client, err := config.NewClientFromConfig(o.HTTP, "upid",
-		config.WithDialContextFunc(dialer(connectTimeout)),
+		config.WithDialContextFunc(limitDial(dial, connectTimeout)),
 		config.WithUserAgent("upid"),
 		config.WithIdleConnTimeout(90*time.Second))
 	if err != nil {

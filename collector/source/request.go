@@ -18,11 +18,18 @@ import (
 // range may do.
 var errUpstreamLimit = errors.New("a limit of the upstream")
 
-// dialer returns a dial function that gives up after timeout, with both address
-// families tried.
-func dialer(timeout time.Duration) config.DialContextFunc {
-	d := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
-	return d.DialContext
+// limitDial returns dial with a time limit of its own: the transport does not
+// end a dial when the request that asked for it ends.
+func limitDial(dial config.DialContextFunc, timeout time.Duration) config.DialContextFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		c, err := dial(ctx, network, addr)
+		if _, ok := errors.AsType[*net.OpError](err); err != nil && !ok {
+			err = &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+		return c, err
+	}
 }
 
 // request sends one request and decodes its answer into out, which is of no use
