@@ -172,3 +172,31 @@ func TestBuffersAreUsedAgain(t *testing.T) {
 		t.Errorf("%d free buffers", len(c.free))
 	}
 }
+
+// FuzzRequest has strangers ask for the page in every way.
+func FuzzRequest(f *testing.F) {
+	f.Add("text/plain;q=0.5,*/*", "gzip;q=0.1, br", "collect[]=self")
+	f.Add("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8", "", "collect[]=predictions&collect[]=self")
+	f.Add(";;,,;q=;escaping=", ";q=,gzip;;", "%zz&collect[]")
+	c := full(f, Options{})
+	f.Fuzz(func(t *testing.T, accept, encoding, query string) {
+		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		req.Header.Set("Accept", accept)
+		req.Header.Set("Accept-Encoding", encoding)
+		req.URL.RawQuery = query
+		rec := httptest.NewRecorder()
+		c.ServeHTTP(rec, req)
+		if rec.Code == http.StatusBadRequest {
+			return
+		}
+		if rec.Code != http.StatusOK {
+			t.Fatalf("status %d", rec.Code)
+		}
+		if strings.HasPrefix(req.URL.RawQuery, "collect[]=self") || rec.Header().Get("Content-Encoding") == "gzip" {
+			return
+		}
+		if len(samples(t, rec.Body.String(), rec.Header().Get("Content-Type"))) == 0 {
+			t.Fatal("an empty page")
+		}
+	})
+}
