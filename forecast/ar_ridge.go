@@ -75,6 +75,9 @@ func (p ARRidge) appendLags(lags []int, n int, g grid) []int {
 	return fits
 }
 
+// lagRoom is enough for two lists of lags, so that the second does not allocate.
+const lagRoom = 128
+
 // maxShortLags bounds the lags of the first day on fine grids, where more would
 // cost O(n·p²) and say little.
 const maxShortLags = 24
@@ -82,7 +85,7 @@ const maxShortLags = 24
 func (p ARRidge) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
 	// Ends with the same lags share one pass over the history.
 	for first := 0; first < len(ends); {
-		s.lags = p.appendLags(s.lags[:0], ends[first], g)
+		s.lags = p.appendLags(slices.Grow(s.lags[:0], lagRoom), ends[first], g)
 		count := len(s.lags)
 		last := first
 		for last+1 < len(ends) {

@@ -55,15 +55,15 @@ const singleFolds = 4
 // observed.
 func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar, s *Scratch) error {
 	s.reset()
-	var h history
+	h := &s.history
 	if err := h.clean(y, 1, s); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
 	if err := prepare(dst, c.model, y); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
-	members := c.members(&h)
-	r := roll(members, &h, len(dst.Point), c.folds, s)
+	members := c.members(h)
+	r := roll(members, h, len(dst.Point), c.folds, s)
 	weights := r.weigh(s)
 	r.combine(weights, s)
 	copy(dst.Point, r.point[len(r.ends)-1])

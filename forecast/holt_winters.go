@@ -13,8 +13,8 @@ import (
 //	l[t] = l[t−1] + α·ε[t],  d[t] = d[t−m] + δ·ε[t],  w[t] = w[t−7m] + ω·ε[t]
 //	ŷ[T+h] = l[T] + d[·] + w[·] + φʰ·e[T]
 //
-// The seasons start from means over the first two weeks (four days, and no
-// weekly season, where there are fewer than two weeks). α, δ, ω ∈ (0, 0.5–0.6)
+// The seasons start from the first two weeks (four days, and no weekly season,
+// where there are fewer), the week shrunk by how alike the two are. α, δ, ω ∈ (0, 0.5–0.6)
 // and φ ∈ (0, 0.99) minimise Σ ε² after the first day, by Simplex: on the history
 // of the first rolling origin, which serves all origins, and from there again on
 // the whole history for the final forecast. With Log it works on the logarithm if
@@ -105,12 +105,34 @@ func newSmoothing(y []float64, g grid, s *Scratch) smoothing {
 		}
 		f.day0[j] = sum / count
 	}
-	for j := range f.week0 {
-		// Two weeks are shrunk by a third: their mean is half noise.
-		rest := y[j] + y[j+w] - 2*(f.level0+f.day0[j%m])
-		f.week0[j] = rest / 3
+	if w > 0 {
+		startWeek(f.week0, f.day0, y)
 	}
 	return f
+}
+
+// startWeek sets week to what two weeks of y have in common beside the season
+// day: the mean of the deviations of both weeks, shrunk by the reliability of a
+// mean of two measurements, 2r/(1+r) with r their correlation (Spearman, Brown,
+// 1910), and nothing if r ≤ 0. A level that wanders looks like a week once, not
+// twice.
+func startWeek(week, day, y []float64) {
+	w, m := len(week), len(day)
+	first, second := mean(y[:w]), mean(y[w:2*w])
+	xx, xy, yy := 0.0, 0.0, 0.0
+	for j := range week {
+		a, b := y[j]-first-day[j%m], y[j+w]-second-day[j%m]
+		xx, xy, yy = xx+a*a, xy+a*b, yy+b*b
+		week[j] = (a + b) / 2
+	}
+	reliability := 0.0
+	if xy > 0 {
+		r := xy / math.Sqrt(xx*yy)
+		reliability = 2 * r / (1 + r)
+	}
+	for j := range week {
+		week[j] *= reliability
+	}
 }
 
 // fit improves the parameters q on y.

@@ -14,6 +14,7 @@ type Scratch struct {
 	rowUsed int
 	bools   []bool
 	members [][][]float64
+	history history
 }
 
 // mark is a position in the working memory to which release returns.

@@ -44,7 +44,7 @@ const minDifferences = 10
 // than one season repeats its last value, with a warning.
 func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, _ Calendar, s *Scratch) error {
 	s.reset()
-	var h history
+	h := &s.history
 	if err := h.clean(y, 1, s); err != nil {
 		return fmt.Errorf("seasonal_naive: %w", err)
 	}
@@ -56,7 +56,7 @@ func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, _ Calenda
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("%d points, want one season of %d: the last value is repeated", len(h.y), m))
 		m = 1
 	}
-	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, &h, len(dst.Point), singleFolds, s)
+	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, h, len(dst.Point), singleFolds, s)
 	r.point = r.members[0]
 	copy(dst.Point, r.point[len(r.ends)-1])
 	band, seen := h.seasonalDeviation(m)

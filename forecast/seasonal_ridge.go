@@ -48,7 +48,7 @@ func (p SeasonalRidge) project(dst [][]float64, y []float64, ends []int, g grid,
 	}
 	for d := 1; (d-1)*g.season < longest; d++ {
 		for first := 0; first < len(ends); {
-			s.lags = appendDirectLags(s.lags[:0], d, ends[first], g)
+			s.lags = appendDirectLags(slices.Grow(s.lags[:0], lagRoom), d, ends[first], g)
 			count := len(s.lags)
 			last := first
 			for last+1 < len(ends) && slices.Equal(appendDirectLags(s.lags[count:], d, ends[last+1], g), s.lags[:count]) {

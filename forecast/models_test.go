@@ -1,0 +1,128 @@
+package forecast
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+func constant(int) float64 { return 42 }
+
+func rawAR(v any) error       { v.(*ARRidge).Log = false; return nil }
+func rawSeasonal(v any) error { v.(*SeasonalRidge).Log = false; return nil }
+func rawHolt(v any) error     { v.(*HoltWinters).Log = false; return nil }
+
+// seasonalWalk is the process for which the seasonal naive forecast is optimal:
+// y[t] = y[t−24] + ε.
+func seasonalWalk(rng *rand.Rand) func(int) float64 {
+	var last [24]float64
+	for i := range last {
+		last[i] = daily(i)
+	}
+	return func(i int) float64 {
+		last[i%24] += rng.NormFloat64()
+		return 100 + last[i%24]
+	}
+}
+
+func TestSeasonalNaive(t *testing.T) {
+	testModel(t, modelCase{name: "seasonal_naive", exact: daily, home: seasonalWalk, skill: 0, equivariant: true})
+}
+
+func TestHourOfDayMedian(t *testing.T) {
+	testModel(t, modelCase{name: "hour_of_day_median", exact: daily, home: drifting(daily, 0.25, 1), skill: 0.05, equivariant: true})
+}
+
+func TestHourOfWeekMedian(t *testing.T) {
+	testModel(t, modelCase{name: "hour_of_week_median", exact: weekly, home: drifting(weekly, 0.3, 1), skill: 0.1, equivariant: true})
+}
+
+func TestMedian(t *testing.T) {
+	testModel(t, modelCase{name: "median", exact: constant, home: drifting(constant, 0.3, 1), skill: 0.1, equivariant: true})
+}
+
+func TestWeekProfile(t *testing.T) {
+	testModel(t, modelCase{name: "week_profile", exact: weekly, home: drifting(weekly, 0.3, 1), skill: 0.1, equivariant: true})
+}
+
+// The ridges shrink a noiseless season by λ and a little more each day of the
+// iteration: 2 % after a week.
+func TestARRidge(t *testing.T) {
+	testModel(t, modelCase{name: "ar_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.01, 0.05), skill: 0.2, raw: rawAR, equivariant: true})
+}
+
+func TestSeasonalRidge(t *testing.T) {
+	testModel(t, modelCase{name: "seasonal_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.005, 0.05), skill: 0.1, raw: rawSeasonal, equivariant: true})
+}
+
+func TestHoltWinters(t *testing.T) {
+	testModel(t, modelCase{name: "holt_winters", exact: daily, home: scaling(daily, 0.01, 0.05), skill: 0.2, raw: rawHolt, equivariant: true})
+}
+
+func TestAuto(t *testing.T) {
+	testModel(t, modelCase{name: "auto", exact: daily, home: scaling(weekly, 0.005, 0.05), skill: 0.2, equivariant: false})
+}
+
+func TestNew(t *testing.T) {
+	_, err := New("prophet", nil)
+	if err == nil || !strings.Contains(err.Error(), `model "prophet" is unknown, want one of ar_ridge, auto,`) {
+		t.Fatalf("got %v", err)
+	}
+	bad := errors.New("line 3: no")
+	for _, name := range Names() {
+		if _, err := New(name, func(any) error { return bad }); !errors.Is(err, bad) || !strings.HasPrefix(err.Error(), "model "+name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	f := func(name, want string, decode func(any) error) {
+		t.Helper()
+		if _, err := New(name, decode); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+	f("auto", "folds is 0", func(v any) error { v.(*Auto).Folds = 0; return nil })
+	f("hour_of_day_median", "days is -1", func(v any) error { v.(*HourOfDayMedian).Days = -1; return nil })
+	f("hour_of_week_median", "weeks is 2", func(v any) error { v.(*HourOfWeekMedian).Weeks = 2; return nil })
+	f("median", "window is -3 points", func(v any) error { v.(*Median).Window.Points = -3; return nil })
+	f("seasonal_naive", "season is -3 points", func(v any) error { v.(*SeasonalNaive).Season.Points = -3; return nil })
+	for _, decode := range []func(any) error{rawAR} {
+		if _, err := New("ar_ridge", decode); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func BenchmarkAuto(b *testing.B)             { benchmarkModel(b, "auto") }
+func BenchmarkARRidge(b *testing.B)          { benchmarkModel(b, "ar_ridge") }
+func BenchmarkHoltWinters(b *testing.B)      { benchmarkModel(b, "holt_winters") }
+func BenchmarkHourOfDayMedian(b *testing.B)  { benchmarkModel(b, "hour_of_day_median") }
+func BenchmarkHourOfWeekMedian(b *testing.B) { benchmarkModel(b, "hour_of_week_median") }
+func BenchmarkMedian(b *testing.B)           { benchmarkModel(b, "median") }
+func BenchmarkSeasonalNaive(b *testing.B)    { benchmarkModel(b, "seasonal_naive") }
+func BenchmarkSeasonalRidge(b *testing.B)    { benchmarkModel(b, "seasonal_ridge") }
+func BenchmarkWeekProfile(b *testing.B)      { benchmarkModel(b, "week_profile") }
+
+// TestNoAllocation holds the promise of Scratch for every model.
+func TestNoAllocation(t *testing.T) {
+	y := hourly(28*24, scaling(daily, 0.01, 0.05)(rand.New(rand.NewPCG(19, 20))))
+	for _, name := range Names() {
+		model, err := New(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst := sized(168, 0.9)
+		var s Scratch
+		got := testing.AllocsPerRun(5, func() {
+			if err := model.Forecast(dst, y, Calendar{}, &s); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got != 0 {
+			t.Errorf("%s: %v allocations per series, want 0", name, got)
+		}
+		if kib := len(s.arena) * 8 / 1024; kib > 1024 {
+			t.Errorf("%s: %d KiB of working memory, want at most 1024", name, kib)
+		}
+	}
+}
