@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -44,7 +43,6 @@ type task struct {
 	candidates []candidate      // in order of their labels
 	signals    []string         // in order
 	refused    map[[2]string]int
-	tails      map[time.Duration]string // how a sample of a horizon goes on after its labels
 
 	// Guarded by Collector.mu; plan, leaving and owned are written only by the
 	// holder of mu, who may read them without it.

@@ -104,7 +104,7 @@ func (c *Collector) task(name string) *task {
 	defer c.mu.Unlock()
 	t := c.tasks[name]
 	if t == nil {
-		t = &task{name: name, lines: map[uint64]*line{}, tails: map[time.Duration]string{}}
+		t = &task{name: name, lines: map[uint64]*line{}}
 		c.tasks[name] = t
 	}
 	return t

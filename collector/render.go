@@ -86,7 +86,7 @@ func horizons(of func(*series.Horizon) float64) func(*writer, string, *series.Re
 		for i := range r.Horizons {
 			h := &r.Horizons[i]
 			if !slices.ContainsFunc(r.Horizons[:i], func(o series.Horizon) bool { return o.Horizon == h.Horizon }) {
-				w.sample(labels, w.tail(h.Horizon), of(h))
+				w.sample(labels, w.tail(i, h.Horizon), of(h))
 			}
 		}
 	}
@@ -123,7 +123,7 @@ type writer struct {
 	b       []byte
 	name    string
 	samples int
-	tails   map[time.Duration]string
+	tails   []tail // by position of the horizon in the last result that had it
 }
 
 // sample appends a line, or nothing if v is NaN or ±Inf: those pass no door.
@@ -139,12 +139,21 @@ func (w *writer) sample(labels, tail string, v float64) {
 	w.samples++
 }
 
-// tail returns what follows the labels of a series in a sample for horizon d.
-func (w *writer) tail(d time.Duration) string {
-	t, ok := w.tails[d]
-	if !ok {
-		t = string(appendLabel([]byte{','}, "horizon", HorizonLabel(d))) + end
-		w.tails[d] = t
+// tail is what follows the labels of a series in a sample for a horizon.
+type tail struct {
+	horizon time.Duration
+	text    string
+}
+
+// tail returns the tail of d, horizon i of its result. Results of a signal have
+// the same horizons, so nearly always it is there.
+func (w *writer) tail(i int, d time.Duration) string {
+	for len(w.tails) <= i {
+		w.tails = append(w.tails, tail{-1, ""})
 	}
-	return t
+	if t := &w.tails[i]; t.horizon != d || t.text == "" {
+		t.horizon = d
+		t.text = string(appendLabel([]byte{','}, "horizon", HorizonLabel(d))) + end
+	}
+	return w.tails[i].text
 }

@@ -65,7 +65,7 @@ func (c *Collector) render(t *task, rs []series.Result) *segment {
 
 // renderForm fills dst and returns the number of samples.
 func (c *Collector) renderForm(t *task, rs []series.Result, sums []summary, form int, dst *text) int {
-	w := writer{b: c.buffer(t.size[form]), tails: t.tails}
+	w := writer{b: c.buffer(t.size[form])}
 	dst.at = make([]int, 0, len(c.families)+1)
 	heads := make([]string, len(sums))
 	for i := range sums {
