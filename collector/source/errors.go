@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"strings"
@@ -89,10 +90,13 @@ func transportReason(err error, viaProxy bool) string {
 		invalid x509.CertificateInvalidError
 		host    x509.HostnameError
 		timeout net.Error
+		file    *fs.PathError
 	)
 	switch {
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return ReasonProxy
+	case errors.As(err, &file): // a secret or certificate is read anew for each request
+		return ReasonAuth
 	case errors.As(err, &dns):
 		return ReasonDNS
 	case errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert),

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -138,8 +140,8 @@ func TestFault_A6_wholeTimeout(t *testing.T) {
 		if d := time.Since(begin); d != 10*time.Second {
 			t.Errorf("gave up after %s, want 10 s", d)
 		}
-		if got := u.requests()[0]["timeout"]; got != "9.000s" {
-			t.Errorf("timeout=%s, want 9.000s", got)
+		if got := u.requests()[0]["timeout"]; got != "9.000" {
+			t.Errorf("timeout=%s, want 9.000", got)
 		}
 	})
 }
@@ -520,4 +522,27 @@ func TestFault_A29_proxy(t *testing.T) {
 	_, err = p.Query(t.Context(), "up", t0, t0, minute)
 	failure(t, err, ReasonProxy)
 	contains(t, err, "Forbidden")
+}
+
+func TestFault_E5_secretFileGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte("canary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(status(200, "application/json", `{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}`))
+	defer srv.Close()
+	p, err := New(Options{URL: srv.URL, HTTP: config.HTTPClientConfig{BasicAuth: &config.BasicAuth{Username: "u", PasswordFile: path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Query(t.Context(), "up", t0, t0, minute)
+	failure(t, err, ReasonAuth)
+	contains(t, err, path)
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -128,14 +129,29 @@ func read(r io.Reader) (File, error) {
 	return t.finish()
 }
 
+// maxGrid bounds the points of one series on its grid: 20 million are 38 years
+// of minutes. One wrong timestamp would otherwise ask for all memory.
+const maxGrid = 20_000_000
+
+func rfc3339(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
+
 // table collects the points of a file by series.
 type table struct {
 	series   []FileSeries
+	index    map[string]int // by name
 	warnings []string
 }
 
-// add returns the index of a new series.
+// add returns the index of the series called name, which may be new: the name
+// is what the output tells series apart by.
 func (t *table) add(name string, ls labels.Labels) int {
+	if i, ok := t.index[name]; ok {
+		return i
+	}
+	if t.index == nil {
+		t.index = map[string]int{}
+	}
+	t.index[name] = len(t.series)
 	t.series = append(t.series, FileSeries{Name: name, Labels: ls})
 	return len(t.series) - 1
 }
@@ -172,7 +188,12 @@ func (t *table) finish() (File, error) {
 		if t.series[i].Step == 0 {
 			t.series[i].Step = common
 		}
-		crowded += t.series[i].crowded()
+		s := &t.series[i]
+		if n := s.cell(len(s.Times)-1) + 1; n > maxGrid {
+			return File{}, fmt.Errorf("series %s: %d points of %g s from %s to %s: more than %d; is a timestamp wrong?", quoteShort([]byte(s.Name)), n, float64(s.Step)/1000,
+				rfc3339(s.Times[0]), rfc3339(s.Times[len(s.Times)-1]), maxGrid)
+		}
+		crowded += s.crowded()
 	}
 	if repeated > 0 {
 		t.warnf("%d rows repeat a timestamp of their series: the last one counts", repeated)

@@ -11,7 +11,7 @@ import (
 
 // readJSON reads the JSON body of a Prometheus range query.
 func (t *table) readJSON(r *bufio.Reader) error {
-	m := &fileMatrix{table: t, index: map[string]int{}}
+	m := &fileMatrix{table: t}
 	// The file is the user's own: bounds only keep one value from filling memory.
 	lim := limits{labels: 1 << 10, nameBytes: 64 << 10, valueBytes: 1 << 20, text: 4 << 10}
 	d := newDecoder(r, lim, m)
@@ -49,7 +49,6 @@ func (t *table) readJSON(r *bufio.Reader) error {
 // fileMatrix collects the series of an answer in a table.
 type fileMatrix struct {
 	table     *table
-	index     map[string]int
 	times     []int64
 	values    []float64
 	notFinite int64 // NaN, infinite or null
@@ -72,13 +71,7 @@ func (m *fileMatrix) series(ls labels.Labels, reason string) error {
 	if len(m.times) == 0 {
 		return fmt.Errorf("series %s has no values", canonicalName(ls))
 	}
-	name := canonicalName(ls)
-	i, ok := m.index[name]
-	if !ok {
-		i = m.table.add(name, ls)
-		m.index[name] = i
-	}
-	s := &m.table.series[i]
+	s := &m.table.series[m.table.add(canonicalName(ls), ls)]
 	s.Times = append(s.Times, m.times...)
 	s.Values = append(s.Values, m.values...)
 	m.times, m.values = m.times[:0], m.values[:0]

@@ -70,6 +70,8 @@ func TestRead(t *testing.T) {
 			"up{ns=\"x\"}|{__name__=\"up\", ns=\"x\"}|60000 0=3 60000=4\n"+
 			"up|{__name__=\"up\"}|60000 0=5 60000=6\n"+
 			"{pod=\"b\"}|{pod=\"b\"}|60000 0=7 60000=8\n")
+	f("one name, written in two ways", "series,timestamp,value,b\na,0,1,c\n\"a{b=\"\"c\"\"}\",60,2,\n",
+		"a{b=\"c\"}|{__name__=\"a\", b=\"c\"}|60000 0=1 60000=2\n")
 	f("quotes", "series,timestamp,value\n\"a,\"\"b\"\"\nc\",\"0\",1\n\"a,\"\"b\"\"\nc\",60,\"2\"\n",
 		"a,\"b\"\nc|{__name__=\"a,\\\"b\\\"\\nc\"}|60000 0=1 60000=2\n")
 	f("one point beside others", "series,timestamp,value\na,0,1\na,60,2\nb,0,3\n",
@@ -125,6 +127,8 @@ func TestRead_refused(t *testing.T) {
 	f("series,timestamp,value\na,1,\"\n\nx\"\n", `line 2: value "x" is not a number`)
 	f("series,timestamp,value\na,1,\"\n\n2\"\na,2,x\n", `line 5: value "x" is not a number`)
 	f("series,timestamp,value\na,x,1\n", `line 2: timestamp "x" is neither RFC 3339 (2006-01-02T15:04:05Z) nor Unix seconds`)
+
+	f("timestamp,value\n0,1\n1,2\n2,3\n99999999,4\n", `series "value": 100000000 points of 1 s from 1970-01-01T00:00:00Z to 1973-03-03T09:46:39Z: more than 20000000; is a timestamp wrong?`)
 
 	f("[1]", "line 1: a JSON array, want the body of a Prometheus range query: an object with status and data")
 	f("{}", "no data.result: want the body of a Prometheus range query")

@@ -64,6 +64,7 @@ type Prometheus struct {
 	o       Options
 	base    *url.URL
 	client  *http.Client
+	proxy   func(*http.Request) (*url.URL, error) // nil if there is none
 	idle    time.Duration
 	tickets chan struct{} // one for each request under way
 	m       *metrics
@@ -110,7 +111,7 @@ func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) 
 		return nil, fmt.Errorf("source %s: %w", o.Name, err)
 	}
 	return &Prometheus{
-		o: o, base: base, client: client, idle: idleTimeout,
+		o: o, base: base, client: client, proxy: o.HTTP.Proxy(), idle: idleTimeout,
 		tickets: make(chan struct{}, o.Concurrency),
 		m:       newMetrics(o.Registerer, o.Name),
 		log:     o.Logger.With("upstream", o.Name),

@@ -76,7 +76,7 @@ func TestQuery(t *testing.T) {
 		if d.Partial || len(d.Infos) != 0 || len(d.Warnings) != 1 {
 			t.Errorf("partial %v, infos %q, warnings %q", d.Partial, d.Infos, d.Warnings)
 		}
-		want := map[string]string{"query": `up{a="b c"}`, "start": "1767225600", "end": "1767225780", "step": "60", "timeout": "108.000s"}
+		want := map[string]string{"query": `up{a="b c"}`, "start": "1767225600", "end": "1767225780", "step": "60", "timeout": "108.000"}
 		if got := u.requests()[0]; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("asked %v, want %v", got, want)
 		}

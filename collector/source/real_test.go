@@ -93,10 +93,10 @@ func TestReal(t *testing.T) {
 		contains(t, err, "bad_data", "parse error")
 	})
 	t.Run("A14 too many samples: smaller chunks", func(t *testing.T) {
-		// Ten offsets of one series need more than 30,000 samples in 10,000 steps.
+		// Five offsets of one series need more than 30,000 samples in 10,000 steps.
 		var terms []string
 		for i := range 5 {
-			terms = append(terms, fmt.Sprintf(`label_replace(load offset %dm, "i", "%d", "", "")`, i, i))
+			terms = append(terms, fmt.Sprintf(`label_replace(load offset %dm, "i", "%d", "", "")`, i+1, i))
 		}
 		d, err := p.Query(t.Context(), strings.Join(terms, " or "), start+10*minute, end, minute)
 		if err != nil {

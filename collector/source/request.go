@@ -93,7 +93,7 @@ func (p *Prometheus) exchange(ctx context.Context, op string, form url.Values, o
 
 	// The server is told to give up a little earlier than we do: its own words
 	// are better than ours.
-	form.Set("timeout", strconv.FormatFloat(0.9*p.o.Timeout.Seconds(), 'f', 3, 64)+"s")
+	form.Set("timeout", strconv.FormatFloat(0.9*p.o.Timeout.Seconds(), 'f', 3, 64))
 	u := p.base.JoinPath("api/v1", op)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form.Encode()))
 	if err != nil {
@@ -129,8 +129,8 @@ func (p *Prometheus) transportError(ctx context.Context, req *http.Request, err 
 		err = cause
 	}
 	viaProxy := false
-	if proxy := p.o.HTTP.Proxy(); proxy != nil {
-		u, perr := proxy(req)
+	if p.proxy != nil {
+		u, perr := p.proxy(req)
 		viaProxy = perr == nil && u != nil
 	}
 	return &Error{Reason: transportReason(err, viaProxy), Err: err}
