@@ -3,7 +3,9 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
@@ -30,20 +32,25 @@ type SignalInfo struct {
 	Muted         bool          // nothing is posted: alerts are off, or Prometheus rules raise them
 }
 
-// ownLabels are the label names upid gives a meaning to, on alerts and on
-// metrics. An input label of that name is renamed, so that no scraped target can
-// choose its own alert name, severity or route.
+// ownLabels are the label names upid or Prometheus gives a meaning to, on alerts
+// and on metrics: the same on both, so that an alert and its metrics join. An
+// input label of that name is renamed, so that no scraped target can choose its
+// own alert name, severity or route.
 var ownLabels = map[string]bool{
 	labels.AlertName: true,
-	"signal":         true,
-	"severity":       true,
-	"type":           true,
-	"horizon":        true,
-	"window":         true,
-	"threat":         true,
-	"technique":      true,
-	"currency":       true,
+	"signal":         true, "severity": true, "type": true, "horizon": true, "window": true,
+	"threat": true, "technique": true, "currency": true, "source_name": true,
+	"id": true, "model": true, "optimization_type": true, "resource": true,
+	"le": true, "quantile": true,
 }
+
+// Input labels beyond these limits are an attack or an accident: there is no
+// such series on /metrics either.
+const (
+	maxLabels     = 40
+	maxLabelName  = 256  // bytes
+	maxLabelValue = 1024 // bytes
+)
 
 const sourcePrefix = "source_"
 
@@ -53,7 +60,7 @@ const sourcePrefix = "source_"
 // where that name is taken too. named adds the input's metric name as
 // source_name: for series that differ in nothing else.
 //
-// It returns an error if a name or a value cannot be a label.
+// It returns an error if a name or a value cannot be a label, or is over a limit.
 func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool) (labels.Labels, error) {
 	set := map[string]string{
 		labels.AlertName: AlertAnomaly,
@@ -67,7 +74,10 @@ func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool)
 	)
 	r.Labels.Range(func(l labels.Label) {
 		switch {
-		case !model.UTF8Validation.IsValidLabelName(l.Name):
+		case len(l.Name) > maxLabelName || len(l.Value) > maxLabelValue:
+			errs = append(errs, fmt.Errorf("label %q has %d bytes and a value of %d, want at most %d and %d",
+				shorten(l.Name, 64), len(l.Name), len(l.Value), maxLabelName, maxLabelValue))
+		case !model.UTF8Validation.IsValidLabelName(l.Name) || strings.ContainsFunc(l.Name, unicode.IsControl):
 			errs = append(errs, fmt.Errorf("label name %q is invalid", shorten(l.Name, 64)))
 		case !utf8.ValidString(l.Value):
 			errs = append(errs, fmt.Errorf("value %q of label %q is not UTF-8", shorten(l.Value, 64), l.Name))
@@ -78,15 +88,18 @@ func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool)
 			set[l.Name] = l.Value
 		}
 	})
+	if n := r.Labels.Len(); n > maxLabels {
+		errs = append(errs, fmt.Errorf("%d labels, want at most %d", n, maxLabels))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return labels.EmptyLabels(), err
 	}
 	if named && r.SourceName != "" {
-		clash = append(clash, labels.Label{Name: "name", Value: r.SourceName})
+		set["source_name"] = r.SourceName // no input label keeps or gets that name
 	}
 	for _, l := range clash { // sorted by name, as labels are
 		name := sourcePrefix + l.Name
-		for set[name] != "" {
+		for set[name] != "" || ownLabels[name] {
 			name = sourcePrefix + name
 		}
 		set[name] = l.Value

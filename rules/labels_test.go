@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestAlertLabels(t *testing.T) {
 		`{`+own+`severity="warning", signal="cpu", source_source_source_type="t", source_source_type="v", source_type="u", type="spike"}`)
 	// The metric name is kept where series would collide.
 	f(labels.FromStrings("pod", "a"), "node_load1", true, `{`+own+`pod="a", severity="warning", signal="cpu", source_name="node_load1", type="spike"}`)
-	f(labels.FromStrings("source_name", "n"), "node_load1", true, `{`+own+`severity="warning", signal="cpu", source_name="n", source_source_name="node_load1", type="spike"}`)
+	f(labels.FromStrings("source_name", "n"), "node_load1", true, `{`+own+`severity="warning", signal="cpu", source_name="node_load1", source_source_name="n", type="spike"}`)
 	f(labels.FromStrings("__name__", "x", "empty", "", "größe", "ü"), "", false, `{`+own+`"größe"="ü", severity="warning", signal="cpu", type="spike"}`)
 }
 
@@ -47,6 +48,14 @@ func TestAlertLabelsInvalid(t *testing.T) {
 	}
 	f(labels.FromStrings("a\xffb", "x"), `label name "a\xffb" is invalid`)
 	f(labels.FromStrings("a", "x\xff"), `value "x\xff" of label "a" is not UTF-8`)
+	f(labels.FromStrings("a\nb", "x"), `label name "a\nb" is invalid`)
+	f(labels.FromStrings("a", strings.Repeat("x", 1025)), `label "a" has 1 bytes and a value of 1025, want at most 256 and 1024`)
+	f(labels.FromStrings(strings.Repeat("x", 257), "x"), `has 257 bytes`)
+	many := map[string]string{}
+	for i := range 41 {
+		many[fmt.Sprint("l", i)] = "x"
+	}
+	f(labels.FromMap(many), `41 labels, want at most 40`)
 }
 
 // FuzzAlertLabels checks that no label of a target changes upid's own labels and

@@ -170,12 +170,7 @@ func (n *Notifier) Write(ctx context.Context, task string, slot int64, rs []seri
 	}
 	t := n.tasks[task]
 	changes, omitted := t.update(n.opts.Now(), slot, rs, n.opts.MaxActivePerSignal, n.opts.ExternalLabels)
-	for _, o := range omitted {
-		for _, s := range n.senders {
-			s.m.dropped.WithLabelValues(o.reason).Inc()
-		}
-		n.log.Warn("alert left out", "signal", info.Name, "reason", o.reason, "err", o.err)
-	}
+	n.leftOut(info.Name, omitted)
 	groups := make([][]ref, len(changes))
 	for i, c := range changes {
 		for _, key := range c {
@@ -187,6 +182,20 @@ func (n *Notifier) Write(ctx context.Context, task string, slot int64, rs []seri
 	}
 	n.m.setAlerts(info.Name, t.firing(), t.suppressed)
 	return nil
+}
+
+// leftOut counts and logs findings that cannot be posted. The caller holds n.mu.
+func (n *Notifier) leftOut(signal string, omitted []omission) {
+	if len(omitted) == 0 {
+		return
+	}
+	for _, o := range omitted {
+		for _, s := range n.senders {
+			s.m.dropped.WithLabelValues(o.reason).Inc()
+		}
+	}
+	// One line: the same fault often concerns many series.
+	n.log.Warn("alerts left out", "signal", signal, "alerts", len(omitted), "reason", omitted[0].reason, "err", omitted[0].err)
 }
 
 // Expire says that the results of a task are too old. That resolves nothing: its

@@ -303,6 +303,31 @@ func TestMaxActivePerSignal(t *testing.T) {
 	})
 }
 
+// Ten thousand anomalies at once: neither people nor Alertmanager drown.
+func TestFault_C14(t *testing.T) {
+	f := func(maxActive, wantAlerts, wantPosts int) {
+		t.Helper()
+		inBubble(t, 1, Options{MaxActivePerSignal: maxActive}, func(b *bench) {
+			var rs []series.Result
+			for i := range 10_000 {
+				rs = append(rs, result(fmt.Sprint(i), open(fmt.Sprint("f", i), now())))
+			}
+			b.write(rs...)
+			posts := b.ams[0].all()
+			if b.ams[0].len() != wantAlerts || len(posts) != wantPosts {
+				t.Errorf("%d alerts in %d posts, want %d in %d", b.ams[0].len(), len(posts), wantAlerts, wantPosts)
+			}
+			for _, p := range posts {
+				if len(p.alerts) > 64 {
+					t.Fatalf("%d alerts in a batch", len(p.alerts))
+				}
+			}
+		})
+	}
+	f(0, 51, 1)
+	f(-1, 10_000, 157) // 10,000 / 64, rounded up
+}
+
 // After a restart the results list findings that ended a short while ago, posted
 // perhaps by the process before.
 func TestResolvedBeforeStart(t *testing.T) {
@@ -363,7 +388,7 @@ func TestCollisions(t *testing.T) {
 			b.wantMetric(1, "upid_notifications_dropped_total", "http://"+am.addr, dropDuplicate)
 			b.wantMetric(1, "upid_notifications_dropped_total", "http://"+am.addr, dropInvalid)
 		}
-		if l := b.logs.String(); strings.Count(l, "alert left out") != 2 {
+		if l := b.logs.String(); strings.Count(l, "alerts left out") != 1 || !strings.Contains(l, "alerts=2 reason=invalid") {
 			t.Errorf("log %s", l)
 		}
 	})

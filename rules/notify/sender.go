@@ -14,8 +14,10 @@ import (
 const (
 	firstBackoff = time.Second
 	// rejectedFor is how long an alert that an Alertmanager refused is not
-	// posted there again. Finding one bad alert in a batch of 64 takes 12 posts.
-	rejectedFor = 15 * time.Minute
+	// posted there again. Finding one bad alert in a batch of 64 takes 12 posts
+	// more, 64 bad ones take 126. Longer, and alerts stay away long after a proxy
+	// that refused everything was mended.
+	rejectedFor = 5 * time.Minute
 )
 
 // pending is one alert of a batch.
@@ -185,7 +187,7 @@ func (s *sender) sendBatch() time.Duration {
 // take returns the oldest batch as it is now, without alerts that are gone or
 // that the Alertmanager refuses.
 func (s *sender) take() []pending {
-	items := s.queue.pop(s.opts.BatchSize)
+	oldest := s.queue.pop(s.opts.BatchSize)
 	s.m.length.Set(float64(s.queue.len()))
 	now := s.opts.Now()
 	for r, until := range s.rejected {
@@ -193,7 +195,7 @@ func (s *sender) take() []pending {
 			delete(s.rejected, r)
 		}
 	}
-	batch := s.lookup(items, now)
+	batch := s.lookup(oldest, now)
 	kept := batch[:0]
 	for _, p := range batch {
 		if _, ok := s.rejected[p.ref]; ok {
