@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -108,9 +109,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 			code = exitFailure
 		}
 	}()
-	if len(args) > 0 && args[0] == "ml-enhancement" {
-		args = args[1:]
-	}
+	args = normalise(args)
 	if len(args) == 0 {
 		args = []string{"--help"}
 		stdout, code = stderr, exitUsage
@@ -144,6 +143,21 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	}
 	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, log: c.Log.logger(stderr), loc: loc}
 	return exitCode(ctx, parsed.Run(e), stderr)
+}
+
+// normalise drops the word ml-enhancement, which may come first, and turns help
+// and --version into what the grammar knows.
+func normalise(args []string) []string {
+	if len(args) > 0 && args[0] == "ml-enhancement" {
+		args = args[1:]
+	}
+	switch {
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
 }
 
 // commandPath names the command whose arguments did not parse, "upid" if none

@@ -33,6 +33,22 @@ func TestCLI_help(t *testing.T) {
 	}
 }
 
+// People type these before they read the help.
+func TestCLI_helpAndVersionWords(t *testing.T) {
+	f := func(words, same string) {
+		t.Helper()
+		got, want := upid(t, "", words), upid(t, "", same)
+		got.want(t, exitOK)
+		if got.stdout != want.stdout {
+			t.Errorf("%q prints\n%s\nand %q\n%s", words, got.stdout, same, want.stdout)
+		}
+	}
+	f("help", "--help")
+	f("help forecast", "forecast --help")
+	f("ml-enhancement help detect", "detect --help")
+	f("--version", "version")
+}
+
 func TestCLI_helpListsCommands(t *testing.T) {
 	o := upid(t, "", "--help")
 	for _, cmd := range []string{"forecast", "detect", "backtest", "version"} {

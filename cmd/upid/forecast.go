@@ -54,6 +54,19 @@ func (f *gridFlags) step(own int64) int64 {
 	return max(own, defaultStep.Milliseconds())
 }
 
+// maxPoints bounds a forecast: two years of minutes.
+const maxPoints = 1_000_000
+
+// points returns the horizon in whole steps (milliseconds), rounded up.
+func (f *gridFlags) points(step int64) (int, error) {
+	horizon := time.Duration(f.Horizon)
+	n := int64((horizon-1)/millis(step)) + 1
+	if n > maxPoints {
+		return 0, usageErrorf("--horizon %s is %d steps of %s, want at most %d", f.Horizon, n, duration(millis(step)), maxPoints)
+	}
+	return int(n), nil
+}
+
 // queryStep is how finely a query is evaluated: the means over an hour of samples
 // five minutes apart say more than one sample an hour.
 func (f *gridFlags) queryStep() time.Duration {
@@ -145,8 +158,11 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 		if len(y.Values) == 0 {
 			return forecasted{err: fmt.Errorf("not one whole step of %s in the input: see --step", duration(millis(y.Step)))}, nil
 		}
-		n := int((time.Duration(c.Horizon).Milliseconds() + y.Step - 1) / y.Step)
-		f := newForecast(max(n, 1), c.Level)
+		n, err := c.points(y.Step)
+		if err != nil {
+			return forecasted{}, err
+		}
+		f := newForecast(n, c.Level)
 		if err := model.Forecast(f, y, calendar, &scratches[worker]); err != nil {
 			return forecasted{y: y, err: err}, nil
 		}

@@ -216,6 +216,18 @@ func TestForecast_badFiles(t *testing.T) {
 	o.want(t, exitFailure, path, "no such file")
 }
 
+// Neither a wrong timestamp nor a slip in a flag may fill the memory.
+func TestForecast_hugeGrid(t *testing.T) {
+	in := "timestamp,value\n0,1\n"
+	for i := range 10 {
+		in += fmt.Sprintf("%d,1\n", monday+i)
+	}
+	for _, cmd := range []string{"forecast", "detect", "backtest"} {
+		upid(t, in, cmd+" --input -").want(t, exitFailure, `series "value"`, "is a timestamp wrong?")
+	}
+	upid(t, daily(7), "forecast --input - --horizon 200y").want(t, exitUsage, "--horizon 73000d is 1752000 steps of 1h, want at most 1000000")
+}
+
 // A series that cannot be forecast is named; the others stand.
 func TestForecast_shortSeries(t *testing.T) {
 	in := "series,timestamp,value\n"
