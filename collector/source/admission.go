@@ -36,7 +36,8 @@ type admission struct {
 	byHash  map[uint64]*entry
 	all     entryHeap // a heap once it is full
 	heaped  bool
-	refused map[uint64]struct{} // hashes of what was left out, up to maxRefused
+	refused map[uint64]struct{} // hashes of what was left out
+	known   int                 // so many of them at most
 	more    int                 // left out beyond that
 }
 
@@ -45,7 +46,7 @@ type admission struct {
 const maxRefused = 1 << 20
 
 func newAdmission(max int) *admission {
-	return &admission{max: max, byHash: map[uint64]*entry{}}
+	return &admission{max: max, known: maxRefused, byHash: map[uint64]*entry{}}
 }
 
 // find returns the series with labels ls, or nil.
@@ -103,7 +104,7 @@ func (a *admission) unlink(e *entry) {
 }
 
 func (a *admission) refuse(hash uint64) {
-	if len(a.refused) >= maxRefused {
+	if len(a.refused) >= a.known {
 		if _, ok := a.refused[hash]; !ok {
 			a.more++
 		}

@@ -2,7 +2,9 @@ package source
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"runtime"
 	"strconv"
 	"testing"
@@ -36,28 +38,48 @@ func rangeBody(n, m int, start, step int64) []byte {
 func BenchmarkDecode(b *testing.B) {
 	const n, m = 500, 4032
 	const start, step = 1767225600000, 300000
-	in := rangeBody(n, m, start, step)
+	plain := rangeBody(n, m, start, step)
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := z.Write(plain); err != nil {
+		b.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		b.Fatal(err)
+	}
 	lim := testLimits
 	lim.bytes, lim.samples = 256<<20, 50_000_000
-	b.SetBytes(int64(len(in)))
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for b.Loop() {
-		c := newChunk(start, step, 0, m, 50000)
-		ans, err := decode(bytes.NewReader(in), lim, c)
-		if err != nil || ans.samples != n*m {
-			b.Fatalf("%d samples, %v", ans.samples, err)
-		}
-		j := newJoin(start, step, m, 50000, 50_000_000)
-		if err := j.addAnswer(c, ans); err != nil {
+	run := func(name string, open func() io.Reader) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(plain)))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for b.Loop() {
+				c := newChunk(start, step, 0, m, 50000)
+				ans, err := decode(open(), lim, c)
+				if err != nil || ans.samples != n*m {
+					b.Fatalf("%d samples, %v", ans.samples, err)
+				}
+				j := newJoin(start, step, m, 50000, 50_000_000)
+				if err := j.addAnswer(c, ans); err != nil {
+					b.Fatal(err)
+				}
+				if d, err := j.finish(); err != nil || len(d.Series) != n {
+					b.Fatalf("%d series, %v", len(d.Series), err)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			samples := float64(n*m) * float64(b.N)
+			b.ReportMetric(samples/b.Elapsed().Seconds(), "samples/s")
+			b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/samples, "B/sample")
+		})
+	}
+	run("plain", func() io.Reader { return bytes.NewReader(plain) })
+	run("gzip", func() io.Reader {
+		z, err := gzip.NewReader(bytes.NewReader(zipped.Bytes()))
+		if err != nil {
 			b.Fatal(err)
 		}
-		if d, err := j.finish(); err != nil || len(d.Series) != n {
-			b.Fatalf("%d series, %v", len(d.Series), err)
-		}
-	}
-	runtime.ReadMemStats(&after)
-	samples := float64(n*m) * float64(b.N)
-	b.ReportMetric(samples/b.Elapsed().Seconds(), "samples/s")
-	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/samples, "B/sample")
+		return z
+	})
 }

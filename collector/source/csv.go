@@ -9,7 +9,7 @@ import (
 )
 
 // maxRecord bounds one CSV record: a row of a million columns fits.
-const maxRecord = 64 << 20
+const maxRecord = 16 << 20
 
 // csvReader splits CSV (RFC 4180: comma, quotes doubled inside quotes, records
 // over several lines inside quotes) into records without allocating per record.

@@ -217,17 +217,7 @@ func seriesName(fields [][]byte, h csvHeader, labelCols []int) (string, labels.L
 	if n == 0 {
 		return name, ls, nil
 	}
-	return canonicalName(ls), ls, nil
-}
-
-// canonicalName writes ls the way PromQL does: name{a="b",c="d"}.
-func canonicalName(ls labels.Labels) string {
-	rest := ls.DropMetricName()
-	name := ls.Get(labels.MetricName)
-	if rest.IsEmpty() && name != "" {
-		return name
-	}
-	return name + rest.StringNoSpace()
+	return Name(ls), ls, nil
 }
 
 // parseCell parses a value; an empty cell is NaN.

@@ -69,9 +69,9 @@ func (m *fileMatrix) series(ls labels.Labels, reason string) error {
 		return fmt.Errorf("series %d cannot be used: %s", len(m.table.series)+1, dropReasons[reason])
 	}
 	if len(m.times) == 0 {
-		return fmt.Errorf("series %s has no values", canonicalName(ls))
+		return fmt.Errorf("series %s has no values", Name(ls))
 	}
-	s := &m.table.series[m.table.add(canonicalName(ls), ls)]
+	s := &m.table.series[m.table.add(Name(ls), ls)]
 	s.Times = append(s.Times, m.times...)
 	s.Values = append(s.Values, m.values...)
 	m.times, m.values = m.times[:0], m.values[:0]

@@ -309,7 +309,7 @@ func TestCSVReader_longLines(t *testing.T) {
 		t.Errorf("%d series, %v", len(f.Series), err)
 	}
 	endless := io.LimitReader(zeros{}, maxRecord+1<<20)
-	if _, err := Read("x", endless); err == nil || !strings.Contains(err.Error(), "line 1: a line is longer than 64 MiB") {
+	if _, err := Read("x", endless); err == nil || !strings.Contains(err.Error(), "line 1: a line is longer than 16 MiB") {
 		t.Errorf("an endless line: %v", err)
 	}
 }

@@ -2,6 +2,13 @@ package source
 
 import "github.com/prometheus/prometheus/model/labels"
 
-// Name writes ls the way PromQL does: name{a="b",c="d"}. It is the name under
-// which one-off commands show a series.
-func Name(ls labels.Labels) string { return canonicalName(ls) }
+// Name writes ls the way PromQL does: name{a="b",c="d"}, or the metric name
+// alone if there is no other label. It is the name under which one-off commands
+// show a series.
+func Name(ls labels.Labels) string {
+	name, rest := ls.Get(labels.MetricName), ls.DropMetricName()
+	if rest.IsEmpty() && name != "" {
+		return name
+	}
+	return name + rest.StringNoSpace()
+}

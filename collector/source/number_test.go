@@ -32,7 +32,7 @@ func TestParseFloat_likeStrconv(t *testing.T) {
 		}
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 100_000 {
+	for range 40_000 {
 		v := math.Float64frombits(rng.Uint64())
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue

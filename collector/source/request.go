@@ -136,12 +136,9 @@ func (p *Prometheus) transportError(ctx context.Context, req *http.Request, err 
 	return &Error{Reason: transportReason(err, viaProxy), Err: err}
 }
 
-// bodyReason classifies an error of reading a body.
+// bodyReason classifies an error of beginning to read a body.
 func bodyReason(err error) string {
-	switch {
-	case errors.Is(err, errTooManyBytes), errors.Is(err, errTooManySamples):
-		return ReasonTooLarge
-	case isTransportError(err):
+	if isTransportError(err) {
 		return transportReason(err, false)
 	}
 	return ReasonDecode
