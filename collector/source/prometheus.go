@@ -90,7 +90,7 @@ func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) 
 	orDefault(&o.MaxLabelValue, 1<<10)
 	if o.Timeout < 0 || o.Concurrency < 0 || o.Attempts < 0 || o.MaxPointsPerChunk < 0 || o.MaxBytes < 0 ||
 		o.MaxSamples < 0 || o.MaxSeries < 0 || o.MaxLabels < 0 || o.MaxLabelName < 0 || o.MaxLabelValue < 0 {
-		return nil, errors.New("source: a negative limit")
+		return nil, errors.New("a negative limit")
 	}
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
@@ -108,7 +108,7 @@ func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) 
 		config.WithUserAgent("upid"),
 		config.WithIdleConnTimeout(90*time.Second))
 	if err != nil {
-		return nil, fmt.Errorf("source %s: %w", o.Name, err)
+		return nil, fmt.Errorf("upstream %s: %w", o.Name, err)
 	}
 	return &Prometheus{
 		o: o, base: base, client: client, proxy: o.HTTP.Proxy(), idle: idleTimeout,
@@ -123,13 +123,13 @@ func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return nil, errors.New("source: the URL cannot be parsed")
+		return nil, errors.New("the URL cannot be parsed")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("source: the URL must begin with http:// or https://")
+		return nil, errors.New("the URL must begin with http:// or https://")
 	case u.Host == "":
-		return nil, errors.New("source: the URL has no host")
+		return nil, errors.New("the URL has no host")
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("source: the URL must have no query and no fragment")
+		return nil, errors.New("the URL must have no query and no fragment")
 	}
 	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v1")
 	return u, nil
