@@ -311,6 +311,20 @@ func scaling(shape func(int) float64, walk, noise float64) func(*rand.Rand) func
 	}
 }
 
+// spiky adds to one value in twenty an exponential spike of ten on average.
+func spiky(home func(*rand.Rand) func(int) float64) func(*rand.Rand) func(int) float64 {
+	return func(rng *rand.Rand) func(int) float64 {
+		draw := home(rng)
+		return func(i int) float64 {
+			v := draw(i)
+			if rng.IntN(20) == 0 {
+				v += 10 * rng.ExpFloat64()
+			}
+			return v
+		}
+	}
+}
+
 func benchmarkModel(b *testing.B, name string) {
 	model, err := New(name, nil)
 	if err != nil {

@@ -31,37 +31,37 @@ func TestSeasonalNaive(t *testing.T) {
 }
 
 func TestHourOfDayMedian(t *testing.T) {
-	testModel(t, modelCase{name: "hour_of_day_median", exact: daily, home: drifting(daily, 0.25, 1), skill: 0.05, equivariant: true})
+	testModel(t, modelCase{name: "hour_of_day_median", exact: daily, home: spiky(drifting(daily, 0.18, 1)), skill: 0.05, equivariant: true})
 }
 
 func TestHourOfWeekMedian(t *testing.T) {
-	testModel(t, modelCase{name: "hour_of_week_median", exact: weekly, home: drifting(weekly, 0.3, 1), skill: 0.1, equivariant: true})
+	testModel(t, modelCase{name: "hour_of_week_median", exact: weekly, home: scaling(weekly, 0.0125, 0.05), skill: 0.1, equivariant: true})
 }
 
 func TestMedian(t *testing.T) {
-	testModel(t, modelCase{name: "median", exact: constant, home: drifting(constant, 0.3, 1), skill: 0.1, equivariant: true})
+	testModel(t, modelCase{name: "median", exact: constant, home: drifting(constant, 0.35, 1), skill: 0.1, equivariant: true})
 }
 
 func TestWeekProfile(t *testing.T) {
-	testModel(t, modelCase{name: "week_profile", exact: weekly, home: drifting(weekly, 0.3, 1), skill: 0.1, equivariant: true})
+	testModel(t, modelCase{name: "week_profile", exact: weekly, home: scaling(weekly, 0.01, 0.05), skill: 0.4, equivariant: true})
 }
 
 // The ridges shrink a noiseless season by λ and a little more each day of the
 // iteration: 2 % after a week.
 func TestARRidge(t *testing.T) {
-	testModel(t, modelCase{name: "ar_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.01, 0.05), skill: 0.2, raw: rawAR, equivariant: true})
+	testModel(t, modelCase{name: "ar_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.011, 0.05), skill: 0.03, raw: rawAR, equivariant: true})
 }
 
 func TestSeasonalRidge(t *testing.T) {
-	testModel(t, modelCase{name: "seasonal_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.005, 0.05), skill: 0.1, raw: rawSeasonal, equivariant: true})
+	testModel(t, modelCase{name: "seasonal_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.01, 0.05), skill: 0.03, raw: rawSeasonal, equivariant: true})
 }
 
 func TestHoltWinters(t *testing.T) {
-	testModel(t, modelCase{name: "holt_winters", exact: daily, home: scaling(daily, 0.01, 0.05), skill: 0.2, raw: rawHolt, equivariant: true})
+	testModel(t, modelCase{name: "holt_winters", exact: daily, home: scaling(daily, 0.01, 0.05), skill: 0.1, raw: rawHolt, equivariant: true})
 }
 
 func TestAuto(t *testing.T) {
-	testModel(t, modelCase{name: "auto", exact: daily, home: scaling(weekly, 0.005, 0.05), skill: 0.2, equivariant: false})
+	testModel(t, modelCase{name: "auto", exact: daily, home: scaling(weekly, 0.0125, 0.05), skill: 0.4, equivariant: false})
 }
 
 func TestNew(t *testing.T) {
