@@ -97,7 +97,20 @@ func (s *Server) Kill() {
 
 // Pause stops the server from running without closing its connections: it
 // still accepts requests and never answers. Resume ends that.
-func (s *Server) Pause() { s.tb.Helper(); s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.tb.Helper()
+	s.signal(syscall.SIGSTOP)
+	// The signal takes effect a moment after it was sent.
+	client := newClient()
+	for s.Running() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		err := ready(ctx, client, s.URL+"/-/ready")
+		cancel()
+		if err != nil {
+			return
+		}
+	}
+}
 
 // Resume lets a paused server run again.
 func (s *Server) Resume() { s.tb.Helper(); s.signal(syscall.SIGCONT) }
@@ -182,9 +195,7 @@ func (s *Server) waitReady() {
 	s.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	// Connections of its own: an idle one left in a shared pool would look like
-	// a goroutine leak to the caller.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := newClient()
 	for {
 		err := ready(ctx, client, s.URL+"/-/ready")
 		if err == nil {
@@ -198,6 +209,12 @@ func (s *Server) waitReady() {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// newClient returns a client with connections of its own: an idle one left in a
+// shared pool would look like a goroutine leak to the caller.
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 func ready(ctx context.Context, client *http.Client, url string) error {
