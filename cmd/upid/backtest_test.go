@@ -54,7 +54,7 @@ func TestBacktest_table(t *testing.T) {
 
 func TestBacktest_short(t *testing.T) {
 	o := upid(t, daily(7), "backtest --input - -o csv")
-	o.want(t, exitFailure, `series "load" and one more: not measured: `, "too short", "no series could be measured")
+	o.want(t, exitFailure, `series load and one more: not measured: `, "too short", "no series could be measured")
 	o = upid(t, daily(7), "backtest --input -")
 	o.want(t, exitFailure, "no series could be measured")
 	if o.stdout != "" {

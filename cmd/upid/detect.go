@@ -139,7 +139,7 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 	if schema != nil {
 		rows = schema.Rows(make([]byte, 0, 96*len(s.Times)))
 	}
-	d := detected{pending: series.Score{Value: math.NaN()}}
+	d := detected{pending: noScore()}
 	rule := rules.Default(step, series.SeverityWarning)
 	var alert rules.Alert
 	point := func(t int64, v float64) {
@@ -206,8 +206,14 @@ func (d *detected) follow(a rules.Alert, score series.Score) {
 	if a.Pending() && !(score.Value <= d.pending.Value) {
 		d.pending = score
 	} else if !a.Pending() {
-		d.pending = series.Score{Value: math.NaN()}
+		d.pending = noScore()
 	}
+}
+
+// noScore is the score of nothing.
+func noScore() series.Score {
+	nan := math.NaN()
+	return series.Score{Observed: nan, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0, Type: ""}
 }
 
 var detectColumns = []string{"series", "timestamp", "value", "expected", "lower", "upper", "score", "is_anomaly", "type"}

@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -188,7 +187,7 @@ func TestDetect_stepOutOfRange(t *testing.T) {
 
 // follow keeps one finding for each life of the alert, with its worst score.
 func TestDetected_follow(t *testing.T) {
-	d := detected{pending: series.Score{Value: math.NaN()}}
+	d := detected{pending: noScore()}
 	rule := rules.Default(600e9, series.SeverityWarning)
 	var a rules.Alert
 	at := int64(0)

@@ -195,11 +195,12 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 	return err
 }
 
-// newForecast returns an empty forecast of n steps.
+// newForecast returns a forecast of n steps for a Forecaster to fill.
 func newForecast(n int, level float64) *series.Forecast {
 	numbers := make([]float64, 3*n)
 	return &series.Forecast{
 		Band: series.Band{
+			Start: 0, Step: 0,
 			Point: numbers[:n:n], Lower: numbers[n : 2*n : 2*n], Upper: numbers[2*n:],
 			Level: level, Coverage: math.NaN(),
 		},

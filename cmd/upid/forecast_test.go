@@ -236,7 +236,7 @@ func TestForecast_shortSeries(t *testing.T) {
 	}
 	in += fmt.Sprintf("empty,%d,\nempty,%d,\n", monday, monday+3600)
 	o := upid(t, in, "forecast --input - --model seasonal_naive --horizon 1h -o csv")
-	o.want(t, exitOK, `series "empty": no forecast: `)
+	o.want(t, exitOK, `series empty: no forecast: `)
 	if !strings.Contains(o.stdout, "\nlong,") || strings.Contains(o.stdout, "\nempty,") {
 		t.Errorf("stdout:\n%s", o.stdout)
 	}

@@ -39,11 +39,11 @@ func (n *notes) print(e *env) {
 		}
 		switch have := n.seen[text]; have.count {
 		case 1:
-			e.warnf("series %q: %s", have.series, text)
+			e.warnf("series %s: %s", have.series, text)
 		case 2:
-			e.warnf("series %q and one more: %s", have.series, text)
+			e.warnf("series %s and one more: %s", have.series, text)
 		default:
-			e.warnf("series %q and %s more: %s", have.series, output.Count(have.count-1), text)
+			e.warnf("series %s and %s more: %s", have.series, output.Count(have.count-1), text)
 		}
 	}
 }

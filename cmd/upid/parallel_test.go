@@ -86,9 +86,9 @@ func TestNotes(t *testing.T) {
 	n.add("e", "gaps")
 	n.add("f", "gaps")
 	n.print(e)
-	want := `upid: warning: series "a" and one more: too short
-upid: warning: series "b": constant
-upid: warning: series "d" and 2 more: gaps
+	want := `upid: warning: series a and one more: too short
+upid: warning: series b: constant
+upid: warning: series d and 2 more: gaps
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

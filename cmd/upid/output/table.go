@@ -23,7 +23,7 @@ func (g *Grid) Add(cells ...string) { g.rows = append(g.rows, cells) }
 // Len returns the number of rows.
 func (g *Grid) Len() int { return len(g.rows) }
 
-// WriteTo writes the table. The header is dimmed if the style has colours.
+// Write writes the table. The header is dimmed if the style has colours.
 func (g *Grid) Write(w io.Writer, st Style) error {
 	widths := make([]int, len(g.Head))
 	for _, row := range append([][]string{g.Head}, g.rows...) {
