@@ -162,7 +162,7 @@ func TestBuffersAreUsedAgain(t *testing.T) {
 		t.Errorf("%d free buffers", len(c.free))
 	}
 	c.done(s)
-	if n := testing.AllocsPerRun(10, func() { write(t, c, "cpu", rs...) }); n > 20 {
+	if n := testing.AllocsPerRun(10, func() { write(t, c, "cpu", rs...) }); n > 50 { // some a write, none a series
 		t.Errorf("%v allocations per write of 500 series", n)
 	}
 	for i := range 10 {

@@ -89,7 +89,7 @@ var Metrics = []Metric{
 	{"upid_signal_last_run_duration_seconds", Gauge, "Duration of the newest pass.", []string{"signal", "pass"}, Self, Stable},
 	{"upid_signal_interval_seconds", Gauge, "Configured cadence of a pass.", []string{"signal", "pass"}, Self, Stable},
 	{"upid_signal_runs_skipped_total", Counter, "Slots skipped, by reason.", []string{"signal", "reason"}, Self, Stable},
-	{"upid_signal_series", Gauge, "Series of a signal by state.", []string{"signal", "state"}, PerSignal, Stable},
+	{"upid_signal_series", Gauge, "Series of a signal by state: active, warming, insufficient, stale or failed." + onSchedule, []string{"signal", "state"}, PerSignal, Stable},
 	{"upid_series_dropped_total", Counter, "Series left out, by reason.", []string{"signal", "reason"}, Self, Stable},
 	{"upid_samples_ignored_total", Counter, "Samples left out, by reason.", []string{"signal", "reason"}, Self, Stable},
 
