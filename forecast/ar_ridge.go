@@ -8,15 +8,15 @@ import "slices"
 //	y[t] = β₀ + Σ_l β_l·y[t−l] + ε,  ŷ[T+h] by putting ŷ for unknown y
 //
 // The lags are 1, 2, 3, 4, 6 and 12 points, one to six days, a week, and one
-// point beside the day and the week, in points of the grid; with Long all of the
-// first day and those around two and three days and a week. Lags
-// that leave fewer than three rows per coefficient are left out. λ is 0.001
-// (0.003 with Long) of the mean square of the lags; the weights fall to 0.22 over
-// the history. With Log it works on the logarithm, where multiplicative seasons
-// are linear, if no value is negative. Forecasts stay within half the range
-// around what was seen. Without Log equivariant to scale and shift.
-// Time O(n·p² + h·p) with p = 18 (44 with Long); all rolling origins together
-// cost one pass and a p³/6 each.
+// point to either side of the day and the week; with Long every point of the
+// first day (24 at most) and the neighbours of two and three days and of six,
+// seven and eight days. Lags that leave fewer than three rows per coefficient are
+// left out. λ is 0.001 (0.003 with Long) of the mean square of the lags; the
+// weights fall to 0.22 over the history. With Log it works on the logarithm, where
+// multiplicative seasons are linear, if no value is negative. Forecasts stay
+// within half the range around what was seen. Without Log equivariant to scale
+// and shift. Prefer HourOfDayMedian on series of spikes. Time O(n·p² + h·p) with
+// p = 18 (44 with Long); rolling origins share the pass and add p³/6 each.
 type ARRidge struct {
 	Log  bool `yaml:"log"`
 	Long bool `yaml:"long"`

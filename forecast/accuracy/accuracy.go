@@ -15,32 +15,32 @@ import "math"
 // MSIS are expressed. m is the season in points, at least 1. The result has the
 // unit of y; it is NaN if no pair is observed, and 0 if y repeats exactly.
 func SeasonalScale(y []float64, m int) float64 {
-	var sum mean
+	var sum Mean
 	for t := m; t < len(y); t++ {
-		sum.add(math.Abs(y[t] - y[t-m]))
+		sum.Add(math.Abs(y[t] - y[t-m]))
 	}
-	return sum.value()
+	return sum.Value()
 }
 
 // SeasonalScaleSquared returns the mean of (y[t] − y[t−m])², the unit of RMSSE
 // before the root. NaN and zero as SeasonalScale.
 func SeasonalScaleSquared(y []float64, m int) float64 {
-	var sum mean
+	var sum Mean
 	for t := m; t < len(y); t++ {
 		d := y[t] - y[t-m]
-		sum.add(d * d)
+		sum.Add(d * d)
 	}
-	return sum.value()
+	return sum.Value()
 }
 
 // MAE returns the mean of |actual − point|.
 func MAE(actual, point []float64) float64 {
 	same(len(actual), len(point))
-	var sum mean
+	var sum Mean
 	for i, a := range actual {
-		sum.add(math.Abs(a - point[i]))
+		sum.Add(math.Abs(a - point[i]))
 	}
-	return sum.value()
+	return sum.Value()
 }
 
 // MASE returns the mean absolute scaled error, MAE/scale, with scale from
@@ -57,12 +57,12 @@ func MASE(actual, point []float64, scale float64) float64 {
 // 2022.
 func RMSSE(actual, point []float64, scale2 float64) float64 {
 	same(len(actual), len(point))
-	var sum mean
+	var sum Mean
 	for i, a := range actual {
 		d := a - point[i]
-		sum.add(d * d)
+		sum.Add(d * d)
 	}
-	return math.Sqrt(ratio(sum.value(), scale2))
+	return math.Sqrt(ratio(sum.Value(), scale2))
 }
 
 // SMAPE returns the symmetric mean absolute percentage error as M4 defines it,
@@ -70,33 +70,33 @@ func RMSSE(actual, point []float64, scale2 float64) float64 {
 // both are 0 counts as 0.
 func SMAPE(actual, point []float64) float64 {
 	same(len(actual), len(point))
-	var sum mean
+	var sum Mean
 	for i, a := range actual {
 		p := point[i]
 		if a == 0 && p == 0 {
-			sum.add(0)
+			sum.Add(0)
 			continue
 		}
-		sum.add(200 * math.Abs(a-p) / (math.Abs(a) + math.Abs(p)))
+		sum.Add(200 * math.Abs(a-p) / (math.Abs(a) + math.Abs(p)))
 	}
-	return sum.value()
+	return sum.Value()
 }
 
 // Coverage returns the share of actual values with lower ≤ actual ≤ upper.
 func Coverage(actual, lower, upper []float64) float64 {
 	same(len(actual), len(lower))
 	same(len(actual), len(upper))
-	var sum mean
+	var sum Mean
 	for i, a := range actual {
 		switch l, u := lower[i], upper[i]; {
 		case math.IsNaN(a) || math.IsNaN(l) || math.IsNaN(u):
 		case l <= a && a <= u:
-			sum.add(1)
+			sum.Add(1)
 		default:
-			sum.add(0)
+			sum.Add(0)
 		}
 	}
-	return sum.value()
+	return sum.Value()
 }
 
 // MSIS returns the mean scaled interval score of a central interval at the given
@@ -110,12 +110,12 @@ func MSIS(actual, lower, upper []float64, level, scale float64) float64 {
 	same(len(actual), len(lower))
 	same(len(actual), len(upper))
 	penalty := 2 / (1 - level)
-	var sum mean
+	var sum Mean
 	for i, a := range actual {
 		l, u := lower[i], upper[i]
-		sum.add(u - l + penalty*(math.Max(l-a, 0)+math.Max(a-u, 0)))
+		sum.Add(u - l + penalty*(math.Max(l-a, 0)+math.Max(a-u, 0)))
 	}
-	return ratio(sum.value(), scale)
+	return ratio(sum.Value(), scale)
 }
 
 // Skill returns 1 − err/naive: 0 is no better than naive, 1 is perfect, negative
@@ -141,10 +141,11 @@ func same(n, m int) {
 	}
 }
 
-// mean is a running mean that skips NaN and cannot overflow before its terms do.
-type mean struct{ n, m float64 }
+// Mean is a running mean that skips NaN. Its zero value is ready.
+type Mean struct{ n, m float64 }
 
-func (s *mean) add(x float64) {
+// Add takes x into the mean. No partial result overflows unless a term does.
+func (s *Mean) Add(x float64) {
 	if math.IsNaN(x) {
 		return
 	}
@@ -152,7 +153,8 @@ func (s *mean) add(x float64) {
 	s.m += x/s.n - s.m/s.n
 }
 
-func (s *mean) value() float64 {
+// Value returns the mean, NaN if nothing was added.
+func (s *Mean) Value() float64 {
 	if s.n == 0 {
 		return math.NaN()
 	}

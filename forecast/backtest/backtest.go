@@ -147,8 +147,8 @@ func folds(n, h, season, k int) []int {
 // tally sums the measures of one model over folds.
 type tally struct {
 	folds                              int
-	mase, smape, rmsse, coverage, msis mean
-	mae                                mean
+	mase, smape, rmsse, coverage, msis accuracy.Mean
+	mae                                accuracy.Mean
 	seconds                            float64
 	err                                error // the last one
 }
@@ -178,25 +178,25 @@ func (t *tally) fold(y series.Series, n, h, season int, f forecast.Forecaster, o
 	t.folds++
 	history := observed(past.Values)
 	scale := accuracy.SeasonalScale(history, season)
-	t.mae.add(accuracy.MAE(actual, dst.Point))
-	t.mase.add(accuracy.MASE(actual, dst.Point, scale))
-	t.smape.add(accuracy.SMAPE(actual, dst.Point))
-	t.rmsse.add(accuracy.RMSSE(actual, dst.Point, accuracy.SeasonalScaleSquared(history, season)))
-	t.coverage.add(accuracy.Coverage(actual, dst.Lower, dst.Upper))
-	t.msis.add(accuracy.MSIS(actual, dst.Lower, dst.Upper, o.Level, scale))
+	t.mae.Add(accuracy.MAE(actual, dst.Point))
+	t.mase.Add(accuracy.MASE(actual, dst.Point, scale))
+	t.smape.Add(accuracy.SMAPE(actual, dst.Point))
+	t.rmsse.Add(accuracy.RMSSE(actual, dst.Point, accuracy.SeasonalScaleSquared(history, season)))
+	t.coverage.Add(accuracy.Coverage(actual, dst.Lower, dst.Upper))
+	t.msis.Add(accuracy.MSIS(actual, dst.Lower, dst.Upper, o.Level, scale))
 }
 
 // row turns the sums into means. Skill compares MASE; where the history repeats
 // exactly and MASE is not defined it compares the mean absolute errors.
 func (t *tally) row(o Options, model string, naive tally) Row {
-	skill := accuracy.Skill(t.mase.value(), naive.mase.value())
+	skill := accuracy.Skill(t.mase.Value(), naive.mase.Value())
 	if math.IsNaN(skill) {
-		skill = accuracy.Skill(t.mae.value(), naive.mae.value())
+		skill = accuracy.Skill(t.mae.Value(), naive.mae.Value())
 	}
 	return Row{
 		Series: o.Series, Model: model, Horizon: o.Horizon, Folds: t.folds,
-		MASE: t.mase.value(), SMAPE: t.smape.value(), RMSSE: t.rmsse.value(),
-		Coverage: t.coverage.value(), MSIS: t.msis.value(),
+		MASE: t.mase.Value(), SMAPE: t.smape.Value(), RMSSE: t.rmsse.Value(),
+		Coverage: t.coverage.Value(), MSIS: t.msis.Value(),
 		Skill: skill, Seconds: t.seconds / float64(t.folds),
 	}
 }
@@ -213,21 +213,4 @@ func observed(v []float64) []float64 {
 		}
 	}
 	return out
-}
-
-// mean is a running mean that skips NaN.
-type mean struct{ n, m float64 }
-
-func (s *mean) add(x float64) {
-	if !math.IsNaN(x) {
-		s.n++
-		s.m += x/s.n - s.m/s.n
-	}
-}
-
-func (s *mean) value() float64 {
-	if s.n == 0 {
-		return math.NaN()
-	}
-	return s.m
 }
