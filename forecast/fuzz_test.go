@@ -1,0 +1,62 @@
+package forecast
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// FuzzModels feeds any bit pattern as history: an error or finite, ordered
+// values, and the same whatever the scratch memory was used for before.
+func FuzzModels(f *testing.F) {
+	bits := func(v ...float64) []byte {
+		var b []byte
+		for _, x := range v {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+		}
+		return b
+	}
+	long := make([]float64, 400)
+	for i := range long {
+		long[i] = daily(i) * pick(i == 77, 1e200, 1)
+	}
+	f.Add(bits(1, math.NaN(), math.Inf(1), -math.MaxFloat64, math.MaxFloat64, 5e-324), uint8(24), uint8(90))
+	f.Add(bits(long...), uint8(48), uint8(95))
+	f.Add(bits(), uint8(1), uint8(50))
+	var used Scratch
+	f.Fuzz(func(t *testing.T, b []byte, horizon, percent uint8) {
+		y := series.Series{Start: 0, Step: hour, Values: make([]float64, min(len(b)/8, 1000))}
+		for i := range y.Values {
+			y.Values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+		for _, name := range Names() {
+			model, err := New(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst, again := sized(int(horizon), float64(percent)/100), sized(int(horizon), float64(percent)/100)
+			err = model.Forecast(dst, y, Calendar{}, &used)
+			if err2 := model.Forecast(again, y, Calendar{}, new(Scratch)); (err == nil) != (err2 == nil) {
+				t.Fatalf("%s: %v, then %v", name, err, err2)
+			}
+			if err != nil {
+				continue
+			}
+			for k, p := range dst.Point {
+				l, u := dst.Lower[k], dst.Upper[k]
+				if math.IsNaN(p) || math.IsInf(p, 0) || math.IsInf(l, 0) || math.IsInf(u, 0) || l > p || p > u {
+					t.Fatalf("%s, step %d: %v, %v, %v", name, k, l, p, u)
+				}
+			}
+			if !slices.Equal(dst.Point, again.Point) {
+				t.Fatalf("%s: the result depends on the memory", name)
+			}
+			if !(dst.Confidence >= 0 && dst.Confidence <= 1) {
+				t.Fatalf("%s: confidence %v", name, dst.Confidence)
+			}
+		}
+	})
+}
