@@ -194,5 +194,5 @@ func TestFlat(t *testing.T) {
 	closeTo(t, "score in a series that seldom changes", f.score(1020), 0, 0)
 	f = flat{length: 100, longest: 2, changes: 900}
 	f.learn(100, true)
-	closeTo(t, "record after an anomaly", f.longest, 2.5, 0)
+	closeTo(t, "record after an anomaly", f.longest, 2*recordRise, 0)
 }

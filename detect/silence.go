@@ -13,10 +13,11 @@ const (
 	flatRatio, flatLeast = 4, 20
 	// Only of series of more than that many points, of which 8 in 10 changed.
 	flatAfter, flatChanging = 500, 0.8
-	// The record of runs and gaps fades that much at each new one.
-	recordFade = 0.9999
-	// What an anomaly may do to the record: a few of the same length become usual.
-	recordRise = 1.25
+	// The record fades that much at each new run.
+	flatFade = 0.9999
+	// What an anomaly may do to the record of runs or gaps: a nightly gap of twenty
+	// points is usual after four nights.
+	recordRise = 1.5
 )
 
 // run counts the newest value and returns the length of the run it ended, 0 if
@@ -51,12 +52,12 @@ func (f *flat) learn(ended float64, anomalous bool) {
 	if anomalous {
 		ended = min(ended, recordRise*f.longest)
 	}
-	f.longest = max(f.longest*recordFade, ended)
+	f.longest = max(f.longest*flatFade, ended)
 }
 
 // A gap compares the time without a value with the longest such time so far.
 type gap struct {
-	longest float64 // ms between two values, fades as the record of runs
+	longest float64 // ms between two values, fading
 }
 
 const (
@@ -64,6 +65,8 @@ const (
 	gapRatio, gapLeast = 3, 5
 	// Nothing is said of gaps before that many points.
 	gapAfter = 100
+	// The record of gaps fades to 1/e in that many ms: 30 days.
+	gapFade = 30 * float64(dayMS)
 )
 
 // score returns since over the length of a gap worth mentioning; both in ms.
@@ -77,5 +80,5 @@ func (g *gap) learn(since float64, anomalous bool) {
 	if anomalous {
 		since = min(since, recordRise*g.longest)
 	}
-	g.longest = max(g.longest*recordFade, since)
+	g.longest = max(g.longest*max(0, 1-since/gapFade), since)
 }

@@ -32,7 +32,7 @@ func (c *codec) u64(v uint64) uint64 {
 		return v
 	}
 	if len(c.b) < 8 {
-		c.err = errors.New("too short")
+		c.fail("too short")
 		c.b = nil
 		return 0
 	}
@@ -48,6 +48,24 @@ func (c *codec) f64(fields ...*float64) {
 		if c.read && (math.IsNaN(*f) || math.IsInf(*f, 0)) {
 			c.fail("not finite")
 		}
+	}
+}
+
+// f32 walks finite numbers of at least 0.
+func (c *codec) f32(f *float32) {
+	if !c.read {
+		c.b = binary.LittleEndian.AppendUint32(c.b, math.Float32bits(*f))
+		return
+	}
+	if len(c.b) < 4 {
+		c.fail("too short")
+		c.b = nil
+		return
+	}
+	*f = math.Float32frombits(binary.LittleEndian.Uint32(c.b))
+	c.b = c.b[4:]
+	if !(*f >= 0 && *f <= math.MaxFloat32) {
+		c.fail("weight out of range")
 	}
 }
 
@@ -94,6 +112,8 @@ func (s *stream) walk(c *codec) {
 		c.f64(&s.scale.hour[i])
 	}
 	c.f64(&s.span.low, &s.span.high)
+	c.f64(&s.pair.a, &s.pair.b)
+	c.count(&s.pair.n, 4)
 	for i := range s.window {
 		s.window[i].walk(c)
 	}
@@ -153,12 +173,7 @@ func (s *shape) walk(c *codec) {
 
 func (h *tail) walk(c *codec) {
 	for i := range h.weight {
-		v := float64(h.weight[i])
-		c.f64(&v)
-		if c.read && (v < 0 || v > math.MaxFloat32) {
-			c.fail("weight out of range")
-		}
-		h.weight[i] = float32(v)
+		c.f32(&h.weight[i])
 	}
 	c.f64(&h.total, &h.level)
 	if c.read && !(h.level > 0) {

@@ -20,7 +20,7 @@ type stream struct {
 	step  float64 // ms
 	gain  gains
 	every int64 // points between two looks at the tails
-	daily int64 // points in a day
+	daily int64 // points in a day, at least leastDay
 
 	seen   int64   // values observed
 	last   int64   // time of the newest Step
@@ -30,6 +30,7 @@ type stream struct {
 	expect expectation
 	scale  scale
 	span   span
+	pair   pair
 	window [windows]window
 	shape  shape
 	burst  burst
@@ -46,6 +47,8 @@ type gains struct{ day, threeDays, fiveDays, hour, halfHour float64 }
 const (
 	// Nothing is scored before that many values.
 	warmPoints = 60
+	// Half-lives are counted in days of at least that many points.
+	leastDay = 24
 	// Values beyond that count as that, so that differences stay finite.
 	hugest = 1e300
 	// Residuals beyond that many scales count as that.
@@ -57,15 +60,15 @@ func newStream(o Options) (Scorer, error) { return makeStream(o), nil }
 func makeStream(o Options) *stream {
 	step := float64(o.Step.Milliseconds())
 	day := float64(dayMS) / step
-	g := halfLife(max(24, day))
+	g := halfLife(max(leastDay, day))
 	s := &stream{
-		o: o, step: step, every: 0, daily: max(1, int64(day)),
+		o: o, step: step, daily: max(leastDay, int64(day)),
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
-		expect: newExpectation(o), scale: scale{}, span: span{},
+		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{},
 		window: [windows]window{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{},
 	}
-	s.every = max(20, s.daily/24)
+	s.every = min(max(20, s.daily/24), warmPoints)
 	for i := range s.tail {
 		s.tail[i].level = unknownLevel
 	}
@@ -91,8 +94,11 @@ func (s *stream) Step(t int64, v float64) series.Score {
 	case math.IsNaN(v):
 		return s.missed(t)
 	}
-	return s.observe(t, min(max(v, -hugest), hugest))
+	return s.observe(t, finite(v))
 }
+
+// finite bounds x, so that differences and bounds stay finite.
+func finite(x float64) float64 { return min(max(x, -hugest), hugest) }
 
 // unknown is the score of v when nothing can be said.
 func unknown(v float64) series.Score {
@@ -111,7 +117,7 @@ func (s *stream) missed(t int64) series.Score {
 		return sc
 	}
 	lt := s.expect.season.local(t)
-	sc.Expected = s.expect.at(lt).value
+	sc.Expected = finite(s.expect.at(lt).value)
 	sc.Lower, sc.Upper = s.band(sc.Expected, s.scale.at(hourOf(lt), s.floor()))
 	sc.Value = 0
 	if s.seen > gapAfter {
@@ -139,7 +145,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	view, value := s.judge(&l)
 
 	sc := unknown(x)
-	sc.Expected = p.value
+	sc.Expected = finite(p.value)
 	if s.warm() {
 		sc.Lower, sc.Upper = s.band(p.value, l.scale)
 		sc.Value = value
@@ -154,6 +160,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	since := float64(t - s.seenAt)
 	s.gap.learn(since, s.seen > gapAfter && s.gap.score(since, s.step) >= margin)
 	s.span.learn(x, value < 1 || !s.warm())
+	s.pair.learn(x)
 	s.last, s.seenAt, s.value = t, t, x
 	s.seen++
 	s.age()
@@ -175,7 +182,7 @@ func (s *stream) learn(lt int64, p prediction, l *look) {
 	s.remember(l)
 }
 
-// age lets the past fade once a day and looks at the tails once an hour.
+// age lets the past fade once a day and looks at the tails about once an hour.
 func (s *stream) age() {
 	if s.seen%s.daily == 0 {
 		for i := range s.tail {
@@ -183,7 +190,7 @@ func (s *stream) age() {
 		}
 		s.span.shrink()
 	}
-	if s.seen == warmPoints || s.seen%s.every == 0 {
+	if s.seen%s.every == 0 || s.seen == warmPoints {
 		s.level()
 		if s.seen > shapeAfter {
 			s.shape.factor()

@@ -56,6 +56,14 @@ func (h *tail) decay(f float64) {
 	}
 }
 
+// merge adds the weights of o.
+func (h *tail) merge(o *tail) {
+	for i, w := range o.weight {
+		h.weight[i] += w
+	}
+	h.total += o.total
+}
+
 // quantile returns the value that is exceeded with probability p a point, in
 // (0, 1): a generalised Pareto distribution, fitted by moments to what lies
 // above the 97 % quantile, is read at p. ok is false with a weight below 30.

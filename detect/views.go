@@ -9,7 +9,7 @@ import (
 // The views. Those before tailed are measured against their own tail; a window
 // has two, up and down.
 const (
-	residualUp   = 0
+	residualUp   = 0 // the sides of one view differ in the lowest bit
 	residualDown = 1
 	windowUp     = 2                    // + 2·window
 	windowDown   = 3                    // + 2·window
@@ -102,7 +102,7 @@ func (s *stream) judge(l *look) (view int, value float64) {
 		}
 		take(v, s.permit(l.z, math.Abs(l.r), l, math.Abs(l.z)/s.tail[v].level*l.weight/margin))
 		for i := range s.window {
-			if s.seen <= 4*int64(s.window[i].points) {
+			if s.seen <= 4*int64(s.window[i].points) || !s.pair.many() {
 				continue
 			}
 			v := windowUp + 2*i
@@ -111,10 +111,10 @@ func (s *stream) judge(l *look) (view int, value float64) {
 			}
 			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight/margin))
 		}
-		if s.seen > shapeScored {
+		if s.seen > shapeScored && s.pair.many() {
 			take(joint, s.permit(l.z, l.largest, l, l.norm/s.tail[joint].level*l.weight/margin))
 		}
-		if s.seen > varianceAfter {
+		if s.seen > varianceAfter && s.pair.many() {
 			take(variance, s.permit(l.z, l.largest, l, l.ratio/s.tail[variance].level*varianceWeight/margin))
 		}
 	}
@@ -150,8 +150,8 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 		d := s.tail[v].level * margin * scale
 		return max(least, min(d/spanDamp, max(d, edge)))
 	}
-	lower = expected - side(residualDown, expected-s.span.low)
-	upper = expected + side(residualUp, s.span.high-expected)
+	lower = finite(expected - side(residualDown, expected-s.span.low))
+	upper = finite(expected + side(residualUp, s.span.high-expected))
 	switch s.o.Direction {
 	case Up:
 		lower = math.NaN()
@@ -209,26 +209,37 @@ func (s *stream) tally(view int, x float64) {
 	s.tail[view].add(min(x, tailClip*s.tail[view].level))
 }
 
-// level reads the levels off the tails.
+// level reads the levels off the tails. A side that was hardly ever seen, as
+// below a series that only rises, takes twice the level of both together.
 func (s *stream) level() {
 	for v := range s.tail {
-		floor := ratioFloor
-		switch {
-		case v <= residualDown:
-			floor = residualFloor
-		case v < variance:
-			floor = windowFloor
-		}
 		q, ok := s.tail[v].quantile(s.rate(v))
+		if !ok && v < variance {
+			both := s.tail[v]
+			both.merge(&s.tail[v^1])
+			q, ok = both.quantile(s.rate(v))
+			q *= 2
+		}
 		if !ok {
 			q = unknownLevel
 		}
-		s.tail[v].level = max(q, floor)
+		s.tail[v].level = max(q, floorOf(v))
 	}
 }
 
 // unknownLevel keeps a view silent whose tail has too little weight.
 const unknownLevel = 1e9
+
+// floorOf returns the least level of a view.
+func floorOf(view int) float64 {
+	switch {
+	case view <= residualDown:
+		return residualFloor
+	case view < variance:
+		return windowFloor
+	}
+	return ratioFloor
+}
 
 // rate returns the probability a point with which a view may exceed its level:
 // 10 × the budget a week, since margin, persistence and fatigue keep nine of ten
