@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector/series"
 )
 
 // Labels come from other people's targets: what is larger than this is no label
@@ -31,13 +33,11 @@ var exportReasons = []string{reasonLength, reasonUTF8, reasonInvalid}
 // sourcePrefix is put before the name of an input label that clashes.
 const sourcePrefix = "source_"
 
-// reserved are upid's own label names and those with a meaning to Prometheus.
-// An input label of that name is renamed on every metric, whether or not that
-// metric has the own label, so that all metrics of a series join.
-var reserved = []string{
-	"__name__", "le", "quantile", // read by Prometheus
-	"signal", "horizon", "type", "severity", "threat", "technique", "currency", "source_name", "window",
-	"id", "model", "optimization_type", "resource",
+// reserved reports whether an input label must be renamed: on every metric,
+// whether or not that metric has the own label, so that all metrics of a series
+// join.
+func reserved(name string) bool {
+	return name == model.MetricNameLabel || series.IsOwnLabel(name)
 }
 
 // form is the label set of a series as it stands on /metrics, without the
@@ -114,12 +114,12 @@ func refuse(name, value string) string {
 func rename(pairs []pair) {
 	taken := make([]string, 0, len(pairs))
 	for _, p := range pairs {
-		if !slices.Contains(reserved, p.name) {
+		if !reserved(p.name) {
 			taken = append(taken, p.name)
 		}
 	}
 	for i, p := range pairs {
-		if slices.Contains(reserved, p.name) {
+		if reserved(p.name) {
 			pairs[i].name = unique(p.name, taken)
 			taken = append(taken, pairs[i].name)
 		}
@@ -144,7 +144,7 @@ func rename(pairs []pair) {
 // unique returns name with as many prefixes as it takes to be neither reserved
 // nor taken.
 func unique(name string, taken []string) string {
-	for slices.Contains(reserved, name) || slices.Contains(taken, name) {
+	for reserved(name) || slices.Contains(taken, name) {
 		name = sourcePrefix + name
 	}
 	return name

@@ -38,7 +38,7 @@ func TestLabels(t *testing.T) {
 	f(labels.FromStrings("type", "x"), `,source_type="x"`, `,source_type="x"`)
 	f(labels.FromStrings("signal", "x", "source_signal", "y"), `,source_signal="y",source_source_signal="x"`, `,source_signal="y",source_source_signal="x"`)
 	f(labels.FromStrings("source_name", "x"), `,source_source_name="x"`, `,source_source_name="x"`)
-	f(labels.FromStrings("le", "1", "quantile", "2"), `,source_le="1",source_quantile="2"`, `,source_le="1",source_quantile="2"`)
+	f(labels.FromStrings("le", "1", "quantile", "2"), `,le="1",quantile="2"`, `,le="1",quantile="2"`)
 	// UTF-8 names are quoted, or escaped for those who do not know them. A colon may not stand in a label's name.
 	f(labels.FromStrings("k8s.pod", "x"), `,k8s_pod="x"`, `,"k8s.pod"="x"`)
 	f(labels.FromStrings("a:b", "x"), `,a_b="x"`, `,"a:b"="x"`)

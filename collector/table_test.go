@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/upid/upid/collector/series"
 )
 
 func TestTable(t *testing.T) {
@@ -35,7 +37,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: rendered metrics are gauges, not %s", m.Name, m.Kind)
 		}
 		for _, l := range m.Labels {
-			if m.Scope == PerSeries && !strings.Contains(" "+strings.Join(reserved, " ")+" ", " "+l+" ") {
+			if m.Scope == PerSeries && !series.IsOwnLabel(l) {
 				t.Errorf("%s: label %s is not reserved, an input label of that name would clash", m.Name, l)
 			}
 		}
@@ -131,7 +133,7 @@ signal's cadence is absent too.
 
 They carry the labels of the input series beside their own. Scrape them with ` + "`honor_labels: true`" + `. The input's name is dropped,
 and kept as ` + "`source_name`" + ` where series would collide without it. An input label is renamed ` + "`source_<label>`" + ` if it is called
-` + list(reserved[1:]) + `.
+` + list(series.OwnLabels) + `.
 The value of ` + "`horizon`" + ` is the largest exact unit of d, h and m: ` + "`7d`, `36h`, `10m`" + `.`},
 		{PerSignal, "## Results, one per signal"},
 		{Snapshot, "## The page itself"},

@@ -62,6 +62,12 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar,
 	if err := prepare(dst, c.model, y); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
+	if unseen := h.grid.season; len(c.pool) > 1 && len(h.y) < 2*unseen {
+		// Nothing can be learned of a season that was not seen twice; what can be
+		// is how far the next points stray.
+		h.grid = grid{season: 1, long: 0, step: h.grid.step}
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no daily season: %d points of history, want %d", len(h.y), 2*unseen))
+	}
 	members := c.members(h)
 	r := roll(members, h, len(dst.Point), c.folds, s)
 	weights := r.weigh(s)

@@ -32,18 +32,6 @@ type SignalInfo struct {
 	Muted         bool          // nothing is posted: alerts are off, or Prometheus rules raise them
 }
 
-// ownLabels are the label names upid or Prometheus gives a meaning to, on alerts
-// and on metrics: the same on both, so that an alert and its metrics join. An
-// input label of that name is renamed, so that no scraped target can choose its
-// own alert name, severity or route.
-var ownLabels = map[string]bool{
-	labels.AlertName: true,
-	"signal":         true, "severity": true, "type": true, "horizon": true, "window": true,
-	"threat": true, "technique": true, "currency": true, "source_name": true,
-	"id": true, "model": true, "optimization_type": true, "resource": true,
-	"le": true, "quantile": true,
-}
-
 // Input labels beyond these limits are an attack or an accident: there is no
 // such series on /metrics either.
 const (
@@ -82,7 +70,7 @@ func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool)
 		case !utf8.ValidString(l.Value):
 			errs = append(errs, fmt.Errorf("value %q of label %q is not UTF-8", shorten(l.Value, 64), l.Name))
 		case l.Name == labels.MetricName || l.Value == "":
-		case ownLabels[l.Name]:
+		case l.Name == labels.AlertName || series.IsOwnLabel(l.Name):
 			clash = append(clash, l)
 		default:
 			set[l.Name] = l.Value
@@ -99,7 +87,7 @@ func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool)
 	}
 	for _, l := range clash { // sorted by name, as labels are
 		name := sourcePrefix + l.Name
-		for set[name] != "" || ownLabels[name] {
+		for set[name] != "" {
 			name = sourcePrefix + name
 		}
 		set[name] = l.Value

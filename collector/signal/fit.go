@@ -76,12 +76,12 @@ func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap
 // the next fit, and the one after in case that fails.
 func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast, []error) {
 	o := u.o.Forecast
-	grid := u.grid()
 	longest := o.Horizons[len(o.Horizons)-1]
 	y = born(y)
 	if have, want := time.Duration(y.End()-y.Start)*time.Millisecond, min(longest, leastHistory); have < want {
 		return nil, []error{fmt.Errorf("no forecast yet: %v of history, want %v", have, want)}
 	}
+	grid := coarsen(u.o.Step, longest, time.Duration(y.End()-y.Start)*time.Millisecond)
 	y, err := forecast.Resample(y, grid.Milliseconds())
 	if err != nil {
 		return nil, []error{fmt.Errorf("no forecast: %w", err)}
@@ -111,13 +111,36 @@ func born(y series.Series) series.Series {
 	return y
 }
 
-// grid returns the step of the forecast: an hour where that is a whole number of
-// the signal's steps, else the signal's own.
-func (u *Unit) grid() time.Duration {
-	if u.o.Step < coarse && coarse%u.o.Step == 0 {
-		return coarse
+// grids are the steps a forecast may have where the signal's own is finer.
+var grids = []time.Duration{
+	5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour,
+}
+
+// coarsen returns the step of the forecast: at least an hour beyond a few hours,
+// where the minutes are noise, else fine enough for the horizon and coarse enough
+// for the history.
+//
+//	longest horizon 7d, any history   1h: 168 steps
+//	longest horizon 1h, 28d           5m: 12 steps from 8,064 points
+//	longest horizon 1h, 3h            30s: 120 steps from 360 points
+func coarsen(step, longest, history time.Duration) time.Duration {
+	const (
+		fewHours  = 6 * time.Hour
+		maxSteps  = 200
+		maxPoints = 10_000
+	)
+	best := step
+	for _, g := range grids {
+		if g <= step || g%step != 0 {
+			continue
+		}
+		if enough := longest/best <= maxSteps && history/best <= maxPoints && (longest <= fewHours || best >= time.Hour); enough {
+			break
+		}
+		best = g
 	}
-	return u.o.Step
+	return best
 }
 
 // bitmap says at which grid times something is there.

@@ -472,3 +472,21 @@ func BenchmarkStep(b *testing.B) {
 		}
 	}
 }
+
+func TestCoarsen(t *testing.T) {
+	f := func(want, step, longest, history time.Duration) {
+		t.Helper()
+		if got := coarsen(step, longest, history); got != want {
+			t.Errorf("step %v, longest horizon %v, history %v: %v, want %v", step, longest, history, got, want)
+		}
+	}
+	const week = 7 * 24 * time.Hour
+	f(time.Hour, time.Minute, week, 4*week)
+	f(time.Hour, 5*time.Minute, 24*time.Hour, 4*week)
+	f(5*time.Minute, time.Minute, time.Hour, 4*week)
+	f(30*time.Second, 5*time.Second, time.Hour, 3*time.Hour)
+	f(time.Minute, time.Minute, time.Hour, 3*time.Hour)
+	f(2*time.Hour, 2*time.Hour, week, 4*week)
+	f(24*time.Hour, 24*time.Hour, week, 4*week)
+	f(7*time.Minute, 7*time.Minute, week, 4*week) // nothing on the list is a multiple
+}

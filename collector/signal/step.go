@@ -89,7 +89,7 @@ func (u *Unit) results(slot, t int64) []series.Result {
 
 func (u *Unit) horizons(f *series.Forecast, t int64) []series.Horizon {
 	stamp := forecast.Instant
-	if u.grid() > u.o.Step {
+	if f.Step > u.o.Step.Milliseconds() {
 		stamp = forecast.BucketMean
 	}
 	out := make([]series.Horizon, 0, len(u.o.Forecast.Horizons))

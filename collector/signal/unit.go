@@ -39,9 +39,6 @@ const (
 	// leastHistory is what a forecast of a day or more needs; a shorter one needs as
 	// much as it looks ahead. With less there is none: absent beats wrong.
 	leastHistory = 24 * time.Hour
-	// coarse is the grid of the forecast where the signal's own is finer: a week
-	// ahead, the minutes are noise.
-	coarse = time.Hour
 )
 
 // Options are a signal's settings.
