@@ -60,6 +60,15 @@ func (s *shape) largest() float64 {
 	return m
 }
 
+// magnitude returns the mean |residual| in x, each counted as a burst does.
+func (s *shape) magnitude() float64 {
+	sum := 0.0
+	for _, v := range s.x {
+		sum += min(math.Abs(v), burstClip)
+	}
+	return sum / lags
+}
+
 // learn moves the covariance towards the newest run, shrunk by the factor f,
 // with gain g.
 func (s *shape) learn(f, g float64) {

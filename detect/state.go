@@ -12,7 +12,7 @@ import (
 // order of walk, and a CRC-32C of all before it. Its length follows from the
 // step, so nothing in it is a length to be trusted.
 const (
-	stateMagic = "upid.stream.1\n"
+	stateMagic = "upid.stream.2\n"
 	stateTail  = 4 // bytes of the checksum
 )
 
@@ -117,6 +117,10 @@ func (s *stream) walk(c *codec) {
 	for i := range s.window {
 		s.window[i].walk(c)
 	}
+	for i := range s.recent.x {
+		c.f64(&s.recent.x[i])
+	}
+	c.count(&s.recent.pos, recentPoints)
 	s.shape.walk(c)
 	c.f64(&s.burst.short, &s.burst.long)
 	c.f64(&s.flat.length, &s.flat.longest, &s.flat.changes)

@@ -32,6 +32,7 @@ type stream struct {
 	span   span
 	pair   pair
 	window [windows]window
+	recent recent
 	shape  shape
 	burst  burst
 	flat   flat
@@ -66,7 +67,7 @@ func makeStream(o Options) *stream {
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
 		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{},
-		window: [windows]window{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{},
+		window: [windows]window{}, recent: recent{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{},
 	}
 	s.every = min(max(20, s.daily/24), warmPoints)
 	for i := range s.tail {

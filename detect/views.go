@@ -63,6 +63,8 @@ type look struct {
 	norm    float64          // joint; 0 until the covariance means something
 	level   float64          // of the expectation, for the minimum relative deviation
 	largest float64          // of the last residuals
+	present [windows]float64 // share of each window's score that stands, see goesOn
+	restive float64          // the same for the variance
 }
 
 // look measures x against the prediction p.
@@ -71,9 +73,11 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 	l.r = x - p.value
 	l.z = min(max(l.r/l.scale, -zMax), zMax)
 	base := x - p.base - s.expect.drift
+	s.recent.push(base)
 	for i := range s.window {
 		w := &s.window[i]
 		l.mean[i] = w.add(base)
+		l.present[i] = goesOn(s.recent.mean(newest(w.points)), l.mean[i])
 		if w.full() {
 			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
 		}
@@ -84,6 +88,7 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 		l.norm = s.shape.norm()
 	}
 	l.largest = s.shape.largest() * l.scale
+	l.restive = goesOn(s.shape.magnitude(), s.burst.short)
 	return l
 }
 
@@ -109,13 +114,13 @@ func (s *stream) judge(l *look) (view int, value float64) {
 			if l.zmean[i] < 0 {
 				v = windowDown + 2*i
 			}
-			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight/margin))
+			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight*l.present[i]/margin))
 		}
 		if s.seen > shapeScored && s.pair.many() {
 			take(joint, s.permit(l.z, l.largest, l, l.norm/s.tail[joint].level*l.weight/margin))
 		}
 		if s.seen > varianceAfter && s.pair.many() {
-			take(variance, s.permit(l.z, l.largest, l, l.ratio/s.tail[variance].level*varianceWeight/margin))
+			take(variance, s.permit(l.z, l.largest, l, l.ratio/s.tail[variance].level*varianceWeight*l.restive/margin))
 		}
 	}
 	take(flatline, s.flat.score(s.seen)/margin)

@@ -49,9 +49,21 @@ func Default(step time.Duration, severity string) Rule {
 		Step: step, Severity: severity,
 		Confirm: 2, Strong: 1.2,
 		Fatigue: 0.5, MaxFatigue: 6, Rest: 24 * time.Hour,
-		Hold: 30 * time.Minute, Keep: 15 * time.Minute,
+		Hold: hold(step), Keep: 15 * time.Minute,
 		Large: 4, Long: 6 * time.Hour,
 	}
+}
+
+// hold returns how long scores must stay below 1 before a finding closes: ten
+// steps, so that a lull is not an end, but at most half an hour, or three steps
+// where those are longer.
+//
+//	step 15s  2m30s
+//	step 1m   10m
+//	step 5m   30m
+//	step 1h   3h
+func hold(step time.Duration) time.Duration {
+	return max(min(10*step, 30*time.Minute), 3*step)
 }
 
 // Alert is the life-cycle state of one series under a Rule. The zero value is

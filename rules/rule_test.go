@@ -106,28 +106,28 @@ func TestNextStartsAtFirstBreach(t *testing.T) {
 	}
 }
 
-// The finding closes on the first row more than 30 minutes after the last breach.
+// The finding closes on the first row more than 10 minutes after the last breach.
 func TestNextHoldsAndResolves(t *testing.T) {
 	a := walk(warning(), Alert{}, t0, spike(2))
 	a.Finding.ID, a.Finding.Family = "id", FamilyResource
-	a = walk(warning(), a, t0+minute, times(30, spike(0))...)
+	a = walk(warning(), a, t0+minute, times(10, spike(0))...)
 	if !a.Active() {
 		t.Fatal("closed within the hold time")
 	}
-	a = walk(warning(), a, t0+31*minute, spike(0.1))
+	a = walk(warning(), a, t0+11*minute, spike(0.1))
 	if a.Active() || a.Resolved == nil {
 		t.Fatal("not closed after the hold time")
 	}
 	r := *a.Resolved
-	if r.End != t0+31*minute || r.Score.Value != 2 || r.ID != "id" || r.Family != FamilyResource {
-		t.Errorf("resolved %+v: want end %d, the breach as score, the caller's fields", r, t0+31*minute)
+	if r.End != t0+11*minute || r.Score.Value != 2 || r.ID != "id" || r.Family != FamilyResource {
+		t.Errorf("resolved %+v: want end %d, the breach as score, the caller's fields", r, t0+11*minute)
 	}
 	// Kept for 15 minutes after its end, then forgotten.
-	a = walk(warning(), a, t0+32*minute, times(15, spike(0))...)
+	a = walk(warning(), a, t0+12*minute, times(15, spike(0))...)
 	if len(a.Findings()) != 1 {
 		t.Fatal("forgotten before it could be posted")
 	}
-	a = walk(warning(), a, t0+47*minute, spike(0))
+	a = walk(warning(), a, t0+27*minute, spike(0))
 	if a.Resolved != nil || len(a.Findings()) != 0 {
 		t.Error("kept for longer than 15 minutes")
 	}
@@ -135,9 +135,9 @@ func TestNextHoldsAndResolves(t *testing.T) {
 
 func TestNextBreachRestartsHold(t *testing.T) {
 	a := walk(warning(), Alert{}, t0, spike(2))
-	a = walk(warning(), a, t0+minute, times(29, spike(0))...)
-	a = walk(warning(), a, t0+30*minute, spike(1))
-	a = walk(warning(), a, t0+31*minute, times(30, spike(0))...)
+	a = walk(warning(), a, t0+minute, times(9, spike(0))...)
+	a = walk(warning(), a, t0+10*minute, spike(1))
+	a = walk(warning(), a, t0+11*minute, times(10, spike(0))...)
 	if !a.Active() || a.Finding.Start != t0 {
 		t.Error("a breach within the hold time must prolong the finding")
 	}
