@@ -25,12 +25,16 @@ import (
 	"github.com/upid/upid/collector/source"
 )
 
+// buildDir holds the binary; TestMain removes it.
+var buildDir string
+
 // buildBinary builds the program as it is shipped, once for all tests.
 var buildBinary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "upid-e2e")
 	if err != nil {
 		return "", err
 	}
+	buildDir = dir
 	path := filepath.Join(dir, "upid")
 	cmd := exec.Command("go", "build", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -2,14 +2,18 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
+// raws are all raw structs.
+var raws = []any{
+	rawConfig{}, rawPrometheus{}, rawAlertmanager{}, rawSignal{}, rawForecast{}, rawDetect{}, rawAlert{}, rawStorage{}, rawWeb{},
+}
+
 // keysOf returns the keys of the raw struct that yaml.v3 names as goType.
 func keysOf(goType string) []string {
-	for _, v := range []any{
-		rawConfig{}, rawPrometheus{}, rawAlertmanager{}, rawSignal{}, rawForecast{}, rawDetect{}, rawAlert{}, rawStorage{}, rawWeb{},
-	} {
+	for _, v := range raws {
 		t := reflect.TypeOf(v)
 		if t.String() != goType {
 			continue
@@ -61,4 +65,15 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// Keys returns every key a configuration can have, without what prometheus/common
+// knows under http.
+func Keys() []string {
+	var keys []string
+	for _, v := range raws {
+		keys = append(keys, keysOf(reflect.TypeOf(v).String())...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }

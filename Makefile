@@ -1,0 +1,52 @@
+# Run `make help` for the list. Everything a target needs beyond Go is put into
+# .tools, outside the module.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BRANCH   := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION) -X main.branch=$(BRANCH)
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := .tools/golangci-lint
+FUZZTIME ?= 60s
+COVERAGE_GOAL := 90
+
+.PHONY: all build test vet lint bench golden soak clean help
+
+all: vet test build ## check, test and build
+
+build: ## build ./upid: static, trimmed, version stamped
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o upid ./cmd/upid
+
+vet: ## gofmt and go vet
+	@unformatted=$$(gofmt -l cmd collector detect forecast rules tools); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt clean:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+
+test: vet ## run every test with the race detector, real servers included, and check coverage
+	@tools/servers.sh .tools
+	@. .tools/servers.env && tools/test.sh $(COVERAGE_GOAL)
+
+lint: ## run golangci-lint (installed into .tools at first, which takes minutes)
+	@[ -x $(GOLANGCI) ] || GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	$(GOLANGCI) run ./...
+
+bench: ## time decoding, rendering, scoring and forecasting, each beside its goal
+	@tools/bench.sh
+
+golden: ## rewrite the golden files and docs/metrics.md; read the diff as a reviewer would
+	UPDATE=1 go test -count=1 ./collector ./rules ./cmd/upid/config
+	UPDATE=1 go test -count=1 -short ./cmd/upid
+
+soak: ## fuzz every target for FUZZTIME (default 60s) each
+	@tools/soak.sh $(FUZZTIME)
+
+clean: ## remove what was built
+	rm -rf upid .tools coverage.out
+
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector"
+)
+
+// root is the top of the repository.
+const root = "../.."
+
+func TestReferenceConfig(t *testing.T) {
+	cfg, err := config.Load(filepath.Join(root, "config.yaml"), configChecks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It shows the defaults, and changes none.
+	def, err := config.Parse("default", []byte("presets: [prometheus, node]\nsignals: [{name: x, query: up}]"), configChecks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(cfg.Prometheus, def.Prometheus) || cfg.Web != def.Web || cfg.Storage != def.Storage ||
+		cfg.Alertmanager.ResendDelay != def.Alertmanager.ResendDelay {
+		t.Errorf("config.yaml %+v\ndefault     %+v", cfg, def)
+	}
+	got, want := cfg.Signals[len(cfg.Signals)-1], def.Signals[len(def.Signals)-1]
+	if got.Offset != want.Offset || got.History != want.History || !reflect.DeepEqual(got.Forecast, want.Forecast) || got.Detect.Budget != want.Detect.Budget {
+		t.Errorf("signal %+v\ndefault %+v", got, want)
+	}
+}
+
+// TestReferenceConfigHasEveryKey keeps the reference from falling behind.
+func TestReferenceConfigHasEveryKey(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range config.Keys() {
+		if !regexp.MustCompile(`(?m)^[ #-]*` + key + `:`).Match(b) {
+			t.Errorf("config.yaml lacks %s", key)
+		}
+	}
+}
+
+// documents returns the Markdown of the repository by path.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := map[string]string{}
+	for _, f := range append(files, more...) {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs[f] = string(b)
+	}
+	if len(docs) < 5 {
+		t.Fatalf("only %d documents", len(docs))
+	}
+	return docs
+}
+
+var fence = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```")
+
+func TestDocumentedConfigurations(t *testing.T) {
+	found := 0
+	for file, text := range documents(t) {
+		for _, m := range fence.FindAllStringSubmatch(text, -1) {
+			if m[1] != "yaml" || !strings.Contains(m[2], "signals:") {
+				continue
+			}
+			found++
+			if _, err := config.Parse(file, []byte(m[2]), configChecks()); err != nil {
+				t.Errorf("%s: %v\n%s", file, err, m[2])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no documented configuration was found")
+	}
+}
+
+func TestDocumentedCommands(t *testing.T) {
+	found, docs := 0, documents(t)
+	t.Chdir(root)
+	for file, text := range docs {
+		for _, m := range fence.FindAllStringSubmatch(text, -1) {
+			for line := range strings.Lines(m[2]) {
+				line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "$ "), " #")
+				args, ok := strings.CutPrefix(strings.TrimPrefix(line, "./"), "upid ")
+				if !ok {
+					continue
+				}
+				found++
+				parser, err := kong.New(&cli{}, kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := parser.Parse(words(args)); err != nil {
+					t.Errorf("%s: upid %s: %v", file, args, err)
+				}
+			}
+		}
+	}
+	if found < 8 {
+		t.Errorf("only %d documented commands were found", found)
+	}
+}
+
+// words splits a command line at blanks outside single quotes.
+func words(line string) (out []string) {
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			out = append(out, part)
+		} else {
+			out = append(out, strings.Fields(part)...)
+		}
+	}
+	return out
+}
+
+func TestReadmeOutput(t *testing.T) {
+	readme := documents(t)[filepath.Join(root, "README.md")]
+	t.Chdir(root)
+	for _, args := range []string{
+		"forecast --input cmd/upid/testdata/nab/elb_request_count.csv",
+		"detect --input cmd/upid/testdata/nab/ec2_request_latency.csv",
+	} {
+		out := upid(t, "", args).stdout
+		if !strings.Contains(readme, "$ upid "+args+"\n"+strings.TrimRight(out, "\n")+"\n") {
+			t.Errorf("README.md does not show what `upid %s` prints:\n%s", args, out)
+		}
+	}
+}
+
+func TestDocumentedMetrics(t *testing.T) {
+	suffixes := regexp.MustCompile(`_(bucket|sum|count)$`)
+	for file, text := range documents(t) {
+		for _, name := range regexp.MustCompile(`\bupid_[a-z0-9_]+[a-z0-9]\b`).FindAllString(text, -1) {
+			known := slices.ContainsFunc(collector.Metrics, func(m collector.Metric) bool {
+				return m.Name == name || m.Name == suffixes.ReplaceAllString(name, "")
+			})
+			if !known && name != "upid_expected" {
+				t.Errorf("%s: no metric %s", file, name)
+			}
+		}
+	}
+}
+
+// TestImportDiagram holds DESIGN.md's diagram: who may import whom, and which
+// packages do no I/O.
+func TestImportDiagram(t *testing.T) {
+	const module = "github.com/upid/upid/"
+	ours := map[string][]string{ // package → what of ours it may import
+		"collector/series":     {},
+		"collector":            {"collector/series"},
+		"collector/store":      {},
+		"collector/pipeline":   {"collector", "collector/series"},
+		"collector/source":     {"collector", "collector/series"},
+		"collector/web":        {"collector"},
+		"collector/testserver": {},
+		"collector/signal":     {"collector/pipeline", "collector/series", "detect", "forecast", "rules"},
+		"forecast/num":         {},
+		"forecast/accuracy":    {"forecast/num"},
+		"forecast":             {"collector/series", "forecast/num", "forecast/accuracy"},
+		"forecast/backtest":    {"collector/series", "forecast", "forecast/num", "forecast/accuracy"},
+		"detect":               {"collector/series", "forecast/num"},
+		"rules":                {"collector/series"},
+		"rules/notify":         {"collector", "collector/series", "rules"},
+		"rules/presets":        {},
+		"cmd/upid/config":      {},
+		"cmd/upid/output":      {},
+	}
+	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "rules"}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, root+"/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], module)
+		if pkg == "cmd/upid" {
+			continue
+		}
+		allowed, ok := ours[pkg]
+		if !ok {
+			t.Errorf("%s: not in the diagram", pkg)
+		}
+		seen++
+		for _, imp := range fields[1:] {
+			if own, is := strings.CutPrefix(imp, module); is && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s", pkg, own)
+			}
+			if slices.Contains(pure, pkg) && (imp == "os" || imp == "net" || strings.HasPrefix(imp, "net/http") || imp == "log/slog") {
+				t.Errorf("%s does no I/O but imports %s", pkg, imp)
+			}
+		}
+	}
+	if seen != len(ours) {
+		t.Errorf("%d packages, %d in the diagram", seen, len(ours))
+	}
+}

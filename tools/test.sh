@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs every test with the race detector and checks the statement coverage of the
+# library packages, each measured over the tests of the whole module.
+set -euo pipefail
+goal=$1
+library=./collector/...,./forecast/...,./detect/...,./rules/...
+
+go test -race -timeout 20m -coverpkg="$library" -coverprofile=coverage.out ./... | sed -E 's/\tcoverage: .*//'
+
+# Statements and covered statements by first directory; a block counts once,
+# however many test binaries ran it. The test servers are test code.
+awk -v goal="$goal" '
+  NR == 1 || /\/testserver\// { next }
+  { n[$1] = $2; if ($3 > 0) hit[$1] = 1 }
+  END {
+    for (b in n) {
+      sub(/.*upid\/upid\//, "", dir = b); split(dir, p, "/"); d = p[1]
+      total[d] += n[b]; if (b in hit) covered[d] += n[b]
+    }
+    bad = 0
+    print "\nstatement coverage (goal " goal " %)"
+    split("collector forecast detect rules", order, " ")
+    for (i = 1; i <= 4; i++) {
+      d = order[i]; c = 100 * covered[d] / total[d]
+      printf "  %-10s %5.1f %%%s\n", d, c, c < goal ? "  MISSED" : ""
+      if (c < goal) bad = 1
+    }
+    exit bad
+  }' coverage.out
