@@ -101,6 +101,23 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return execute(ctx, args, stdin, stdout, stderr)
 }
 
+// parser returns the parser of the grammar.
+func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(int)) *kong.Kong {
+	parser, err := kong.New(c,
+		kong.Name("upid"),
+		kong.Description("Forecasts, anomaly scores and alerts for the series of a Prometheus-compatible server."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
+		kong.Vars{"models": strings.Join(forecast.Names(), ", ")},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		panic(err) // the grammar itself is wrong
+	}
+	return parser
+}
+
 // execute parses args and runs the command in them until ctx is done.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	defer func() {
@@ -117,18 +134,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 
 	var c cli
 	helped := false // kong wants to exit after --help; we return instead
-	parser, err := kong.New(&c,
-		kong.Name("upid"),
-		kong.Description("Forecasts, anomaly scores and alerts for the series of a Prometheus-compatible server."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
-		kong.Vars{"models": strings.Join(forecast.Names(), ", ")},
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
-	if err != nil {
-		panic(err) // the grammar itself is wrong
-	}
+	parser := c.parser(ctx, stdout, stderr, func(int) { helped = true })
 	parsed, err := parser.Parse(args)
 	if helped {
 		return code

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -10,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/alecthomas/kong"
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
@@ -110,10 +109,7 @@ func TestDocumentedCommands(t *testing.T) {
 					continue
 				}
 				found++
-				parser, err := kong.New(&cli{}, kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
-				if err != nil {
-					t.Fatal(err)
-				}
+				parser := new(cli).parser(context.Background(), io.Discard, io.Discard, func(int) {})
 				if _, err := parser.Parse(words(args)); err != nil {
 					t.Errorf("%s: upid %s: %v", file, args, err)
 				}
