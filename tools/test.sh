@@ -5,7 +5,7 @@ set -euo pipefail
 goal=$1
 library=./collector/...,./forecast/...,./detect/...,./rules/...
 
-go test -race -timeout 20m -coverpkg="$library" -coverprofile=coverage.out ./... | sed -E 's/\tcoverage: .*//'
+go test -race -timeout 20m -coverpkg="$library" -coverprofile=coverage.out ./... | sed -u -E 's/\tcoverage: .*//'
 
 # Statements and covered statements by first directory; a block counts once,
 # however many test binaries ran it. The test servers are test code.

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs the benchmarks that have a goal and prints each figure beside it. Fails if a
+# goal is missed. Decoding, scoring and forecasting run on one core.
+set -euo pipefail
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+bench() { # package, pattern
+  go test -run '^$' -bench "$2" -benchtime 2s "./$1" | tee /dev/stderr >>"$out"
+}
+export GOMAXPROCS=1
+bench collector/source '^BenchmarkDecode$'
+bench collector/source '^BenchmarkReadLongCSV$'
+bench detect '^BenchmarkStep$'
+bench forecast '^BenchmarkAuto$'
+bench collector/signal '^BenchmarkStep$'
+unset GOMAXPROCS
+bench collector '^Benchmark(Render|Scrape)$'
+
+awk '
+  # value returns the figure before a unit in the line of a benchmark.
+  function value(unit,  i) { for (i = 2; i <= NF; i++) if ($i == unit) return $(i-1); return "" }
+  function row(what, got, unit, goal, low,  ok) {
+    ok = low ? got <= goal : got >= goal
+    printf "%-46s %14s %-10s goal %s %s  %s\n", what, got, unit, low ? "<=" : ">=", goal, ok ? "ok" : "MISSED"
+    if (!ok) bad = 1
+  }
+  /^pkg:/ { pkg = $2 }
+  /^BenchmarkDecode\/plain/ { row("decode, one core", value("samples/s"), "samples/s", 2000000, 0); row("decode, garbage beside the result (8 B)", value("B/sample") - 8, "B/sample", 32, 1) }
+  /^BenchmarkStep/ && pkg ~ /detect/ { row("score one point", value("ns/op"), "ns", 1500, 1); row("score one point, garbage", value("B/op"), "B", 0, 1); row("state of a series", value("B/series"), "B", 16384, 1) }
+  /^BenchmarkAuto/ { row("forecast 672 points, 168 ahead", value("ns/op") / 1e6, "ms", 5.1, 1); row("forecast, garbage", value("B/op"), "B", 1024, 1) }
+  /^BenchmarkRender\/tasks=1[-\t ]/ { row("render 300,000 samples", value("ms/op"), "ms", 100, 1); row("render, garbage", value("B/op") / 1e6, "MB", 5, 1) }
+  END { exit bad }
+' "$out"
