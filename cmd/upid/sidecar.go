@@ -97,10 +97,14 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 	return s, s.apply(cfg)
 }
 
-// apply takes a checked configuration into use: all of it, or on error nothing.
+// apply takes a checked configuration into use. Everything that can be refused is
+// asked before anything changes.
 func (s *sidecar) apply(cfg *config.Config) error {
 	ts, infos, err := tasks(cfg, time.Duration(s.flags.Interval))
 	if err != nil {
+		return err
+	}
+	if err := pipeline.Check(ts); err != nil {
 		return err
 	}
 	client, err := source.New(source.Options{

@@ -100,7 +100,7 @@ func New(o Options) (*Pipeline, error) {
 // unchanged keeps running with its state; others are stopped and started afresh.
 // On error nothing changes.
 func (p *Pipeline) Apply(tasks []Task) error {
-	if err := checkTasks(tasks); err != nil {
+	if err := Check(tasks); err != nil {
 		return err
 	}
 	now := time.Now().UnixMilli()
@@ -230,7 +230,7 @@ func (p *Pipeline) push(j job) {
 	case "queue_full":
 		p.m.dropped.WithLabelValues(why).Inc()
 		p.log.Warn("work queue full, fit dropped", "signal", gone.task.Name)
-		p.retryFit(gone.task)
+		p.retryFit(gone.task, nil)
 	}
 }
 
@@ -317,7 +317,7 @@ func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 // try.
 func (p *Pipeline) fitDone(e *entry, err error) {
 	if err != nil {
-		p.retryFit(e)
+		p.retryFit(e, err)
 		return
 	}
 	p.mu.Lock()
@@ -331,14 +331,22 @@ func (p *Pipeline) fitDone(e *entry, err error) {
 
 // retryFit plans another fit after Every, doubled with each failure up to
 // FitEvery (or ten times Every before the first), for the newest fit slot at that
-// time.
-func (p *Pipeline) retryFit(e *entry) {
+// time. A server that is not there is asked again without growing patience: it
+// costs nothing, and what it knows is wanted as soon as it is back.
+func (p *Pipeline) retryFit(e *entry, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	wait := min(e.Every<<min(e.fails, 16), e.FitEvery)
 	if e.Unit.Position() == 0 {
 		wait = min(wait, impatience*e.Every)
 	}
-	e.fails++
+	if err != nil && absent[reason(err)] {
+		wait = e.Every
+	} else {
+		e.fails++
+	}
 	e.due[Fit] = min(e.due[Fit], time.Now().Add(wait).UnixMilli())
 }
+
+// absent are the reasons that mean that no server answered.
+var absent = map[string]bool{"dns": true, "connect": true, "reset": true, "tls": true, "proxy": true}

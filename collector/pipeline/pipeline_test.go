@@ -454,6 +454,27 @@ func TestFailedFitIsRetriedSooner(t *testing.T) {
 	})
 }
 
+func TestAbsentServerIsAskedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		u := &fakeUnit{}
+		if err := r.Apply([]Task{task("a", u)}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		r.src.set(func(_ string, s, e, st int64) (series.Data, error) {
+			if time.Since(start) < 3*time.Hour {
+				return series.Data{}, failure{"connect", errors.New("refused")}
+			}
+			return minutes(s, e, st), nil
+		})
+		r.run(3*time.Hour + 90*time.Second)
+		if len(u.fits) != 1 || len(u.steps) == 0 {
+			t.Errorf("%d fits, %d score passes 90 s after the server came", len(u.fits), len(u.steps))
+		}
+	})
+}
+
 func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
@@ -557,13 +578,13 @@ func TestSetBackClockDoesNotStall(t *testing.T) {
 	})
 }
 
-func TestCheckTasks(t *testing.T) {
+func TestCheck(t *testing.T) {
 	ok := task("a", &fakeUnit{})
 	f := func(want string, change func(*Task)) {
 		t.Helper()
 		tk := ok
 		change(&tk)
-		err := checkTasks([]Task{tk, task("b", &fakeUnit{})})
+		err := Check([]Task{tk, task("b", &fakeUnit{})})
 		if want == "" && err == nil {
 			return
 		}

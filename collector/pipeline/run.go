@@ -98,7 +98,7 @@ func (p *Pipeline) score(ctx context.Context, e *entry, slot int64) error {
 		return failure{"unfitted", errors.New("score: nothing was fitted yet")}
 	}
 	if end-from > e.History.Milliseconds() {
-		p.retryFit(e)
+		p.retryFit(e, nil)
 		return failure{"unfitted", fmt.Errorf("score: the newest point taken in is %v old, a new fit is due", time.Duration(end-from)*time.Millisecond)}
 	}
 	in, err := p.input(ctx, e, from+e.Step.Milliseconds(), end)

@@ -129,8 +129,9 @@ func floor(x, m int64) int64 {
 	return x - r
 }
 
-// checkTasks validates every task and the graph of After.
-func checkTasks(tasks []Task) error {
+// Check reports what Apply would refuse: a bad task, a name used twice, an After
+// that leads nowhere or round in a circle.
+func Check(tasks []Task) error {
 	var errs []error
 	after := map[string][]string{}
 	for i := range tasks {
