@@ -49,7 +49,7 @@ func TestShapeNorm(t *testing.T) {
 	r := 1 + shapeRidge + shapeFloor
 	want := (r*9 - 2*0.5*12 + r*16) / (r*r - 0.25)
 	closeTo(t, "norm under correlation", s.norm(), math.Sqrt(want/8), 1e-12)
-	closeTo(t, "largest", s.largest(), 4, 0)
+	closeTo(t, "largest", s.largest(lags), 4, 0)
 }
 
 // The covariance of white noise becomes the identity; clipped pushes are finite.

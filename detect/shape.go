@@ -51,10 +51,10 @@ func (s *shape) norm() float64 {
 	return math.Sqrt(sum / lags)
 }
 
-// largest returns the greatest |residual| in x.
-func (s *shape) largest() float64 {
+// largest returns the greatest |residual| of the newest n in x.
+func (s *shape) largest(n int) float64 {
 	m := 0.0
-	for _, v := range s.x {
+	for _, v := range s.x[:n] {
 		m = max(m, math.Abs(v))
 	}
 	return m

@@ -65,6 +65,7 @@ type look struct {
 	largest float64          // of the last residuals
 	present [windows]float64 // share of each window's score that stands, see goesOn
 	restive float64          // the same for the variance
+	odd     float64          // and for the joint view
 }
 
 // look measures x against the prediction p.
@@ -87,8 +88,9 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 	if s.seen > shapeAfter {
 		l.norm = s.shape.norm()
 	}
-	l.largest = s.shape.largest() * l.scale
+	l.largest = s.shape.largest(lags) * l.scale
 	l.restive = goesOn(s.shape.magnitude(), s.burst.short)
+	l.odd = goesOn(s.shape.largest(recentPoints), s.shape.largest(lags))
 	return l
 }
 
@@ -117,7 +119,7 @@ func (s *stream) judge(l *look) (view int, value float64) {
 			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight*l.present[i]/margin))
 		}
 		if s.seen > shapeScored && s.pair.many() {
-			take(joint, s.permit(l.z, l.largest, l, l.norm/s.tail[joint].level*l.weight/margin))
+			take(joint, s.permit(l.z, l.largest, l, l.norm/s.tail[joint].level*l.weight*l.odd/margin))
 		}
 		if s.seen > varianceAfter && s.pair.many() {
 			take(variance, s.permit(l.z, l.largest, l, l.ratio/s.tail[variance].level*varianceWeight*l.restive/margin))
