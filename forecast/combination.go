@@ -127,17 +127,22 @@ func (r *rolling) steps(i, short, horizon int) int {
 // rising order and returns the horizon they are tested at. The horizon is the one
 // asked for where 10 blocks of history remain before it, else as many whole
 // blocks as leave 4 to learn from, at least one. Origins lie half a horizon apart
-// (a block apart where the horizon is two blocks or less), so that tests overlap
-// by half and levels from different days are met.
+// (a block apart where the horizon is two blocks or less, a quarter where it is half
+// a block or less), so that tests overlap by half and levels from different days
+// are met.
 func origins(ends []int, n, horizon, block, k int) ([]int, int) {
 	if n < horizon+trainBlocks*block {
 		horizon = min(horizon, max(block, (n-minTrainBlocks*block)/2/block*block))
 	}
 	apart := max(block, horizon/2/block*block)
-	if horizon <= 2*block {
+	least := fewOrigins
+	switch {
+	case horizon <= block/2: // few residuals an origin: more of them, all round the day
+		apart, k, least = max(horizon, block/4), max(k, shortFolds), shortFolds
+	case horizon <= 2*block:
 		apart = block
 	}
-	train := max(minTrainBlocks*block, min(trainBlocks*block, n-horizon))
+	train := max(minTrainBlocks*block, min(trainBlocks*block, n-horizon-(least-1)*apart))
 	for i := k - 1; i >= 0; i-- {
 		if end := n - horizon - i*apart; end >= train {
 			ends = append(ends, end)
@@ -149,6 +154,8 @@ func origins(ends []int, n, horizon, block, k int) ([]int, int) {
 const (
 	trainBlocks    = 10 // days before the first origin, where there are enough
 	minTrainBlocks = 4
+	shortFolds     = 14
+	fewOrigins     = 3 // fewer say little: rather learn from less than 10 days
 )
 
 // weigh returns the weight of every member: (error/best)^−2, normalised, with

@@ -94,6 +94,16 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 	return sp, true
 }
 
+// residuals returns how many there are. A tail that holds less than half a
+// residual on each side is not an observation but a guess.
+func (sp *spread) residuals() int {
+	n := 0
+	for _, z := range sp.z {
+		n += len(z)
+	}
+	return n
+}
+
 // at returns the scale of the residual k steps into the horizon at point t of the
 // series. Beyond the blocks that were tested it grows with the square root of the
 // horizon, as the error of a random walk does.
@@ -115,11 +125,7 @@ func (sp *spread) at(t, k int) float64 {
 func (sp *spread) quantiles(level float64, without int, s *Scratch) (lower, upper float64) {
 	m := s.mark()
 	defer s.release(m)
-	total := 0
-	for _, z := range sp.z {
-		total += len(z)
-	}
-	all := s.floats(total)[:0]
+	all := s.floats(sp.residuals())[:0]
 	for i, z := range sp.z {
 		if i != without {
 			all = append(all, z...)
@@ -193,6 +199,11 @@ func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
 	}
 	if r.h.min == r.h.max {
 		dst.Warnings = append(dst.Warnings, errConstant)
+	}
+	if have, want := sp.residuals(), int(math.Ceil(1/(1-dst.Level)-1e-9)); have < want {
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval at level %v: %d held-out residuals, want %d", dst.Level, have, want))
+		r.measure(dst, math.NaN(), s)
+		return
 	}
 	lower, upper := sp.quantiles(dst.Level, -1, s)
 	for k, p := range dst.Point {

@@ -214,9 +214,9 @@ func TestOrigins(t *testing.T) {
 	}
 	f(672, 168, 24, 7, 168, 288, 360, 432, 504)
 	f(700, 48, 24, 7, 48, 508, 532, 556, 580, 604, 628, 652)
-	f(700, 1, 24, 2, 1, 675, 699)
-	f(300, 168, 24, 7, 96, 204) // (300−96)/2 in whole days
-	f(168, 168, 24, 7, 24, 144)
+	f(700, 1, 24, 2, 1, 621, 627, 633, 639, 645, 651, 657, 663, 669, 675, 681, 687, 693, 699) // a quarter of a day apart
+	f(300, 168, 24, 7, 96, 108, 156, 204)                                                     // (300−96)/2 in whole days
+	f(168, 168, 24, 7, 24, 96, 120, 144)
 	f(120, 168, 24, 7, 24, 96)
 	f(119, 168, 24, 7, 24)
 	if needed(168, 24) != 120 || needed(5, 24) != 101 {
@@ -289,10 +289,18 @@ func TestWarnings(t *testing.T) {
 	}
 	f(auto, hourly(672, daily))
 	f(auto, hourly(100, daily), "no interval: 100 points of history, want 120")
-	f(auto, hourly(200, daily), "rests on one rolling origin, 48 steps back")
+	f(auto, hourly(120, daily), "rests on one rolling origin, 24 steps back")
 	f(auto, hourly(672, constant), "the history is constant")
 	f(auto, hourly(672, func(i int) float64 { return pick(i%10 == 0, math.NaN(), daily(i)) }), "10 % of the history is missing")
 	f(auto, hourly(672, func(i int) float64 { return pick(i > 100, math.NaN(), daily(i)) }), "nothing was observed in the last 384 points")
+	one := sized(1, 0.99)
+	var scratch Scratch
+	if err := auto.Forecast(one, hourly(110, daily), Calendar{}, &scratch); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(one.Warnings); !strings.Contains(got, "no interval at level 0.99: 3 held-out residuals, want 100") || !math.IsNaN(one.Lower[0]) {
+		t.Errorf("got %s and bound %v", got, one.Lower[0])
+	}
 	naive, err := New("seasonal_naive", nil)
 	if err != nil {
 		t.Fatal(err)
