@@ -147,7 +147,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 
 	sc := unknown(x)
 	sc.Expected = finite(p.value)
-	if s.warm() {
+	if s.calibrated() {
 		sc.Lower, sc.Upper = s.band(p.value, l.scale)
 		sc.Value = value
 		sc.Confidence = s.confidence(view, value)

@@ -140,9 +140,9 @@ func TestStreamHostile(t *testing.T) {
 		values := 0
 		for i, sc := range run(t, o, y).scores {
 			unknown := math.IsNaN(y[i]) || math.IsInf(y[i], 0)
-			if values >= warmPoints {
+			if values >= 2*warmPoints { // by then the tails were looked at
 				checkScore(t, name, sc)
-			} else if !math.IsNaN(sc.Value) || sc.Type != "" {
+			} else if values < warmPoints && (!math.IsNaN(sc.Value) || sc.Type != "") {
 				t.Fatalf("%s: score %+v during warm-up", name, sc)
 			}
 			if unknown != math.IsNaN(sc.Observed) {
@@ -392,7 +392,7 @@ func TestConfidence(t *testing.T) {
 	closeTo(t, "ordinary, one level's worth of history", confidence(1, 0), 0.5, 0)
 	closeTo(t, "twice the boundary, nine levels' worth", confidence(9, 2), 0.9*0.75, 1e-12)
 	w := run(t, options(), daily(week, 26))
-	early, late := w.scores[100].Confidence, w.scores[week-1].Confidence
+	early, late := w.scores[2*warmPoints].Confidence, w.scores[week-1].Confidence
 	if !(early < late) || late > 1 {
 		t.Errorf("confidence %v after 100 points, %v after a week", early, late)
 	}
@@ -408,12 +408,34 @@ func TestStreamSteps(t *testing.T) {
 		y[900] = 100
 		w := run(t, o, y)
 		for i, sc := range w.scores {
-			if i >= warmPoints {
+			if i >= 2*warmPoints {
 				checkScore(t, step.String(), sc)
 			}
 		}
 		if w.scores[900].Type != series.TypeSpike {
 			t.Errorf("step %v: score %+v of a spike", step, w.scores[900])
 		}
+	}
+}
+
+// Until the tails hold enough there is neither a score nor a bound, however long
+// the warm-up lasted: a bound of a billion scales says nothing.
+func TestStreamUncalibratedSaysNothing(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(31, 1))
+	scored := 0
+	for i, sc := range run(t, options(), fill(400, func(int) float64 { return 50 + rnd.NormFloat64() })).scores {
+		switch {
+		case math.IsNaN(sc.Value):
+			if !math.IsNaN(sc.Lower) || !math.IsNaN(sc.Upper) {
+				t.Fatalf("point %d has bounds without a score: %+v", i, sc)
+			}
+		case !(sc.Expected-sc.Lower < 100 && sc.Upper-sc.Expected < 100): // 100 σ
+			t.Fatalf("point %d: bounds %v and %v", i, sc.Lower, sc.Upper)
+		default:
+			scored++
+		}
+	}
+	if scored < 250 {
+		t.Errorf("%d of 400 points were scored", scored)
 	}
 }

@@ -154,6 +154,9 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 	least := s.least(expected)
 	// Inside the span it takes more, see span.weight; at its edge that ends.
 	side := func(v int, edge float64) float64 {
+		if s.tail[v].level >= unknownLevel {
+			return math.NaN()
+		}
 		d := s.tail[v].level * margin * scale
 		return max(least, min(d/spanDamp, max(d, edge)))
 	}
@@ -236,6 +239,12 @@ func (s *stream) level() {
 
 // unknownLevel keeps a view silent whose tail has too little weight.
 const unknownLevel = 1e9
+
+// calibrated reports whether it is known what is seldom on at least one side.
+// Before, a score would call everything ordinary.
+func (s *stream) calibrated() bool {
+	return s.warm() && min(s.tail[residualUp].level, s.tail[residualDown].level) < unknownLevel
+}
 
 // floorOf returns the least level of a view.
 func floorOf(view int) float64 {
