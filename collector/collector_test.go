@@ -222,7 +222,7 @@ func TestConsistent(t *testing.T) {
 				}
 				body, _ := get(t, c, predictions, "Accept-Encoding", encoding)
 				seen := ""
-				for _, line := range strings.Split(body, "\n") {
+				for line := range strings.SplitSeq(body, "\n") {
 					if strings.HasPrefix(line, `upid_observed_value{signal="cpu"`) {
 						if _, v, _ := strings.Cut(line, "} "); seen == "" {
 							seen = v

@@ -3,6 +3,7 @@ package collector
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -106,13 +107,13 @@ func samples(t testing.TB, body, contentType string) map[string]float64 {
 	got, typed := map[string]float64{}, map[string]bool{}
 	for {
 		e, err := p.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return got
 		}
 		if err != nil {
 			t.Fatalf("parse as %s: %v\n%s", contentType, err, body)
 		}
-		switch e {
+		switch e { //nolint:exhaustive // the rest of the entries carry no name
 		case textparse.EntryType:
 			// The Go collector has a gauge go_memstats_alloc_bytes beside the counter of that name,
 			// hence the kind.

@@ -35,8 +35,7 @@ func register[T prometheus.Collector](reg prometheus.Registerer, c T) T {
 	if err == nil {
 		return c
 	}
-	var there prometheus.AlreadyRegisteredError
-	if errors.As(err, &there) {
+	if there, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if old, ok := there.ExistingCollector.(T); ok {
 			return old
 		}

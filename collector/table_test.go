@@ -81,7 +81,7 @@ func TestTableLint(t *testing.T) {
 	for _, m := range Metrics {
 		names[m.Name] = true
 	}
-	for _, line := range strings.Split(body, "\n") {
+	for line := range strings.SplitSeq(body, "\n") {
 		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
 			n, _, _ := strings.Cut(rest, " ")
 			if !names[n] && !strings.HasPrefix(n, "go_") && !strings.HasPrefix(n, "process_") {

@@ -92,7 +92,7 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 			e.err[usual] = max(e.err[local], e.err[slow])
 			e.err[today] = e.err[usual]
 		}
-		for i := usual; i < local; i++ {
+		for i := range local {
 			e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 		}
 		e.usual += e.gain.usual * (x - p.base - e.usual)

@@ -97,8 +97,8 @@ func (s *season) close() {
 	s.sum, s.n = 0, 0
 	i := s.index(s.cur * s.width)
 	d := mean - s.level[i]
-	switch n := s.days[i]; {
-	case n == 0:
+	switch n := s.days[i]; n {
+	case 0:
 		s.level[i] = mean
 	default:
 		limit := math.Inf(1)

@@ -159,7 +159,7 @@ func FuzzState(f *testing.F) {
 // numbers or the NaN of warm-up comes out.
 func FuzzStep(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, 1e300, int64(60_000))
-	f.Add([]byte{0, 0, 0, 0, 0, 9}, -0.0, int64(1))
+	f.Add([]byte{0, 0, 0, 0, 0, 9}, math.Copysign(0, -1), int64(1))
 	f.Add([]byte("a longer run of bytes that vary"), 5e-324, int64(-3))
 	f.Fuzz(func(t *testing.T, b []byte, unit float64, jump int64) {
 		s := mustNew(t, options())

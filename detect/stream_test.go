@@ -224,16 +224,15 @@ func TestStreamBandAgrees(t *testing.T) {
 	y := daily(6*1440, 19)
 	probe := func(v func(sc series.Score) float64) series.Score {
 		s := mustNew(t, options())
-		var sc series.Score
 		for i, x := range y {
-			sc = s.Step(t0+int64(i)*minuteMS, x)
+			s.Step(t0+int64(i)*minuteMS, x)
 		}
 		twin := mustNew(t, options())
 		if err := twin.LoadState(s.AppendState(nil)); err != nil {
 			t.Fatal(err)
 		}
 		at := t0 + int64(len(y))*minuteMS
-		sc = s.Step(at, math.NaN()) // the band for the next point
+		sc := s.Step(at, math.NaN()) // the band for the next point
 		return twin.Step(at, v(sc))
 	}
 	up := probe(func(sc series.Score) float64 { return sc.Upper * (1 + 1e-9) })

@@ -167,6 +167,7 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 		lower = math.NaN()
 	case Down:
 		upper = math.NaN()
+	case Both:
 	}
 	return lower, upper
 }

@@ -1,5 +1,7 @@
 package forecast
 
+import "slices"
+
 // Scratch is working memory that forecasts reuse. The zero value is ready. One
 // goroutine owns a Scratch at a time; a worker keeps its own and passes it to
 // every call, so that from the second series of a size on nothing is allocated.
@@ -47,19 +49,10 @@ func (s *Scratch) floats(n int) []float64 {
 	return v
 }
 
-// matrix hands out r rows of c zeroed values each.
-func (s *Scratch) matrix(r, c int) [][]float64 {
-	m := s.table(r)
-	for i := range m {
-		m[i] = s.floats(c)
-	}
-	return m
-}
-
 // table hands out r nil rows.
 func (s *Scratch) table(r int) [][]float64 {
 	if s.rowUsed+r > len(s.rows) {
-		s.rows = append(s.rows[:len(s.rows):len(s.rows)], make([][]float64, r+len(s.rows))...)
+		s.rows = append(slices.Clip(s.rows), make([][]float64, r+len(s.rows))...)
 	}
 	m := s.rows[s.rowUsed : s.rowUsed+r : s.rowUsed+r]
 	s.rowUsed += r

@@ -69,7 +69,7 @@ func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool)
 			errs = append(errs, fmt.Errorf("label name %q is invalid", shorten(l.Name, 64)))
 		case !utf8.ValidString(l.Value):
 			errs = append(errs, fmt.Errorf("value %q of label %q is not UTF-8", shorten(l.Value, 64), l.Name))
-		case l.Name == labels.MetricName || l.Value == "":
+		case l.Name == model.MetricNameLabel || l.Value == "":
 		case l.Name == labels.AlertName || series.IsOwnLabel(l.Name):
 			clash = append(clash, l)
 		default:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,9 +150,9 @@ func recent(y series.Series, n int, step int64) []float64 {
 
 // newest returns the last number in y, NaN if there is none.
 func newest(y series.Series) float64 {
-	for i := len(y.Values) - 1; i >= 0; i-- {
-		if !math.IsNaN(y.Values[i]) {
-			return y.Values[i]
+	for _, v := range slices.Backward(y.Values) {
+		if !math.IsNaN(v) {
+			return v
 		}
 	}
 	return math.NaN()

@@ -9,7 +9,7 @@ import (
 	"github.com/upid/upid/cmd/upid/output"
 )
 
-// Stamped by the linker: -X main.version=…
+// Stamped by the linker: -X main.version=….
 var version, revision, branch string
 
 // buildInfo says which program this is.
@@ -60,8 +60,12 @@ func (versionCmd) Help() string {
 func (c *versionCmd) Run(e *env) error {
 	b := build()
 	fields := [][2]string{
-		{"version", b.Version}, {"revision", b.Revision}, {"branch", b.Branch},
-		{"go_version", b.GoVersion}, {"os", b.OS}, {"arch", b.Arch},
+		{"version", b.Version},
+		{"revision", b.Revision},
+		{"branch", b.Branch},
+		{"go_version", b.GoVersion},
+		{"os", b.OS},
+		{"arch", b.Arch},
 	}
 	switch format := output.Format(c.Output); format {
 	case output.JSON:

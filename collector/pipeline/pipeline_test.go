@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -189,7 +188,7 @@ func newRig(t *testing.T, workers int) *rig {
 	r := &rig{src: &fakeSource{}, sink: &fakeSink{}, reg: prometheus.NewPedanticRegistry()}
 	p, err := New(Options{
 		Source: r.src, Sinks: []Sink{r.sink}, Workers: workers, Registerer: r.reg,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

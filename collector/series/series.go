@@ -37,10 +37,7 @@ func (s Series) Index(t int64) (i int, ok bool) {
 // Slice returns the part of s with from ≤ time < to. It shares Values with s.
 func (s Series) Slice(from, to int64) Series {
 	i := clampIndex(ceilDiv(from-s.Start, s.Step), len(s.Values))
-	j := clampIndex(ceilDiv(to-s.Start, s.Step), len(s.Values))
-	if j < i {
-		j = i
-	}
+	j := max(clampIndex(ceilDiv(to-s.Start, s.Step), len(s.Values)), i)
 	return Series{Labels: s.Labels, Start: s.At(i), Step: s.Step, Values: s.Values[i:j]}
 }
 

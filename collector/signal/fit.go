@@ -126,7 +126,7 @@ var grids = []time.Duration{
 //	longest horizon 1h, 3h            30s: 120 steps from 360 points
 func coarsen(step, longest, history time.Duration) time.Duration {
 	const (
-		fewHours  = 6 * time.Hour
+		nearBy    = 6 * time.Hour
 		maxSteps  = 200
 		maxPoints = 10_000
 	)
@@ -135,7 +135,7 @@ func coarsen(step, longest, history time.Duration) time.Duration {
 		if g <= step || g%step != 0 {
 			continue
 		}
-		if enough := longest/best <= maxSteps && history/best <= maxPoints && (longest <= fewHours || best >= time.Hour); enough {
+		if enough := longest/best <= maxSteps && history/best <= maxPoints && (longest <= nearBy || best >= time.Hour); enough {
 			break
 		}
 		best = g

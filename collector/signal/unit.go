@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/pipeline"
@@ -132,8 +133,8 @@ func (u *Unit) Position() int64 { return u.position.Load() }
 // newState returns the empty state of a series with the labels ls.
 func (u *Unit) newState(ls labels.Labels) *state {
 	s := &state{
-		labels:     labels.NewBuilder(ls).Del(labels.MetricName).Labels(),
-		sourceName: ls.Get(labels.MetricName),
+		labels:     labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels(),
+		sourceName: ls.Get(model.MetricNameLabel),
 		workload:   workloadKey(ls),
 		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: ""},
 		value:      math.NaN(),

@@ -49,7 +49,7 @@ func openBody(ctx context.Context, resp *http.Response, idle time.Duration, canc
 // cause replaces an error that comes from ending the request by the reason for
 // that.
 func (b *body) cause(err error) error {
-	if err == nil || err == io.EOF || b.ctx.Err() == nil {
+	if err == nil || errors.Is(err, io.EOF) || b.ctx.Err() == nil {
 		return err
 	}
 	if cause := context.Cause(b.ctx); !errors.Is(err, cause) {

@@ -79,7 +79,7 @@ func (c *csvReader) splitQuoted(line []byte) ([][]byte, error) {
 				if end < 0 { // the field goes on in the next line
 					c.quoted = append(append(c.quoted, line...), '\n')
 					next, err := c.readLine(nil)
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						return nil, errors.New("a quoted field is not closed")
 					}
 					if err != nil {
@@ -128,7 +128,7 @@ func (c *csvReader) readLine(dst []byte) ([]byte, error) {
 			}
 			c.long = append(dst, b...)
 			return c.long, nil
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			if dst = append(dst, b...); len(dst) > maxRecord {
 				return nil, fmt.Errorf("a line is longer than %d MiB", maxRecord>>20)
 			}

@@ -200,7 +200,7 @@ func TestDecode_receiverFails(t *testing.T) {
 	boom := errors.New("boom")
 	for _, in := range []string{matrixBody(`{"metric":{},"values":[[1,"1"]]}`), `{"data":{"result":[1,"1"]}}`} {
 		for _, f := range []failing{{boom, nil}, {nil, boom}} {
-			if _, err := decode(strings.NewReader(in), testLimits, f); err != boom {
+			if _, err := decode(strings.NewReader(in), testLimits, f); !errors.Is(err, boom) {
 				t.Errorf("decode(%s) = %v, want boom", in, err)
 			}
 		}

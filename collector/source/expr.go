@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -122,7 +123,7 @@ func selectorName(n *parser.VectorSelector) string {
 		return n.Name
 	}
 	for _, m := range n.LabelMatchers {
-		if m.Name != labels.MetricName {
+		if m.Name != model.MetricNameLabel {
 			continue
 		}
 		switch m.Type {
@@ -130,6 +131,7 @@ func selectorName(n *parser.VectorSelector) string {
 			return m.Value
 		case labels.MatchRegexp:
 			return strings.TrimRight(m.Value, ")$")
+		default: // says what the name is not
 		}
 	}
 	return ""

@@ -97,7 +97,7 @@ func TestFault_A24_endlessError(t *testing.T) {
 }
 
 func TestFault_A30_redirect(t *testing.T) {
-	f := func(follow bool) (error, *upstream) {
+	f := func(follow bool) (*upstream, error) {
 		var u *upstream
 		var err error
 		synctest.Test(t, func(t *testing.T) {
@@ -110,15 +110,15 @@ func TestFault_A30_redirect(t *testing.T) {
 			})
 			_, err = u.Query(t.Context(), "up", t0, t0, minute)
 		})
-		return err, u
+		return u, err
 	}
-	err, u := f(false)
+	u, err := f(false)
 	failure(t, err, ReasonRedirect)
 	contains(t, err, "307 Temporary Redirect: redirected to http://elsewhere.example:9091/login, which is not followed")
 	if n := len(u.requests()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
-	if err, _ := f(true); err != nil {
+	if _, err := f(true); err != nil {
 		t.Errorf("allowed: %v", err)
 	}
 }

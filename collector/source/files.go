@@ -111,7 +111,7 @@ func read(r io.Reader) (File, error) {
 	}
 	head = bytes.TrimLeft(head, " \t\r\n")
 	if len(head) == 0 {
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return File{}, err
 		}
 		return File{}, errors.New("the file is empty")

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -50,7 +51,7 @@ func (t *table) readRows(c *csvReader) error {
 	}
 	for {
 		fields, err := c.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -107,7 +108,7 @@ func (t *table) wideRows(h csvHeader) func([][]byte) error {
 			started = true
 			for i, n := range h.names {
 				if i != h.time {
-					t.add(n, labels.FromStrings(labels.MetricName, n))
+					t.add(n, labels.FromStrings(model.MetricNameLabel, n))
 				}
 			}
 		}
@@ -191,14 +192,14 @@ func seriesName(fields [][]byte, h csvHeader, labelCols []int) (string, labels.L
 	b := labels.NewScratchBuilder(1 + len(labelCols))
 	name := string(fields[h.name])
 	if name != "" {
-		b.Add(labels.MetricName, name)
+		b.Add(model.MetricNameLabel, name)
 	}
 	n := 0
 	for _, i := range labelCols {
 		if len(fields[i]) == 0 { // an empty label is no label
 			continue
 		}
-		if h.names[i] == labels.MetricName {
+		if h.names[i] == model.MetricNameLabel {
 			return "", labels.EmptyLabels(), errors.New("column \"__name__\": the name of a series is in the series column")
 		}
 		b.Add(h.names[i], string(fields[i]))

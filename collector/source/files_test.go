@@ -293,10 +293,10 @@ func checkCSV(t *testing.T, in []byte) {
 		}
 		got = append(got, record)
 	}
-	if (err == io.EOF) != (wantErr == nil) {
+	if errors.Is(err, io.EOF) != (wantErr == nil) {
 		t.Fatalf("%q: %v, encoding/csv %v", in, err, wantErr)
 	}
-	if err == io.EOF && fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+	if errors.Is(err, io.EOF) && fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Fatalf("%q: %q, encoding/csv %q", in, got, want)
 	}
 }

@@ -53,7 +53,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
+			if v == http.ErrAbortHandler { //nolint:errorlint // net/http itself compares so
 				panic(v) // net/http's own way to cut a connection
 			}
 			s.metrics.panics.WithLabelValues("web").Inc()

@@ -161,7 +161,7 @@ func TestPanic(t *testing.T) {
 	}
 	value = http.ErrAbortHandler
 	defer func() {
-		if recover() != http.ErrAbortHandler {
+		if recover() != http.ErrAbortHandler { //nolint:errorlint // the very value must come through
 			t.Error("ErrAbortHandler was swallowed")
 		}
 	}()

@@ -51,7 +51,7 @@ func (a Symmetric) Solve(b []float64) {
 	floor = max(floor*1e-14, math.SmallestNonzeroFloat64)
 	for i := range n {
 		ri := a.Data[Packed(i) : Packed(i)+i+1]
-		for j := 0; j < i; j++ {
+		for j := range i {
 			rj := a.Data[Packed(j) : Packed(j)+j+1]
 			sum := ri[j]
 			for k, v := range rj[:j] {

@@ -36,8 +36,7 @@ func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The cause without the address: it may hold a password.
-		var ue *url.Error
-		if errors.As(err, &ue) {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err
 		}
 		return nil, fmt.Errorf("parse the alertmanager URL: %w", err)
@@ -136,8 +135,7 @@ const (
 )
 
 func classify(err error) class {
-	var re *replyError
-	if errors.As(err, &re) {
+	if re, ok := errors.AsType[*replyError](err); ok {
 		switch {
 		// Alertmanager says 400 after storing the good alerts of a batch, and 422
 		// where its generated validation stops it before.

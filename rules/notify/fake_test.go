@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -122,9 +123,7 @@ func (am *fakeAM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			am.stored[labels.FromMap(a.Labels).String()] = a
 		}
 	}
-	for k, v := range am.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), am.header)
 	am.mu.Unlock()
 	if hang {
 		<-r.Context().Done()
@@ -184,7 +183,8 @@ type logs struct {
 }
 
 func (l *logs) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.buf.Write(p) }
-func (l *logs) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.buf.String() }
+
+func (l *logs) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.buf.String() }
 
 // inBubble runs f with a running Notifier that posts to ams Alertmanagers and
 // knows the signal "cpu" with a cadence of a minute.

@@ -465,7 +465,7 @@ func TestFault_C9(t *testing.T) {
 func mustParse(t *testing.T, s string) labels.Labels {
 	t.Helper()
 	m := map[string]string{}
-	for _, p := range strings.Split(strings.Trim(s, "{}"), ", ") {
+	for p := range strings.SplitSeq(strings.Trim(s, "{}"), ", ") {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok {
 			t.Fatalf("no label: %s", p)

@@ -19,8 +19,8 @@ func keysOf(goType string) []string {
 			continue
 		}
 		keys := make([]string, 0, t.NumField())
-		for i := range t.NumField() {
-			key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		for field := range t.Fields() {
+			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 			keys = append(keys, key)
 		}
 		return keys

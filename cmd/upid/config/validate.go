@@ -268,8 +268,7 @@ func (v *validator) url(s, def string, path ...any) string {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		var ue *url.Error
-		if errors.As(err, &ue) {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // without the text, which may hold a password
 		}
 		v.at(fmt.Sprintf("no URL: %v", err), path...)
@@ -291,8 +290,7 @@ func (v *validator) http(d deferred, path ...any) (c commonconfig.HTTPClientConf
 	}
 	defer c.SetDirectory(filepath.Dir(v.file)) // *_file is relative to the configuration
 	err := d.decode((*plainHTTP)(&c))
-	var te *yaml.TypeError
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
 		v.typeErrors(te)
 	} else if err != nil {
 		v.at(err.Error(), path...)
