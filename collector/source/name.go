@@ -1,7 +1,9 @@
 package source
 
-import "github.com/prometheus/common/model"
+import (
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+)
 
 // Name writes ls the way PromQL does: name{a="b",c="d"}, or the metric name
 // alone if there is no other label. It is the name under which one-off commands
