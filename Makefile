@@ -15,7 +15,7 @@ GOLANGCI := .tools/golangci-lint
 FUZZTIME ?= 60s
 COVERAGE_GOAL := 90
 
-.PHONY: all build test vet lint bench golden soak clean help
+.PHONY: all build test vet lint bench demo golden soak clean help
 
 all: vet test build ## check, test and build
 
@@ -37,6 +37,10 @@ lint: ## run golangci-lint (installed into .tools at first, which takes minutes)
 
 bench: ## time decoding, rendering, scoring and forecasting, each beside its goal
 	@tools/bench.sh
+
+demo: build ## forecast and score the shipped real series
+	./upid forecast --input cmd/upid/testdata/nab/elb_request_count.csv
+	./upid detect --input cmd/upid/testdata/nab/ec2_request_latency.csv
 
 golden: ## rewrite the golden files and docs/metrics.md; read the diff as a reviewer would
 	UPDATE=1 go test -count=1 ./collector ./rules ./cmd/upid/config

@@ -9,7 +9,7 @@ import (
 // alone if there is no other label. It is the name under which one-off commands
 // show a series.
 func Name(ls labels.Labels) string {
-	name, rest := ls.Get(model.MetricNameLabel), ls.DropMetricName()
+	name, rest := ls.Get(model.MetricNameLabel), labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels()
 	if rest.IsEmpty() && name != "" {
 		return name
 	}
