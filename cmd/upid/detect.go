@@ -51,8 +51,8 @@ func (c *detectCmd) Validate() error {
 	if c.budget, err = rules.ParseBudget(c.Budget); err != nil {
 		errs = append(errs, fmt.Errorf("--%w", err))
 	}
-	if c.Step < 0 {
-		errs = append(errs, fmt.Errorf("--step is %s, want more than 0", c.Step))
+	if c.Step != 0 && time.Duration(c.Step) < time.Millisecond {
+		errs = append(errs, fmt.Errorf("--step is %s, want at least 1ms", c.Step))
 	}
 	if !(c.MinDeviation >= 0) || math.IsInf(c.MinDeviation, 0) {
 		errs = append(errs, fmt.Errorf("--min-deviation is %g, want 0 or more", c.MinDeviation))

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector/store"
 )
 
@@ -29,6 +30,17 @@ Examples:
     upid stop --storage.path /var/lib/upid
     upid stop --address http://localhost:9877
 `
+}
+
+// Validate is called by kong.
+func (c *stopCmd) Validate() error {
+	if c.Address == "" {
+		return nil
+	}
+	if err := config.CheckServerURL(c.Address); err != nil {
+		return fmt.Errorf("--address: %w", err)
+	}
+	return nil
 }
 
 // Run stops an instance and waits until it is gone.

@@ -16,7 +16,8 @@ import (
 type upstream struct {
 	mu      sync.Mutex
 	client  *source.Prometheus
-	lastErr error
+	asked   bool      // an answer, or its absence, has been seen
+	lastErr error     // the server did not answer; its complaints about a query are that signal's
 	since   time.Time // of the first failure in a row
 }
 
@@ -26,7 +27,10 @@ func (u *upstream) set(c *source.Prometheus) {
 	if u.client != nil {
 		u.client.Close() // of its idle connections; running queries go on
 	}
-	u.client, u.lastErr = c, nil
+	if u.client == nil || c == nil || u.client.URL() != c.URL() {
+		u.asked, u.lastErr = false, nil
+	}
+	u.client = c
 }
 
 // Query implements pipeline.Source.
@@ -35,15 +39,24 @@ func (u *upstream) Query(ctx context.Context, expr string, start, end, step int6
 	client := u.client
 	u.mu.Unlock()
 	d, err := client.Query(ctx, expr, start, end, step)
-	if ctx.Err() == nil {
-		u.mu.Lock()
-		if err != nil && u.lastErr == nil {
-			u.since = time.Now()
-		}
-		u.lastErr = err
-		u.mu.Unlock()
+	switch {
+	case ctx.Err() != nil: // says nothing of the server
+	case unreachable(err):
+		u.note(err)
+	default:
+		u.note(nil)
 	}
 	return d, err
+}
+
+// note records whether the server answered.
+func (u *upstream) note(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err != nil && u.lastErr == nil {
+		u.since = time.Now()
+	}
+	u.asked, u.lastErr = true, err
 }
 
 // status says in one line how the upstream is doing.
@@ -52,6 +65,9 @@ func (u *upstream) status() string {
 	defer u.mu.Unlock()
 	if u.client == nil {
 		return "prometheus: stopped"
+	}
+	if !u.asked {
+		return fmt.Sprintf("prometheus %s: not asked yet", u.client.URL())
 	}
 	if u.lastErr != nil {
 		return fmt.Sprintf("prometheus %s: failing since %s: %v", u.client.URL(), u.since.UTC().Format(time.RFC3339), u.lastErr)
@@ -62,13 +78,6 @@ func (u *upstream) status() string {
 // unreachable reports whether err means that the server did not answer, rather
 // than that it answered with an error of ours.
 func unreachable(err error) bool {
-	var r interface{ FailureReason() string }
-	if !errors.As(err, &r) {
-		return false
-	}
-	switch r.FailureReason() {
-	case "dns", "connect", "tls", "timeout", "reset", "proxy", "http_5xx":
-		return true
-	}
-	return false
+	e, ok := errors.AsType[*source.Error](err)
+	return ok && e.Unreachable()
 }

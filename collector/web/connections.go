@@ -36,7 +36,7 @@ func newConnections(n int, dropped *prometheus.CounterVec) *connections {
 type connection struct {
 	net.Conn
 	in   *connections
-	seq  uint64 // order of arrival
+	seq  uint64 // order of arrival, renewed by every request; guarded by in.mu
 	busy int    // requests being served; guarded by in.mu
 }
 
@@ -91,6 +91,9 @@ func (cs *connections) busy(ctx context.Context) func() {
 	add := func(n int) {
 		cs.mu.Lock()
 		c.busy += n
+		// It has just asked or been answered: of those that wait it is the newest.
+		cs.seq++
+		c.seq = cs.seq
 		cs.mu.Unlock()
 	}
 	add(1)

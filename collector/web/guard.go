@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -105,12 +106,23 @@ func (s *Server) refuse(role Role, r *http.Request) string {
 			return "closed: start with --web.enable-lifecycle to open it"
 		case !loopback(r.RemoteAddr):
 			return "open to this machine only"
-		case !slices.Contains([]string{"", "same-origin", "none"}, r.Header.Get("Sec-Fetch-Site")), !literal(r.Host):
+		case !slices.Contains([]string{"", "same-origin", "none"}, r.Header.Get("Sec-Fetch-Site")), !literal(r.Host), !sameOrigin(r):
 			return "not from a web page of another site"
 		}
 		return ""
 	}
 	return "nobody has the role " + strconv.Quote(string(role))
+}
+
+// sameOrigin reports whether a request comes from no web page, or from one of
+// ours. Browsers that do not send Sec-Fetch-Site send Origin with a POST.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host == r.Host // "null" has no host
 }
 
 // loopback reports whether addr, host:port, is on this machine.

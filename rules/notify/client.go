@@ -45,11 +45,11 @@ func parseURL(raw string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, fmt.Errorf("alertmanager URL %s: it holds a user name, want basic_auth instead", u.Redacted())
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("alertmanager URL %q: scheme is %q, want http or https", raw, u.Scheme)
+		return nil, fmt.Errorf("alertmanager URL: scheme is %q, want http or https", u.Scheme)
 	case u.Host == "":
-		return nil, fmt.Errorf("alertmanager URL %q: no host", raw)
+		return nil, fmt.Errorf("alertmanager URL: no host; want one such as http://localhost:9093")
 	case u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("alertmanager URL %q: it has a query or a fragment", raw)
+		return nil, fmt.Errorf("alertmanager URL of %s: it has a query or a fragment", u.Host)
 	}
 	return u, nil
 }

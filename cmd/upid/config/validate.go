@@ -25,7 +25,7 @@ type validator struct {
 func (v *validator) config(raw *rawConfig) *Config {
 	cfg := &Config{
 		Prometheus: Prometheus{
-			URL:         v.url(raw.Prometheus.URL, DefaultURL, "prometheus", "url"),
+			URL:         v.server(raw.Prometheus.URL, DefaultURL, "prometheus", "url"),
 			HTTP:        v.http(raw.Prometheus.HTTP, "prometheus", "http"),
 			Timeout:     v.duration(raw.Prometheus.Timeout, DefaultTimeout, time.Second, "prometheus", "timeout"),
 			Concurrency: DefaultConcurrency,
@@ -46,9 +46,9 @@ func (v *validator) config(raw *rawConfig) *Config {
 	}
 	seen := map[string]int{}
 	for i, u := range raw.Alertmanager.URLs {
-		u = v.url(u, "", "alertmanager", "urls", i)
+		u = v.server(u, "", "alertmanager", "urls", i)
 		if j, dup := seen[u]; dup && u != "" {
-			v.at(fmt.Sprintf("%s is also urls[%d]", u, j), "alertmanager", "urls", i)
+			v.at(fmt.Sprintf("the same as urls[%d]", j), "alertmanager", "urls", i)
 		}
 		seen[u] = i
 		cfg.Alertmanager.URLs = append(cfg.Alertmanager.URLs, u)
@@ -256,6 +256,36 @@ func ParseDuration(s string) (time.Duration, error) {
 		return d, nil
 	}
 	return 0, fmt.Errorf("%q is no duration such as 30s, 5m or 7d", s)
+}
+
+// server is url for an address that paths are put behind.
+func (v *validator) server(s, def string, path ...any) string {
+	if err := CheckServerURL(s); s != "" && err != nil {
+		v.at(err.Error(), path...)
+		return def
+	}
+	return v.url(s, def, path...)
+}
+
+// CheckServerURL reports what is wrong with the address of a server. The error
+// shows nothing of it: it may hold a secret.
+func CheckServerURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err
+		}
+		return fmt.Errorf("no URL: %w", err)
+	}
+	switch {
+	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return errors.New("want an http or https URL such as http://localhost:9090")
+	case u.RawQuery != "" || u.Fragment != "":
+		return errors.New("has a query or a fragment; only a path may follow the host")
+	case u.User != nil:
+		return errors.New("has a user or password in it; put them under http: basic_auth")
+	}
+	return nil
 }
 
 func (v *validator) url(s, def string, path ...any) string {
