@@ -33,6 +33,16 @@ func goesOn(now, window float64) float64 {
 	return min(max(2*now/window, 0), 1)
 }
 
+// goingOn returns what of a score stands, see goesOn. What has begun to end does
+// not breach, however high the mean still is: noise in the newest points would
+// open it again and again.
+func goingOn(score, present float64) float64 {
+	if present < 1 {
+		return min(score, 1) * present
+	}
+	return score
+}
+
 // newest returns how many of the newest points speak for the present of a window
 // of so many: a quarter of it, 3 or 4.
 func newest(points int) int { return min(max(points/4, 3), recentPoints) }

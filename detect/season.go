@@ -10,6 +10,7 @@ import (
 type season struct {
 	loc   *time.Location
 	width int64     // of a bin, ms
+	step  int64     // between samples, ms
 	level []float64 // by bin
 	days  []uint8   // days that level rests on, up to seasonMemory
 
@@ -42,7 +43,7 @@ func newSeason(step int64, loc *time.Location) season {
 	width := max(step, seasonBin)
 	n := max(1, int((dayMS+width/2)/width))
 	return season{
-		loc: loc, width: width, level: make([]float64, n), days: make([]uint8, n),
+		loc: loc, width: width, step: step, level: make([]float64, n), days: make([]uint8, n),
 		spread: 0, cur: math.MinInt64, sum: 0, n: 0, zone: 0, qtr: math.MinInt64,
 	}
 }
@@ -60,7 +61,8 @@ func (s *season) local(t int64) int64 {
 // bins. ok is false until the bins around were seen on two days.
 func (s *season) at(lt int64) (level float64, ok bool) {
 	b := s.index(lt)
-	frac := float64(floorMod(floorMod(lt, dayMS), s.width))/float64(s.width) - 0.5
+	// The mean time of a bin's samples lies half a step before the bin's middle.
+	frac := float64(floorMod(floorMod(lt, dayMS), s.width)-(s.width-s.step)/2) / float64(s.width)
 	other := b + 1
 	if frac < 0 {
 		other = b - 1

@@ -49,7 +49,7 @@ func Default(step time.Duration, severity string) Rule {
 		Step: step, Severity: severity,
 		Confirm: 2, Strong: 1.2,
 		Fatigue: 0.5, MaxFatigue: 6, Rest: 24 * time.Hour,
-		Hold: hold(step), Keep: 15 * time.Minute,
+		Hold: hold(step), Keep: max(15*time.Minute, 3*step),
 		Large: 4, Long: 6 * time.Hour,
 	}
 }
@@ -149,7 +149,7 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 	}
 	switch {
 	case s.Value >= need:
-		a.heat(s, t)
+		r.heat(&a, s, t)
 	case !missing:
 		a.hot = 0
 	}
@@ -191,7 +191,10 @@ func (a *Alert) stale(s series.Score) {
 }
 
 // heat counts a breach.
-func (a *Alert) heat(s series.Score, t int64) {
+func (r Rule) heat(a *Alert, s series.Score, t int64) {
+	if a.hot > 0 && t-a.first > int64(r.Confirm+1)*r.Step.Milliseconds() {
+		a.hot = 0 // a breach long before a gap confirms nothing
+	}
 	if a.hot == 0 {
 		a.first, a.top = t, s
 	}

@@ -358,3 +358,17 @@ func TestFindingID(t *testing.T) {
 		}
 	}
 }
+
+// Two breaches with a gap of hours between them are two, not a confirmed one.
+func TestNextBreachBeforeAGapConfirmsNothing(t *testing.T) {
+	a := walk(warning(), Alert{}, t0, spike(1.05))
+	for i := int64(1); i < 480; i++ {
+		a = warning().Next(a, series.Score{Observed: math.NaN(), Value: 0}, t0+i*minute)
+	}
+	if a = walk(warning(), a, t0+480*minute, spike(1.05)); a.Active() {
+		t.Errorf("opened: %+v", *a.Finding)
+	}
+	if a = walk(warning(), a, t0+481*minute, spike(1.05)); !a.Active() || a.Finding.Start != t0+480*minute {
+		t.Error("two in a row after the gap did not open from the first of them")
+	}
+}
