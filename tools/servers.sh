@@ -3,6 +3,7 @@
 # to DIR/servers.env. Debian's packages are unpacked, not installed: no root is
 # needed and no service is started.
 set -euo pipefail
+tools=$(cd "$(dirname "$0")" && pwd)
 dir=$1
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
@@ -14,13 +15,13 @@ for p in prometheus:prometheus promtool:prometheus prometheus-alertmanager:prome
 done
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
-    echo "unpacking$missing into $dir/deb"
+    packages=$(tr ' ' '\n' <<<"${missing# }" | sort -u | paste -sd ' ')
+    echo "unpacking $packages into $dir/deb"
     mkdir -p "$dir/deb"
     (
       cd "$dir"
-      packages=$(tr ' ' '\n' <<<"$missing" | sort -u | tr '\n' ' ')
       # shellcheck disable=SC2086
-      apt-get download -q $packages >/dev/null 2>&1 || { apt-get update -qq && apt-get download -q $packages >/dev/null; }
+      apt-get download -q $packages >/dev/null 2>&1 || { "$tools/as_root.sh" apt-get update -qq; apt-get download -q $packages >/dev/null; }
       for deb in ./*.deb; do dpkg -x "$deb" deb; rm "$deb"; done
     )
   else

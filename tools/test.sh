@@ -7,7 +7,19 @@ set -euo pipefail
 goal=$1
 library=./collector/...,./forecast/...,./detect/...,./rules/...
 
-go test -race -timeout 20m ./...
+# The race detector links with C.
+compiler=$(go env CC)
+if ! command -v "${compiler%% *}" >/dev/null; then
+  if ! command -v apt-get >/dev/null; then
+    echo "The race detector needs a C compiler and there is no $compiler: install one." >&2
+    exit 1
+  fi
+  echo "installing gcc for the race detector"
+  root=$(dirname "$0")/as_root.sh
+  install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends gcc libc6-dev)
+  "$root" "${install[@]}" >/dev/null 2>&1 || { "$root" apt-get update -qq; "$root" "${install[@]}" >/dev/null; }
+fi
+CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 # shellcheck disable=SC2086
 go test -short -timeout 10m -coverpkg="$library" -coverprofile=coverage.out ${library//,/ } | sed -u -E 's/[[:space:]]coverage: .*//'
