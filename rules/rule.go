@@ -22,7 +22,7 @@ import (
 // With the defaults a score of 1.0 opens a finding when the next one is as high;
 // 1.2 opens it at once. Right after an alert, the next one of the same series
 // takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02. A finding
-// closes after more than 30 minutes (or three steps) of observed scores below 1.
+// closes after more than ten steps of observed scores below 1, see hold.
 type Rule struct {
 	Step     time.Duration // the grid of the scores
 	Severity string        // severity of a finding at the boundary: info, warning or critical

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 
 	"github.com/upid/upid/collector/source"
 )
+
+// quotedValue is how the YAML decoder shows what it could not use; it may be a
+// secret.
+var quotedValue = regexp.MustCompile("`[^`]*`")
 
 // query asks the server for the newest whole steps of the look-back. Grid times
 // are aligned to Unix time, so that a command run twice within a step asks for
@@ -24,7 +29,7 @@ func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]s
 	if f.HTTPConfig != "" {
 		c, _, err := config.LoadHTTPConfigFile(f.HTTPConfig)
 		if err != nil {
-			return nil, usageErrorf("--prometheus.http-config: %w", err)
+			return nil, usageErrorf("--prometheus.http-config: %s", quotedValue.ReplaceAllString(err.Error(), "a value"))
 		}
 		o.HTTP = *c
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector/source"
 )
 
 // constantPrometheus answers every range query with one constant series.
@@ -257,6 +258,49 @@ func TestSidecarWithoutPrometheusStaysUp(t *testing.T) {
 	if code, stderr := stop(); code != exitOK {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
+}
+
+func TestHangingPrometheusIsNotOK(t *testing.T) {
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer s.Close()
+	defer close(release)
+	addr, stop := startSidecar(t, "--config", writeFile(t, "prometheus: {url: "+s.URL+"}\nsignals: [{name: a, query: sum(up), step: 1s, forecast: {every: 1m}}]"), "--interval", "1")
+	if _, body, err := getText("http://" + addr + "/-/ready"); err != nil || !strings.Contains(body, "not asked yet") {
+		t.Errorf("before the first answer: %s %v", body, err)
+	}
+	// What a pass does when its time is over, without waiting for the minute.
+	u := &upstream{}
+	client, err := source.New(source.Options{URL: s.URL, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.set(client)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := u.Query(ctx, "up", 0, 1000, 1000); err == nil {
+		t.Error("an answer from a server that hangs")
+	}
+	if got := u.status(); !strings.Contains(got, "failing since") {
+		t.Errorf("status %q", got)
+	}
+	canceled, stopQuery := context.WithCancel(context.Background())
+	stopQuery()
+	u.set(nil)
+	u.set(client)
+	if _, err := u.Query(canceled, "up", 0, 1000, 1000); err == nil || !strings.Contains(u.status(), "not asked yet") {
+		t.Errorf("our own cancellation: %v, status %q", err, u.status())
+	}
+	if code, stderr := stop(); code != exitOK {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+}
+
+func TestAddressesAreChecked(t *testing.T) {
+	t.Chdir(t.TempDir())
+	upid(t, "", "check --prometheus.url foo").want(t, exitUsage, "--prometheus.url: want an http or https URL")
+	upid(t, "", "stop --address localhost:9877").want(t, exitUsage, "--address: want an http or https URL")
+	upid(t, "", "detect -q up --step 500us").want(t, exitUsage, "want at least 1ms")
 }
 
 func TestPortInUse(t *testing.T) {

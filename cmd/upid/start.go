@@ -77,6 +77,9 @@ func loadConfig(path, prometheusURL string) (cfg *config.Config, name string, er
 		return nil, path, &exitError{code: exitUsage, err: err}
 	}
 	if prometheusURL != "" {
+		if err := config.CheckServerURL(prometheusURL); err != nil {
+			return nil, path, usageErrorf("--prometheus.url: %w", err)
+		}
 		cfg.Prometheus.URL = prometheusURL
 	}
 	return cfg, path, nil

@@ -40,8 +40,8 @@ func (u *upstream) Query(ctx context.Context, expr string, start, end, step int6
 	u.mu.Unlock()
 	d, err := client.Query(ctx, expr, start, end, step)
 	switch {
-	case ctx.Err() != nil: // says nothing of the server
-	case unreachable(err):
+	case errors.Is(ctx.Err(), context.Canceled): // our own doing, says nothing of the server
+	case unreachable(err), errors.Is(err, context.DeadlineExceeded): // it hangs as long as a pass may take
 		u.note(err)
 	default:
 		u.note(nil)

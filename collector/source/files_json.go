@@ -71,6 +71,9 @@ func (m *fileMatrix) series(ls labels.Labels, reason string) error {
 	if len(m.times) == 0 {
 		return fmt.Errorf("series %s has no values", Name(ls))
 	}
+	if _, there := m.table.index[Name(ls)]; there {
+		return fmt.Errorf("series %s cannot be used: %s", Name(ls), dropReasons[dropDuplicate])
+	}
 	s := &m.table.series[m.table.add(Name(ls), ls)]
 	s.Times = append(s.Times, m.times...)
 	s.Values = append(s.Values, m.values...)

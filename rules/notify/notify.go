@@ -268,20 +268,20 @@ func (n *Notifier) resend() {
 	}
 }
 
-// all returns every alert by itself in a fixed order, the watchdog first. The
-// caller holds n.mu.
+// all returns every alert by itself in a fixed order, the watchdog last: a queue
+// that is too small drops from its head. The caller holds n.mu.
 func (n *Notifier) all() [][]ref {
 	now := n.opts.Now()
 	var groups [][]ref
-	if n.opts.Watchdog {
-		groups = append(groups, []ref{watchdogRef})
-	}
 	for _, task := range slices.Sorted(maps.Keys(n.tasks)) {
 		t := n.tasks[task]
 		t.prune(now)
 		for _, key := range slices.Sorted(maps.Keys(t.alerts)) {
 			groups = append(groups, []ref{{task, key}})
 		}
+	}
+	if n.opts.Watchdog {
+		groups = append(groups, []ref{watchdogRef})
 	}
 	return groups
 }

@@ -52,7 +52,7 @@ func decode(name string, content []byte) (*rawConfig, *problems, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil, fmt.Errorf("%s: the file is empty; it needs at least one entry under presets or signals", name)
 	case errors.As(err, &te):
-		p.typeErrors(te)
+		p.typeErrors(te, true)
 	case err != nil:
 		return nil, nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -167,8 +167,9 @@ var (
 	duplicate  = regexp.MustCompile(`^mapping key "([^"]+)" already defined at line (\d+)$`)
 )
 
-// typeErrors rewrites what yaml.v3 says for somebody who does not know Go.
-func (p *problems) typeErrors(te *yaml.TypeError) {
+// typeErrors rewrites what yaml.v3 says for somebody who does not know Go. Values
+// are shown only where show allows: where secrets live they are not.
+func (p *problems) typeErrors(te *yaml.TypeError, show bool) {
 	for _, e := range te.Errors {
 		line, text := 0, e
 		if m := atLine.FindStringSubmatch(e); m != nil {
@@ -182,7 +183,7 @@ func (p *problems) typeErrors(te *yaml.TypeError) {
 			}
 		} else if m := wrongType.FindStringSubmatch(text); m != nil {
 			got := strings.TrimPrefix(m[1], "!!")
-			if m[2] != "" {
+			if m[2] != "" && show {
 				got = strconv.Quote(m[2])
 			}
 			text = fmt.Sprintf("%s where %s is wanted", got, typeName(m[3]))

@@ -272,10 +272,7 @@ func (v *validator) server(s, def string, path ...any) string {
 func CheckServerURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil {
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err
-		}
-		return fmt.Errorf("no URL: %w", err)
+		return errors.New("cannot be parsed as a URL") // the cause quotes it
 	}
 	switch {
 	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
@@ -298,10 +295,7 @@ func (v *validator) url(s, def string, path ...any) string {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err // without the text, which may hold a password
-		}
-		v.at(fmt.Sprintf("no URL: %v", err), path...)
+		v.at("cannot be parsed as a URL", path...) // the cause quotes it
 	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
 		v.at("want an http or https URL such as http://localhost:9090", path...)
 	case u.User != nil:
@@ -321,7 +315,7 @@ func (v *validator) http(d deferred, path ...any) (c commonconfig.HTTPClientConf
 	defer c.SetDirectory(filepath.Dir(v.file)) // *_file is relative to the configuration
 	err := d.decode((*plainHTTP)(&c))
 	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
-		v.typeErrors(te)
+		v.typeErrors(te, false)
 	} else if err != nil {
 		v.at(err.Error(), path...)
 	} else if err := c.Validate(); err != nil {
