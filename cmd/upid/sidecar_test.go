@@ -296,6 +296,19 @@ func TestHangingPrometheusIsNotOK(t *testing.T) {
 	}
 }
 
+// What a server says stays on its line and leaves the terminal alone.
+func TestServerTextIsPlain(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"status":"error","errorType":"bad_data","error":"x\u001b[31m\nupid: all is well"}`)
+	}))
+	defer s.Close()
+	o := upid(t, "", "forecast -q up --prometheus.url "+s.URL)
+	if strings.Contains(o.stderr, "\x1b") || strings.Contains(o.stderr, "\nupid: all") || !strings.Contains(o.stderr, "all is well") {
+		t.Errorf("stderr %q", o.stderr)
+	}
+}
+
 func TestAddressesAreChecked(t *testing.T) {
 	t.Chdir(t.TempDir())
 	upid(t, "", "check --prometheus.url foo").want(t, exitUsage, "--prometheus.url: want an http or https URL")

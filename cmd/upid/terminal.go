@@ -23,7 +23,7 @@ type env struct {
 
 // warnf prints one line beside the data.
 func (e *env) warnf(format string, args ...any) {
-	fmt.Fprintf(e.stderr, "upid: warning: "+format+"\n", args...)
+	fmt.Fprintln(e.stderr, "upid: warning: "+output.Printable(fmt.Sprintf(format, args...)))
 }
 
 // style is coloured on a terminal whose user does not object.

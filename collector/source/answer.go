@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -35,6 +36,12 @@ func (p *Prometheus) readAnswer(resp *http.Response, b io.Reader, out matrix, sa
 	}
 	head := &tee{r: b, max: quoteBytes}
 	ans, err := decode(head, lim, out)
+	for _, text := range [][]string{ans.warnings, ans.infos} {
+		for i := range text {
+			text[i] = oneLine(text[i])
+		}
+	}
+	ans.errorType, ans.message = oneLine(ans.errorType), oneLine(ans.message)
 	fail := func(reason string, err error) (answer, *Error) {
 		return ans, &Error{Reason: reason, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Err: err}
 	}
@@ -88,6 +95,17 @@ func statusError(resp *http.Response, head []byte, err error) error {
 		return fmt.Errorf("%s: %s", status, quote(head))
 	}
 	return errors.New(status)
+}
+
+// oneLine returns s with its control characters as blanks: what a server says
+// must not move a terminal's cursor or pass for a line of ours.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // quote returns the beginning of an answer for an error message.

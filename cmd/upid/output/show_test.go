@@ -139,3 +139,9 @@ func TestProgress(t *testing.T) {
 	none.Set(1)
 	none.Done()
 }
+
+func TestCutIsPrintable(t *testing.T) {
+	if got, want := Cut("a\x1b[31m\nb", 80), "a\uFFFD[31m\uFFFDb"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

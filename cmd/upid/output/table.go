@@ -3,6 +3,7 @@ package output
 import (
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -66,9 +67,21 @@ func (g *Grid) line(cells []string, widths []int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// Cut returns s shortened to n characters by an "…" in its middle: names that
+// Printable returns s with its control characters replaced by U+FFFD: the names
+// of series are other people's, and a terminal obeys what it is sent.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// Cut returns s, made Printable and shortened to n characters by an "…" in its middle: names that
 // differ do so at either end.
 func Cut(s string, n int) string {
+	s = Printable(s)
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
