@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
+	"gopkg.in/yaml.v3"
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
@@ -50,6 +54,70 @@ func TestReferenceConfigHasEveryKey(t *testing.T) {
 			t.Errorf("config.yaml lacks %s", key)
 		}
 	}
+}
+
+// TestReferenceConfigSections asks the strict decoder which keys each section
+// knows, and wants those in that section of the reference: enabled under alert
+// is not documented by enabled under detect.
+func TestReferenceConfigSections(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc yaml.Node
+	// Keys that are commented out count: "# http: …".
+	if err := yaml.Unmarshal(regexp.MustCompile(`(?m)^( *)# ([a-z_]+:( |$))`).ReplaceAll(b, []byte("$1$2")), &doc); err != nil {
+		t.Fatal(err)
+	}
+	top := doc.Content[0]
+	signal := child(child(top, "signals"), 0)
+	found := 0
+	for _, s := range []struct {
+		name, format string
+		node         *yaml.Node
+	}{
+		{"the top level", "%s: x", top},
+		{"prometheus", "prometheus: {%s: x}", child(top, "prometheus")},
+		{"alertmanager", "alertmanager: {%s: x}", child(top, "alertmanager")},
+		{"a signal", "signals: [{%s: x}]", signal},
+		{"forecast", "signals: [{forecast: {%s: x}}]", child(signal, "forecast")},
+		{"detect", "signals: [{detect: {%s: x}}]", child(signal, "detect")},
+		{"alert", "signals: [{alert: {%s: x}}]", child(signal, "alert")},
+		{"storage", "storage: {%s: x}", child(top, "storage")},
+		{"web", "web: {%s: x}", child(top, "web")},
+	} {
+		for _, key := range config.Keys() {
+			_, err := config.Parse("x", fmt.Appendf(nil, s.format, key), configChecks())
+			if err != nil && strings.Contains(err.Error(), "unknown key") {
+				continue
+			}
+			found++
+			if child(s.node, key) == nil {
+				t.Errorf("config.yaml lacks %s in %s", key, s.name)
+			}
+		}
+	}
+	if found < len(config.Keys()) {
+		t.Errorf("the sections know %d keys, there are %d names", found, len(config.Keys()))
+	}
+}
+
+// child returns the value of a key in a mapping or the item of an index in a
+// list, nil if there is none.
+func child(n *yaml.Node, at any) *yaml.Node {
+	switch at := at.(type) {
+	case int:
+		if n != nil && n.Kind == yaml.SequenceNode && at < len(n.Content) {
+			return n.Content[at]
+		}
+	case string:
+		for i := 0; n != nil && n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+			if n.Content[i].Value == at {
+				return n.Content[i+1]
+			}
+		}
+	}
+	return nil
 }
 
 // documents returns the Markdown of the repository by path.
@@ -131,6 +199,29 @@ func words(line string) (out []string) {
 		}
 	}
 	return out
+}
+
+// TestDocumentedFlags knows every flag that is named in the text.
+func TestDocumentedFlags(t *testing.T) {
+	flags, found := map[string]bool{"help": true}, 0
+	parser := new(cli).parser(context.Background(), io.Discard, io.Discard, func(int) {})
+	nodes := append([]*kong.Node{parser.Model.Node}, parser.Model.Children...)
+	for _, n := range nodes {
+		for _, f := range n.Flags {
+			flags[f.Name] = true
+		}
+	}
+	for file, text := range documents(t) {
+		for _, m := range regexp.MustCompile("`[^`\n]*--([a-z][a-z.-]+)").FindAllStringSubmatch(text, -1) {
+			found++
+			if !flags[m[1]] {
+				t.Errorf("%s: no flag --%s", file, m[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d documented flags were found", found)
+	}
 }
 
 func TestReadmeOutput(t *testing.T) {
