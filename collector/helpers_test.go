@@ -39,7 +39,7 @@ func result(signal string, ls labels.Labels, v float64) series.Result {
 		Score: &series.Score{
 			Observed: v, Expected: 0.9 * v, Lower: 0.5 * v, Upper: 1.5 * v, Value: 0.25, Confidence: 0.5, Type: "",
 		},
-		Findings: nil, BudgetSpent: nan, Warnings: nil,
+		Findings: nil, Past: nil, BudgetSpent: nan, Warnings: nil,
 	}
 }
 

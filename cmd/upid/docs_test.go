@@ -263,6 +263,7 @@ func TestImportDiagram(t *testing.T) {
 		"collector/pipeline":   {"collector", "collector/series"},
 		"collector/source":     {"collector", "collector/series"},
 		"collector/web":        {"collector"},
+		"collector/views":      {"collector", "collector/pipeline", "collector/series", "collector/web", "rules"},
 		"collector/testserver": {},
 		"collector/signal":     {"collector/pipeline", "collector/series", "detect", "forecast", "rules"},
 		"forecast/num":         {},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,9 @@ import (
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/collector/web"
+	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/notify"
 )
 
@@ -38,10 +41,13 @@ type sidecar struct {
 	pipeline *pipeline.Pipeline
 	notifier *notify.Notifier
 	web      *web.Server
+	views    *views.Views
+	started  time.Time
 
 	reload   sync.Mutex // one configuration at a time
 	name     string     // of the configuration file; "" = default
 	running  *config.Config
+	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
 }
 
@@ -58,7 +64,9 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 	if len(c.ListenAddress) == 0 {
 		c.ListenAddress = []string{cfg.Web.ListenAddress}
 	}
-	s := &sidecar{flags: c, log: e.log, name: name, upstream: &upstream{}, reg: collector.NewRegistry(collector.Build{Version: build().Version, Revision: build().Revision, Branch: build().Branch})}
+	s := &sidecar{
+		flags: c, log: e.log, name: name, started: time.Now(), upstream: &upstream{}, reg: collector.NewRegistry(collector.Build{Version: build().Version, Revision: build().Revision, Branch: build().Branch}),
+	}
 	if s.lock, err = store.Acquire(cfg.Storage.Path); err != nil {
 		return nil, err
 	}
@@ -79,15 +87,16 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.pipeline, err = pipeline.New(pipeline.Options{
-		Source: s.upstream, Sinks: []pipeline.Sink{results, s.notifier},
+		Source: s.upstream, Sinks: []pipeline.Sink{results, s.notifier, s.views},
 		Workers: c.Workers, QueueCapacity: c.QueueCapacity, Registerer: s.reg, Logger: e.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.web, err = web.New(web.Options{
-		ListenAddresses: c.ListenAddress, Metrics: results, Ready: s.ready, Healthy: s.healthy,
+		ListenAddresses: c.ListenAddress, Metrics: results, Routes: append(s.views.Routes(), s.statusRoutes()...), Ready: s.ready, Healthy: s.healthy,
 		Reload: s.reloadNow, Quit: func() { s.quit() }, EnableLifecycle: c.Lifecycle || cfg.Web.EnableLifecycle,
 		ShutdownDelay: c.ShutdownDelay, ShutdownTimeout: c.DrainTimeout, Version: build().Version, Registerer: s.reg, Logger: e.log,
 	})
@@ -100,7 +109,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 // apply takes a checked configuration into use. Everything that can be refused is
 // asked before anything changes.
 func (s *sidecar) apply(cfg *config.Config) error {
-	ts, infos, err := tasks(cfg, time.Duration(s.flags.Interval))
+	ts, signals, err := tasks(cfg, time.Duration(s.flags.Interval))
 	if err != nil {
 		return err
 	}
@@ -118,6 +127,11 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	if err := s.notifier.Apply(alertmanagers(cfg)); err != nil {
 		return fmt.Errorf("alertmanager: %w", err)
 	}
+	s.views.SetSignals(signals)
+	infos := make(map[string]rules.SignalInfo, len(signals))
+	for name, sig := range signals {
+		infos[name] = sig.SignalInfo
+	}
 	s.notifier.SetSignals(infos)
 	s.upstream.set(client)
 	if err := s.pipeline.Apply(ts); err != nil {
@@ -125,6 +139,7 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	}
 	s.running = cfg
 	s.reloaded.ok.Set(1)
+	s.reloadOK.Store(true)
 	s.reloaded.at.SetToCurrentTime()
 	s.reloaded.hash.Set(float64(binary.BigEndian.Uint64(cfg.Hash[:8]) >> 16))
 	return nil
@@ -215,6 +230,7 @@ func (s *sidecar) reloadNow() error {
 	}
 	if err != nil {
 		s.reloaded.ok.Set(0)
+		s.reloadOK.Store(false)
 		s.log.Error("configuration refused, the old one stays in use", "err", err)
 		return err
 	}
@@ -247,9 +263,11 @@ func (s *sidecar) ready() (ok bool, body string) {
 		fmt.Fprintf(&b, "alertmanager %s: %s\n", a.URL, state)
 	}
 	for _, t := range s.pipeline.Status() {
-		passes := make([]string, 0, len(t.Errors))
-		for pass, msg := range t.Errors {
-			passes = append(passes, fmt.Sprintf("%s: %s", pass, msg))
+		var passes []string
+		for pass, st := range t.Passes {
+			if st.Err != "" {
+				passes = append(passes, fmt.Sprintf("%s: %s", pass, st.Err))
+			}
 		}
 		slices.Sort(passes)
 		switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/signal"
 	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/detect"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
@@ -32,11 +33,11 @@ func configChecks() config.Checks {
 	}
 }
 
-// tasks turns the signals of a configuration into tasks and into what alerts say
-// about them, by task. interval is the score cadence of signals that name none.
-func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[string]rules.SignalInfo, error) {
+// tasks turns the signals of a configuration into tasks and into what alerts and
+// views say about them, by task. interval is the score cadence of signals that name none.
+func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[string]views.Signal, error) {
 	var out []pipeline.Task
-	infos := make(map[string]rules.SignalInfo, len(cfg.Signals))
+	signals := make(map[string]views.Signal, len(cfg.Signals))
 	for _, s := range cfg.Signals {
 		s.Line = 0 // a signal that only moved in the file is unchanged
 		if s.Every == 0 {
@@ -53,13 +54,28 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 			Key:  fmt.Sprintf("%+v", s),
 			Unit: unit,
 		})
-		infos[s.Name] = rules.SignalInfo{
+		signals[s.Name] = described(cfg, s)
+	}
+	return out, signals, nil
+}
+
+// described returns what alerts and views say about a signal.
+func described(cfg *config.Config, s config.Signal) views.Signal {
+	out := views.Signal{
+		SignalInfo: rules.SignalInfo{
 			Name: s.Name, Type: s.Type, Unit: s.Unit, Query: s.Query, Every: s.Every,
 			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL,
 			Muted: !s.Alert.Enabled || !s.Detect.Enabled,
-		}
+		},
+		Step: s.Step, FitEvery: ceil(s.Forecast.Every, s.Every), History: s.History,
 	}
-	return out, infos, nil
+	if s.Forecast.Enabled {
+		out.Horizons, out.Level = s.Forecast.Horizons, s.Forecast.Level
+	}
+	if s.Detect.Enabled {
+		out.Budget = s.Detect.Budget
+	}
+	return out
 }
 
 func signalUnit(s config.Signal) (*signal.Unit, error) {

@@ -75,6 +75,22 @@ func (u *upstream) status() string {
 	return fmt.Sprintf("prometheus %s: ok", u.client.URL())
 }
 
+// report is status for the API.
+func (u *upstream) report() upstreamStatus {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.client == nil:
+		return upstreamStatus{State: "stopped"}
+	case !u.asked:
+		return upstreamStatus{URL: u.client.URL(), State: "not asked yet"}
+	case u.lastErr != nil:
+		since := unix(u.since)
+		return upstreamStatus{URL: u.client.URL(), State: "failing", Error: u.lastErr.Error(), Since: &since}
+	}
+	return upstreamStatus{URL: u.client.URL(), State: "ok"}
+}
+
 // unreachable reports whether err means that the server did not answer, rather
 // than that it answered with an error of ours.
 func unreachable(err error) bool {

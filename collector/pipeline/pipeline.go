@@ -69,7 +69,7 @@ type entry struct {
 	removed bool
 	newest  []series.Result
 	slot    int64 // of newest; 0 = none or expired
-	lastErr map[Pass]string
+	passes  map[Pass]PassStatus
 }
 
 // New returns a Pipeline without tasks.
@@ -112,7 +112,7 @@ func (p *Pipeline) Apply(tasks []Task) error {
 			continue
 		}
 		e := &entry{
-			Task: t, running: map[Pass]bool{}, lastErr: map[Pass]string{},
+			Task: t, running: map[Pass]bool{}, passes: map[Pass]PassStatus{},
 			due: map[Pass]int64{Fit: t.Slot(Fit, now), Score: t.Slot(Score, now) + t.Every.Milliseconds()},
 		}
 		e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -292,13 +292,13 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 // logOutcome logs an error when it differs from the last one of the pass, and
 // the recovery from it. Every one is counted.
 func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
-	e.results.Lock()
-	last := e.lastErr[j.pass]
-	msg := ""
+	st := PassStatus{Slot: j.slot, Ended: time.Now(), Took: took, Err: "", Reason: "", Next: time.Time{}}
 	if err != nil {
-		msg = err.Error()
+		st.Err, st.Reason = err.Error(), reason(err)
 	}
-	e.lastErr[j.pass] = msg
+	e.results.Lock()
+	last, msg := e.passes[j.pass].Err, st.Err
+	e.passes[j.pass] = st
 	e.results.Unlock()
 	attrs := []any{"signal", e.Name, "pass", string(j.pass), "slot", time.UnixMilli(j.slot).UTC().Format(time.RFC3339), "took", took.Round(time.Millisecond)}
 	switch {

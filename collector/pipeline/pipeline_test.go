@@ -336,7 +336,7 @@ func TestResultsExpireAndRecover(t *testing.T) {
 		if r.sink.count("expire a") != 0 {
 			t.Fatal("expired while fresh")
 		}
-		if st := r.Status()[0]; st.Slot == 0 || !st.Fitted || len(st.Errors) != 0 {
+		if st := r.Status()[0]; st.Slot == 0 || !st.Fitted || st.Passes[Fit].Err+st.Passes[Score].Err != "" {
 			t.Fatalf("status %+v", st)
 		}
 		r2 := newPipelineLike(r)
@@ -344,7 +344,7 @@ func TestResultsExpireAndRecover(t *testing.T) {
 		if n := r.sink.count("expire a"); n != 1 {
 			t.Fatalf("expired %d times, want once", n)
 		}
-		if st := r2.Status()[0]; st.Slot != 0 || !strings.Contains(st.Errors[Score], "refused") {
+		if st := r2.Status()[0]; st.Slot != 0 || !strings.Contains(st.Passes[Score].Err, "refused") {
 			t.Fatalf("status %+v", st)
 		}
 	})
@@ -421,7 +421,7 @@ func TestPanicIsRecovered(t *testing.T) {
 		if len(good.steps) < 9 {
 			t.Errorf("the other task ran %d times", len(good.steps))
 		}
-		if st := r.Status()[0]; !strings.Contains(st.Errors[Score], "model broke") {
+		if st := r.Status()[0]; !strings.Contains(st.Passes[Score].Err, "model broke") {
 			t.Errorf("status %+v", st)
 		}
 	})

@@ -107,6 +107,7 @@ type Result struct {
 	Horizons   []Horizon     // Forecast read off at Time
 	Score      *Score
 	Findings   []Finding // open ones, and those resolved a short while ago
+	Past       []Finding // resolved ones on record, oldest first: for people, never for alerts
 	// BudgetSpent is this series' share in the alert groups its signal raised over
 	// the budget period, divided by the budget: the sum over a slot's results is
 	// the signal's. NaN where there is no budget.

@@ -42,6 +42,11 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		return nil, ErrNoData
 	}
 	return func() {
+		for k, s := range states {
+			if was := u.states[k]; was != nil {
+				s.past = was.past // what was said stays said
+			}
+		}
 		u.states, u.order = states, sorted(states)
 		u.position.Store(in.End)
 	}, nil
@@ -68,7 +73,7 @@ func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap
 		if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
 			v = y.Values[k]
 		}
-		s.observe(u.o.Detect, t, v, math.IsNaN(v) && there.has(t))
+		u.observe(s, t, v, math.IsNaN(v) && there.has(t))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
-	"github.com/upid/upid/rules"
 )
 
 // Step implements pipeline.Unit: it takes in the grid points after the position.
@@ -69,7 +68,7 @@ func (u *Unit) results(slot, t int64) []series.Result {
 	for i, s := range u.order {
 		r := series.Result{
 			Signal: u.o.Name, SourceName: s.sourceName, Labels: s.labels, Slot: slot, Time: t, Observed: s.value,
-			Forecast: nil, Horizons: nil, Score: nil, Findings: nil, BudgetSpent: math.NaN(), Warnings: s.warnings,
+			Forecast: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings,
 		}
 		// A series that is absent now has no forecast: it may never come back.
 		if s.forecast != nil && !math.IsNaN(s.value) {
@@ -102,8 +101,7 @@ func (u *Unit) horizons(f *series.Forecast, t int64) []series.Horizon {
 func (u *Unit) findings(s *state) []series.Finding {
 	fs := s.alert.Findings()
 	for i := range fs {
-		fs[i].Family = rules.Family(u.o.Type, fs[i].Type)
-		fs[i].ID = rules.FindingID(u.o.Name, s.labels, fs[i].Type, fs[i].Start)
+		fs[i] = u.identify(s, fs[i])
 	}
 	return fs
 }

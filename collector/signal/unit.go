@@ -40,6 +40,8 @@ const (
 	// leastHistory is what a forecast of a day or more needs; a shorter one needs as
 	// much as it looks ahead. With less there is none: absent beats wrong.
 	leastHistory = 24 * time.Hour
+	// maxPast bounds the closed findings on record of one series.
+	maxPast = 16
 )
 
 // Options are a signal's settings.
@@ -89,6 +91,7 @@ type state struct {
 	scorer detect.Scorer // nil: not scored
 	alert  rules.Alert
 	score  series.Score
+	past   []series.Finding // closed findings on record, oldest first; shared with results
 
 	value float64 // at the newest grid point; NaN = missing
 	last  int64   // grid time of the newest value
@@ -152,7 +155,7 @@ func (u *Unit) newState(ls labels.Labels) *state {
 // observe takes in the value at grid time t; NaN is a missing one. replaced says
 // that another series of the same workload has a value there: pods that come and
 // go are no missing data.
-func (s *state) observe(d *Detect, t int64, v float64, replaced bool) {
+func (u *Unit) observe(s *state, t int64, v float64, replaced bool) {
 	s.value = v
 	if !math.IsNaN(v) {
 		s.last = t
@@ -163,7 +166,28 @@ func (s *state) observe(d *Detect, t int64, v float64, replaced bool) {
 		return
 	}
 	s.score = s.scorer.Step(t, v)
-	s.alert = d.Rule.Next(s.alert, s.score, t)
+	was := s.alert.Resolved
+	s.alert = u.o.Detect.Rule.Next(s.alert, s.score, t)
+	if f := s.alert.Resolved; f != nil && f != was {
+		s.record(u.identify(s, *f))
+	}
+}
+
+// record puts a closed finding on record, once.
+func (s *state) record(f series.Finding) {
+	for _, p := range s.past {
+		if p.ID == f.ID {
+			return
+		}
+	}
+	s.past = append(slices.Clone(s.past[max(0, len(s.past)-maxPast+1):]), f) // results share the old one
+}
+
+// identify gives a finding of s its identity and family.
+func (u *Unit) identify(s *state, f series.Finding) series.Finding {
+	f.Family = rules.Family(u.o.Type, f.Type)
+	f.ID = rules.FindingID(u.o.Name, s.labels, f.Type, f.Start)
+	return f
 }
 
 // volatile labels name one incarnation of a workload's replica.

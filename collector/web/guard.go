@@ -90,7 +90,7 @@ func (s *Server) guard(rt Route) http.Handler {
 			http.Error(w, why, http.StatusForbidden)
 			return
 		}
-		rt.serve(w, r)
+		rt.Serve(w, r)
 	}))
 }
 

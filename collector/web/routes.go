@@ -26,7 +26,7 @@ type Route struct {
 	Role    Role
 	Name    string // in the handler label of upid_http_requests_total
 	About   string // on the landing page; empty is not listed
-	serve   http.HandlerFunc
+	Serve   http.HandlerFunc
 }
 
 // Routes returns the table of everything that is served, lifecycle routes too
@@ -35,14 +35,14 @@ func (s *Server) Routes() []Route { return slices.Clone(s.routes()) }
 
 func (s *Server) routes() []Route {
 	get, post := []string{http.MethodGet}, []string{http.MethodPost}
-	return []Route{
+	return append([]Route{
 		{"/metrics", get, Scraper, "metrics", "Predictions, scores and self metrics", s.limitScrapes(s.opts.Metrics)},
 		{"/-/healthy", get, Anyone, "healthy", "Is the scheduler alive?", s.serveHealthy},
 		{"/-/ready", get, Anyone, "ready", "Is it ready, and does Prometheus answer?", s.serveReady},
 		{"/-/reload", post, Operator, "reload", "", s.serveReload},
 		{"/-/quit", post, Admin, "quit", "", s.serveQuit},
 		{"/{$}", get, Viewer, "landing", "", s.serveLanding},
-	}
+	}, s.opts.Routes...)
 }
 
 // Handler returns what Run serves.

@@ -37,6 +37,7 @@ const DefaultListenAddress = ":9877"
 type Options struct {
 	ListenAddresses []string                      // host:port; empty is DefaultListenAddress
 	Metrics         http.Handler                  // /metrics; prepares its whole answer before the first write
+	Routes          []Route                       // beside its own; those of the API
 	Ready           func() (ok bool, body string) // /-/ready; nil is always ready
 	Healthy         func() error                  // /-/healthy; nil is always healthy
 	Reload          func() error                  // POST /-/reload

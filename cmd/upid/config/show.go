@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	commonconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"gopkg.in/yaml.v3"
+)
+
+// shown mirrors the file with every default filled in and every preset's signals
+// written out.
+type shown struct {
+	Prometheus struct {
+		URL         string                        `yaml:"url"`
+		Timeout     model.Duration                `yaml:"timeout"`
+		Concurrency int                           `yaml:"concurrency"`
+		HTTP        commonconfig.HTTPClientConfig `yaml:"http"`
+	} `yaml:"prometheus"`
+	Alertmanager struct {
+		URLs        []string                      `yaml:"urls"`
+		ResendDelay model.Duration                `yaml:"resend_delay"`
+		Watchdog    bool                          `yaml:"watchdog"`
+		HTTP        commonconfig.HTTPClientConfig `yaml:"http"`
+	} `yaml:"alertmanager"`
+	Signals []shownSignal `yaml:"signals"`
+	Storage struct {
+		Path string `yaml:"path"`
+	} `yaml:"storage"`
+	Web struct {
+		ListenAddress   string `yaml:"listen_address"`
+		EnableLifecycle bool   `yaml:"enable_lifecycle"`
+	} `yaml:"web"`
+}
+
+type shownSignal struct {
+	Name     string          `yaml:"name"`
+	Type     string          `yaml:"type"`
+	Query    string          `yaml:"query"`
+	Unit     string          `yaml:"unit,omitempty"`
+	Step     model.Duration  `yaml:"step"`
+	Every    *model.Duration `yaml:"every,omitempty"`
+	Offset   model.Duration  `yaml:"query_offset"`
+	History  model.Duration  `yaml:"history"`
+	Timezone string          `yaml:"timezone"`
+	Forecast struct {
+		Enabled  bool             `yaml:"enabled"`
+		Horizons []model.Duration `yaml:"horizons,flow"`
+		Level    float64          `yaml:"level"`
+		Model    string           `yaml:"model"`
+		Every    model.Duration   `yaml:"every"`
+	} `yaml:"forecast"`
+	Detect struct {
+		Enabled      bool    `yaml:"enabled"`
+		Budget       string  `yaml:"budget"`
+		Direction    string  `yaml:"direction"`
+		MinDeviation float64 `yaml:"min_deviation"`
+		MinRelative  float64 `yaml:"min_relative"`
+		Model        string  `yaml:"model,omitempty"`
+	} `yaml:"detect"`
+	Alert struct {
+		Enabled    bool   `yaml:"enabled"`
+		Severity   string `yaml:"severity"`
+		RunbookURL string `yaml:"runbook_url,omitempty"`
+	} `yaml:"alert"`
+}
+
+// Show returns the configuration in use as a file would have it: with every
+// default, the presets' signals written out, and secrets as <secret>.
+func (c *Config) Show() (string, error) {
+	var s shown
+	s.Prometheus.URL, s.Prometheus.HTTP = c.Prometheus.URL, c.Prometheus.HTTP
+	s.Prometheus.Timeout, s.Prometheus.Concurrency = model.Duration(c.Prometheus.Timeout), c.Prometheus.Concurrency
+	s.Alertmanager.URLs, s.Alertmanager.HTTP = c.Alertmanager.URLs, c.Alertmanager.HTTP
+	s.Alertmanager.ResendDelay, s.Alertmanager.Watchdog = model.Duration(c.Alertmanager.ResendDelay), c.Alertmanager.Watchdog
+	for _, sig := range c.Signals {
+		s.Signals = append(s.Signals, showSignal(sig))
+	}
+	s.Storage.Path = c.Storage.Path
+	s.Web.ListenAddress, s.Web.EnableLifecycle = c.Web.ListenAddress, c.Web.EnableLifecycle
+	b, err := yaml.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("show configuration: %w", err)
+	}
+	return string(b), nil
+}
+
+func showSignal(sig Signal) shownSignal {
+	out := shownSignal{
+		Name: sig.Name, Type: sig.Type, Query: sig.Query, Unit: sig.Unit, Step: model.Duration(sig.Step),
+		Offset: model.Duration(sig.Offset), History: model.Duration(sig.History), Timezone: sig.Location.String(),
+	}
+	if sig.Every != 0 {
+		every := model.Duration(sig.Every)
+		out.Every = &every
+	}
+	f := &out.Forecast
+	f.Enabled, f.Level, f.Model, f.Every = sig.Forecast.Enabled, sig.Forecast.Level, sig.Forecast.Model, model.Duration(sig.Forecast.Every)
+	f.Horizons = durations(sig.Forecast.Horizons)
+	d := &out.Detect
+	d.Enabled, d.Budget, d.Direction, d.Model = sig.Detect.Enabled, sig.Detect.Budget, sig.Detect.Direction, sig.Detect.Model
+	d.MinDeviation, d.MinRelative = sig.Detect.MinDeviation, sig.Detect.MinRelative
+	out.Alert.Enabled, out.Alert.Severity, out.Alert.RunbookURL = sig.Alert.Enabled, sig.Alert.Severity, sig.Alert.RunbookURL
+	return out
+}
+
+func durations(ds []time.Duration) []model.Duration {
+	out := make([]model.Duration, len(ds))
+	for i, d := range ds {
+		out[i] = model.Duration(d)
+	}
+	return out
+}

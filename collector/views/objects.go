@@ -1,0 +1,230 @@
+package views
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/rules"
+)
+
+// The model types, by which predictions are asked for.
+const (
+	ResourcePrediction = "resource_prediction" // forecasts
+	AnomalyDetection   = "anomaly_detection"   // current scores
+	SecurityThreat     = "security_threat"     // risk of entities
+	CostOptimization   = "cost_optimization"   // cost forecasts
+)
+
+// ModelTypes lists them.
+var ModelTypes = []string{ResourcePrediction, AnomalyDetection, SecurityThreat, CostOptimization}
+
+// Prediction is what upid expects of one series: at a horizon, or, of the type
+// anomaly_detection, for the newest point. Numbers that are not known are null.
+type Prediction struct {
+	ID              string            `json:"id"` // of series and horizon; the same in every slot
+	ModelType       string            `json:"model_type"`
+	Signal          string            `json:"signal"`
+	Labels          map[string]string `json:"labels"`
+	Slot            float64           `json:"slot"`    // Unix seconds, when it was computed for
+	Horizon         string            `json:"horizon"` // 7d; 0s for a score
+	Value           *float64          `json:"value"`   // unit of the signal
+	Lower           *float64          `json:"lower"`
+	Upper           *float64          `json:"upper"`
+	Unit            string            `json:"unit"`
+	Confidence      *float64          `json:"confidence"`
+	ConfidenceLevel string            `json:"confidence_level"`
+	Model           string            `json:"model"`
+	ModelVersion    string            `json:"model_version"`
+	FeaturesUsed    []string          `json:"features_used"`
+
+	Observed *float64   `json:"observed"`        // newest point
+	Peak     *float64   `json:"peak,omitempty"`  // highest value within the horizon
+	Score    *float64   `json:"score,omitempty"` // of the newest point; 1 is the alert boundary
+	Level    *float64   `json:"level,omitempty"` // share of future values the interval is to hold
+	Members  []Member   `json:"members,omitempty"`
+	Path     []*float64 `json:"path,omitempty"` // the forecast up to the horizon, in up to 24 steps, or the newest points
+	Warnings []string   `json:"warnings,omitempty"`
+}
+
+// Member is one model's share in a forecast.
+type Member struct {
+	Name   string  `json:"name"`
+	Weight float64 `json:"weight"`
+}
+
+// Anomaly is one finding over its life.
+type Anomaly struct {
+	ID              string            `json:"id"`
+	Family          string            `json:"family"`
+	Type            string            `json:"type"`
+	Severity        string            `json:"severity"`
+	Confidence      float64           `json:"confidence"`
+	ConfidenceLevel string            `json:"confidence_level"`
+	StartedAt       float64           `json:"started_at"` // Unix seconds
+	Observed        *float64          `json:"observed"`   // newest point, or that of the last breach once it ended
+	Expected        *float64          `json:"expected"`
+	Lower           *float64          `json:"lower"`
+	Upper           *float64          `json:"upper"`
+	Score           *float64          `json:"score"` // the highest so far
+	Labels          map[string]string `json:"labels"`
+	Related         []string          `json:"related"` // findings of the same time with a label in common
+	Description     string            `json:"description"`
+	FirstAction     string            `json:"first_action"`
+
+	Signal       string     `json:"signal"`
+	Unit         string     `json:"unit"`
+	EndedAt      *float64   `json:"ended_at"` // null while it is open
+	Stale        bool       `json:"stale"`    // no data since: neither confirmed nor resolved
+	Reclassified string     `json:"reclassified,omitempty"`
+	Summary      string     `json:"summary"`
+	Path         []*float64 `json:"path,omitempty"` // the newest points of the series
+
+	task  string
+	start int64 // ms
+	trace uint64
+}
+
+// number returns v as JSON has it: null for NaN and ±Inf.
+func number(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+func seconds(ms int64) *float64 {
+	s := float64(ms) / 1000
+	return &s
+}
+
+func numbers(vs []float64) []*float64 {
+	out := make([]*float64, len(vs))
+	for i, v := range vs {
+		out[i] = number(v)
+	}
+	return out
+}
+
+// labelMap returns the labels of the input; a metric name that tells series apart
+// is source_name there too.
+func labelMap(r *series.Result) map[string]string {
+	m := r.Labels.Map()
+	if r.SourceName != "" {
+		m["source_name"] = r.SourceName
+	}
+	return m
+}
+
+// predictionID identifies what is predicted: 16 hexadecimal digits of a SHA-256.
+func predictionID(modelType, signal, source string, ls labels.Labels, horizon string) string {
+	b := append([]byte(modelType), 0xff)
+	b = append(append(b, signal...), 0xff)
+	b = append(append(b, source...), 0xff)
+	ls.Range(func(l labels.Label) {
+		b = append(append(b, l.Name...), 0xff)
+		b = append(append(b, l.Value...), 0xff)
+	})
+	sum := sha256.Sum256(append(append(b, 0xff), horizon...))
+	return hex.EncodeToString(sum[:8])
+}
+
+// forecastType returns the model type of the forecasts of a signal.
+func forecastType(signalType string) string {
+	if signalType == "cost" {
+		return CostOptimization
+	}
+	return ResourcePrediction
+}
+
+// pathSteps bounds the steps of a path.
+const pathSteps = 24
+
+// forecastOf makes the prediction of a result at one horizon.
+func (v *Views) forecastOf(name string, r *series.Result, h series.Horizon) Prediction {
+	s := v.signals[name]
+	horizon := collector.HorizonLabel(h.Horizon)
+	mt := forecastType(s.Type)
+	f := r.Forecast
+	p := Prediction{
+		ID: predictionID(mt, name, r.SourceName, r.Labels, horizon), ModelType: mt, Signal: name, Labels: labelMap(r),
+		Slot: *seconds(r.Slot), Horizon: horizon, Value: number(h.Value), Lower: number(h.Lower), Upper: number(h.Upper),
+		Unit: s.Unit, Confidence: number(f.Confidence), ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
+		Model: f.Model, ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
+		Observed: number(r.Observed), Peak: number(h.Peak), Level: number(f.Level),
+		Path: numbers(path(f, r.Time, h.Horizon)),
+	}
+	for _, m := range f.Members {
+		if m.Weight > 0 {
+			p.Members = append(p.Members, Member(m))
+		}
+	}
+	for _, w := range r.Warnings {
+		p.Warnings = append(p.Warnings, w.Error())
+	}
+	return p
+}
+
+// path returns the forecast from t to t + horizon as means over up to pathSteps
+// equal stretches.
+func path(f *series.Forecast, t int64, horizon time.Duration) []float64 {
+	if f.Step <= 0 {
+		return nil
+	}
+	from := max(0, min(int((t-f.Start)/f.Step), len(f.Point)))
+	to := max(from, min(int((t+horizon.Milliseconds()-f.Start)/f.Step)+1, len(f.Point)))
+	y := f.Point[from:to]
+	n := min(len(y), pathSteps)
+	out := make([]float64, n)
+	for c := range n {
+		sum, count := 0.0, 0.0
+		for _, x := range y[c*len(y)/n : (c+1)*len(y)/n] {
+			if !math.IsNaN(x) {
+				sum += x
+				count++
+			}
+		}
+		out[c] = sum / count // NaN where nothing is known
+	}
+	return out
+}
+
+// scoreOf makes the prediction for the newest point of a result.
+func (v *Views) scoreOf(name string, r *series.Result, tr *trace) Prediction {
+	s := v.signals[name]
+	p := Prediction{
+		ID: predictionID(AnomalyDetection, name, r.SourceName, r.Labels, "0s"), ModelType: AnomalyDetection, Signal: name, Labels: labelMap(r),
+		Slot: *seconds(r.Slot), Horizon: "0s", Value: number(r.Score.Expected), Lower: number(r.Score.Lower), Upper: number(r.Score.Upper),
+		Unit: s.Unit, Confidence: number(r.Score.Confidence), ConfidenceLevel: series.ConfidenceLevel(r.Score.Confidence),
+		Model: "stream", ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
+		Observed: number(r.Observed), Score: number(r.Score.Value),
+	}
+	if tr != nil {
+		p.Path = numbers(tr.list())
+	}
+	return p
+}
+
+// anomaly makes the object of a finding.
+func (v *Views) anomaly(name string, r *series.Result, f *series.Finding, slot int64) Anomaly {
+	s := v.signals[name]
+	said := rules.Annotations(s.SignalInfo, *r, *f)
+	a := Anomaly{
+		ID: f.ID, Family: said["family"], Type: f.Type, Severity: f.Severity,
+		Confidence: f.Confidence, ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
+		StartedAt: *seconds(f.Start), Observed: number(f.Score.Observed), Expected: number(f.Score.Expected),
+		Lower: number(f.Score.Lower), Upper: number(f.Score.Upper), Score: number(f.Peak),
+		Labels: labelMap(r), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
+		Signal: name, Unit: s.Unit, Stale: f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
+		task: name, start: f.Start, trace: traceKey(r),
+	}
+	if !f.Open() {
+		a.EndedAt = seconds(f.End)
+	}
+	return a
+}
