@@ -39,6 +39,9 @@ type cli struct {
 	Stop  stopCmd  `cmd:"" help:"Stop a running sidecar and wait until it has stopped."`
 	Check checkCmd `cmd:"" help:"Check the configuration, and with --live every query."`
 
+	// Questions to a running sidecar.
+	Dashboard dashboardCmd `cmd:"" help:"Show a running sidecar, live."`
+
 	// One-off commands.
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
 	Detect   detectCmd   `cmd:"" help:"Score how unusual each point was when it came."`

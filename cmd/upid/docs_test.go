@@ -205,12 +205,16 @@ func words(line string) (out []string) {
 func TestDocumentedFlags(t *testing.T) {
 	flags, found := map[string]bool{"help": true}, 0
 	parser := new(cli).parser(context.Background(), io.Discard, io.Discard, func(int) {})
-	nodes := append([]*kong.Node{parser.Model.Node}, parser.Model.Children...)
-	for _, n := range nodes {
+	var collect func(n *kong.Node)
+	collect = func(n *kong.Node) {
 		for _, f := range n.Flags {
 			flags[f.Name] = true
 		}
+		for _, child := range n.Children {
+			collect(child)
+		}
 	}
+	collect(parser.Model.Node)
 	for file, text := range documents(t) {
 		for _, m := range regexp.MustCompile("`[^`\n]*--([a-z][a-z.-]+)").FindAllStringSubmatch(text, -1) {
 			found++

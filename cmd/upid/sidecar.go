@@ -165,6 +165,9 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 	s.log.Info("upid started", "version", build().Version, "configuration", from, "prometheus", s.upstream.client.URL(),
 		"alertmanagers", len(s.running.Alertmanager.URLs), "signals", len(s.running.Signals), "listen", strings.Join(s.flags.ListenAddress, ","))
 
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAlerting()
@@ -181,6 +184,22 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 		s.log.Info("upid stopped")
 	}
 	return err
+}
+
+// listen opens the addresses and writes them down where other commands look for
+// this process.
+func (s *sidecar) listen(ctx context.Context) error {
+	if err := s.web.Listen(ctx); err != nil {
+		return err
+	}
+	var addrs []string
+	for _, a := range s.web.Addrs() {
+		addrs = append(addrs, a.String())
+	}
+	if err := s.lock.Announce(addrs); err != nil {
+		return fmt.Errorf("lock file: %w", err)
+	}
+	return nil
 }
 
 // exitOnSecondSignal ends the process at once when somebody insists.

@@ -2,6 +2,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ var ErrNotRunning = errors.New("not running")
 type Owner struct {
 	PID     int    `json:"pid"`
 	Program string `json:"program"` // base name of its executable
+	// Addresses are where it listens, host:port; none before it does.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // Lock is a held data directory. The kernel releases it when the process ends,
@@ -48,26 +51,28 @@ func Acquire(dir string) (*Lock, error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 	}
 	l := &Lock{file: f}
-	if err := l.write(); err != nil {
+	if err := l.Announce(nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), l.Release())
 	}
 	return l, nil
 }
 
-func (l *Lock) write() error {
+// Announce writes down where the process listens, for Find.
+func (l *Lock) Announce(addresses []string) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(Owner{PID: os.Getpid(), Program: filepath.Base(exe)})
+	b, err := json.Marshal(Owner{PID: os.Getpid(), Program: filepath.Base(exe), Addresses: addresses})
 	if err != nil {
 		return err
 	}
-	if err := l.file.Truncate(0); err != nil {
+	b = append(b, '\n')
+	// Longer first, then cut: a reader between the two sees a whole line.
+	if _, err := l.file.WriteAt(b, 0); err != nil {
 		return err
 	}
-	_, err = l.file.WriteAt(append(b, '\n'), 0)
-	return err
+	return l.file.Truncate(int64(len(b)))
 }
 
 // Release lets go of the directory. The file stays: to remove it would let two
@@ -101,8 +106,9 @@ func readOwner(f *os.File) (Owner, error) {
 	if err != nil {
 		return Owner{}, err
 	}
+	line, _, _ := bytes.Cut(b, []byte{'\n'})
 	var o Owner
-	if err := json.Unmarshal(b, &o); err != nil || o.PID <= 0 {
+	if err := json.Unmarshal(line, &o); err != nil || o.PID <= 0 {
 		return Owner{}, fmt.Errorf("the lock file does not name its process: %q", b)
 	}
 	return o, nil

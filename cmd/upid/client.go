@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/collector/views"
+)
+
+// defaultAddress is where a sidecar is that was told nothing else.
+const defaultAddress = "http://localhost" + config.DefaultListen
+
+// sidecarFlags say which running sidecar is asked.
+type sidecarFlags struct {
+	Address     string `placeholder:"URL" help:"Sidecar to ask. (default the one that runs on this machine, else http://localhost:9877)"`
+	StoragePath string `name:"storage.path" placeholder:"DIR" help:"Data directory by which it is found on this machine. (default that of config.yaml, else data)"`
+}
+
+// Validate is called by kong.
+func (f *sidecarFlags) Validate() error {
+	if f.Address == "" {
+		return nil
+	}
+	if err := config.CheckServerURL(f.Address); err != nil {
+		return fmt.Errorf("--address: %w", err)
+	}
+	return nil
+}
+
+// client returns a client of the sidecar: of --address, else of the process that
+// holds the data directory, else of the default address.
+func (f *sidecarFlags) client(e *env) *client {
+	c := &client{base: strings.TrimRight(f.Address, "/"), http: &http.Client{
+		Timeout:       askTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if c.base != "" {
+		return c
+	}
+	c.base = defaultAddress
+	dir := f.StoragePath
+	if dir == "" {
+		dir = config.DefaultStorage
+		switch cfg, _, err := loadConfig("", ""); {
+		case err == nil:
+			dir = cfg.Storage.Path
+		default:
+			e.warnf("config.yaml is refused (see upid check); the sidecar is looked for in %s and at %s", dir, c.base)
+		}
+	}
+	if owner, err := store.Find(dir); err == nil {
+		if base := reachable(owner.Addresses); base != "" {
+			c.base = base
+		}
+	}
+	return c
+}
+
+// reachable returns the URL of the first of the addresses listened on, "" if
+// there is none. One that means every interface is reached on this machine.
+func reachable(addrs []string) string {
+	for _, a := range addrs {
+		host, port, err := net.SplitHostPort(a)
+		if err != nil {
+			continue
+		}
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "localhost"
+		}
+		return "http://" + net.JoinHostPort(host, port)
+	}
+	return ""
+}
+
+const (
+	askTimeout = 10 * time.Second
+	maxAnswer  = 64 << 20 // bytes; a page of 1,000 predictions has 1 MB
+)
+
+// client asks the API of a running sidecar.
+type client struct {
+	base string
+	http *http.Client
+}
+
+// notReachableError says that no sidecar answered.
+type notReachableError struct {
+	base string
+	err  error
+}
+
+func (e *notReachableError) Error() string {
+	return fmt.Sprintf("no sidecar answers at %s: %v\nStart one with \"upid start\", or name its address with --address.", e.base, e.err)
+}
+
+func (e *notReachableError) Unwrap() error { return e.err }
+
+// get decodes the data of an answer into to and returns the offset of the next
+// page, 0 if there is none, and how many there are in all. The error is an
+// *exitError with exitUnreachable if nobody answers.
+func (c *client) get(ctx context.Context, path string, q url.Values, to any) (next, total int, err error) {
+	u := c.base + "/api/v1/" + path
+	if len(q) > 0 {
+		u += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return 0, 0, usageErrorf("--address: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, 0, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return 0, 0, c.unreachable(ctx, err)
+	case len(body) > maxAnswer:
+		return 0, 0, fmt.Errorf("%s: the answer is larger than %d MiB", c.base, maxAnswer>>20)
+	}
+	var answer struct {
+		Status, Error string
+		Data          json.RawMessage
+		Total, Next   int
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Status == "" {
+		return 0, 0, fmt.Errorf("%s answers, but not as upid does (HTTP %d): is it the address of a sidecar?", c.base, resp.StatusCode)
+	}
+	if answer.Status != "success" {
+		return 0, 0, fmt.Errorf("%s: %s", c.base, answer.Error)
+	}
+	if err := json.Unmarshal(answer.Data, to); err != nil {
+		return 0, 0, fmt.Errorf("%s answers, but not as upid %s does: %w", c.base, build().Version, err)
+	}
+	return answer.Next, answer.Total, nil
+}
+
+// unreachable makes the error of a request without an answer.
+func (c *client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var ue *url.Error // its text repeats the whole URL
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return &exitError{code: exitUnreachable, err: &notReachableError{c.base, err}}
+}
+
+// all asks page by page for up to limit objects, 0 being all of them.
+func all[T any](ctx context.Context, c *client, path string, q url.Values, limit int) (out []T, total int, err error) {
+	for offset := 0; ; {
+		n := views.MaxLimit
+		if limit > 0 {
+			n = min(n, limit-len(out))
+		}
+		q.Set("limit", strconv.Itoa(n))
+		q.Set("offset", strconv.Itoa(offset))
+		var page []T
+		next, in, err := c.get(ctx, path, q, &page)
+		if err != nil {
+			return nil, 0, err
+		}
+		out, total = append(out, page...), in
+		if next <= offset || limit > 0 && len(out) >= limit {
+			return out, total, nil
+		}
+		offset = next
+	}
+}
