@@ -22,9 +22,13 @@ const staleAfter = 3
 // jumped or a process that was stopped and continued.
 const MaxSleep = 5 * time.Second
 
-// impatience is how many score intervals a task without any fit waits at most
-// for the next try: its series may have appeared by then.
-const impatience = 10
+// A task without any fit waits at most impatience score intervals for the next
+// try, and not more than patience unless one interval is longer: its series may
+// have appeared by then.
+const (
+	impatience = 10
+	patience   = 10 * time.Minute
+)
 
 // Options say what a Pipeline works with.
 type Options struct {
@@ -330,7 +334,7 @@ func (p *Pipeline) fitDone(e *entry, err error) {
 }
 
 // retryFit plans another fit after Every, doubled with each failure up to
-// FitEvery (or ten times Every before the first), for the newest fit slot at that
+// FitEvery (or a few minutes before the first), for the newest fit slot at that
 // time. A server that is not there is asked again without growing patience: it
 // costs nothing, and what it knows is wanted as soon as it is back.
 func (p *Pipeline) retryFit(e *entry, err error) {
@@ -338,7 +342,7 @@ func (p *Pipeline) retryFit(e *entry, err error) {
 	defer p.mu.Unlock()
 	wait := min(e.Every<<min(e.fails, 16), e.FitEvery)
 	if e.Unit.Position() == 0 {
-		wait = min(wait, impatience*e.Every)
+		wait = min(wait, impatience*e.Every, max(e.Every, patience))
 	}
 	if err != nil && absent[reason(err)] {
 		wait = e.Every
