@@ -12,6 +12,9 @@ const (
 	FamilySystem      = "system_failure"
 )
 
+// Families lists them.
+var Families = []string{FamilyResource, FamilyPerformance, FamilyCost, FamilySecurity, FamilyBehavior, FamilySystem}
+
 // Family returns the family of an anomaly of the given type in a signal of the
 // given type. Missing or flat telemetry is a failure of the system, whatever it
 // measured; an unknown signal type is taken as resource.

@@ -69,12 +69,18 @@ const (
 	TypeOutlier    = "outlier"
 )
 
+// AnomalyTypes lists them.
+var AnomalyTypes = []string{TypeSpike, TypeDrop, TypeLevelShift, TypeDrift, TypeVariance, TypeFlatline, TypeMissing, TypeOutlier}
+
 // The severities of a finding.
 const (
 	SeverityInfo     = "info"
 	SeverityWarning  = "warning"
 	SeverityCritical = "critical"
 )
+
+// Severities lists them, the mildest first.
+var Severities = []string{SeverityInfo, SeverityWarning, SeverityCritical}
 
 // Finding is one anomaly over its life: it opens at Start and is closed at End.
 // Type and the labels of its series identify it; both are frozen when it opens.

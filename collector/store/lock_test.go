@@ -137,3 +137,34 @@ func TestAcquireRefuses(t *testing.T) {
 		t.Errorf("a symbolic link was followed: %v", err)
 	}
 }
+
+// TestAnnounce: where the process listens can be read while it holds the lock,
+// also after a longer list.
+func TestAnnounce(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	f := func(addresses ...string) {
+		t.Helper()
+		if err := l.Announce(addresses); err != nil {
+			t.Fatal(err)
+		}
+		owner, err := Find(dir)
+		if err != nil || strings.Join(owner.Addresses, " ") != strings.Join(addresses, " ") || owner.PID != os.Getpid() {
+			t.Errorf("%+v, %v; want %v", owner, err, addresses)
+		}
+	}
+	f()
+	f("127.0.0.1:9877", "[::]:9878")
+	f("127.0.0.1:1")
+	f()
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Announce(nil); err == nil {
+		t.Error("announced in a directory that was let go")
+	}
+}

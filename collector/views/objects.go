@@ -24,6 +24,9 @@ const (
 // ModelTypes lists them.
 var ModelTypes = []string{ResourcePrediction, AnomalyDetection, SecurityThreat, CostOptimization}
 
+// now is the horizon of a prediction for the newest point.
+const now = "0s"
+
 // Prediction is what upid expects of one series: at a horizon, or, of the type
 // anomaly_detection, for the newest point. Numbers that are not known are null.
 type Prediction struct {
@@ -84,10 +87,6 @@ type Anomaly struct {
 	Reclassified string     `json:"reclassified,omitempty"`
 	Summary      string     `json:"summary"`
 	Path         []*float64 `json:"path,omitempty"` // the newest points of the series
-
-	task  string
-	start int64 // ms
-	trace uint64
 }
 
 // number returns v as JSON has it: null for NaN and ±Inf.
@@ -103,20 +102,26 @@ func seconds(ms int64) *float64 {
 	return &s
 }
 
+// numbers returns pointers into vs, nil where number is.
 func numbers(vs []float64) []*float64 {
 	out := make([]*float64, len(vs))
 	for i, v := range vs {
-		out[i] = number(v)
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			out[i] = &vs[i]
+		}
 	}
 	return out
 }
 
-// labelMap returns the labels of the input; a metric name that tells series apart
-// is source_name there too.
-func labelMap(r *series.Result) map[string]string {
-	m := r.Labels.Map()
-	if r.SourceName != "" {
-		m["source_name"] = r.SourceName
+// sourceName is the label that holds the metric name of the input.
+const sourceName = "source_name"
+
+// labelMap returns the labels of the input; its metric name is source_name there
+// too.
+func labelMap(source string, ls labels.Labels) map[string]string {
+	m := ls.Map()
+	if source != "" {
+		m[sourceName] = source
 	}
 	return m
 }
@@ -146,13 +151,12 @@ func forecastType(signalType string) string {
 const pathSteps = 24
 
 // forecastOf makes the prediction of a result at one horizon.
-func (v *Views) forecastOf(name string, r *series.Result, h series.Horizon) Prediction {
-	s := v.signals[name]
+func (v *Views) forecastOf(name string, s Signal, r *series.Result, h series.Horizon) Prediction {
 	horizon := collector.HorizonLabel(h.Horizon)
 	mt := forecastType(s.Type)
 	f := r.Forecast
 	p := Prediction{
-		ID: predictionID(mt, name, r.SourceName, r.Labels, horizon), ModelType: mt, Signal: name, Labels: labelMap(r),
+		ID: predictionID(mt, name, r.SourceName, r.Labels, horizon), ModelType: mt, Signal: name, Labels: labelMap(r.SourceName, r.Labels),
 		Slot: *seconds(r.Slot), Horizon: horizon, Value: number(h.Value), Lower: number(h.Lower), Upper: number(h.Upper),
 		Unit: s.Unit, Confidence: number(f.Confidence), ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
 		Model: f.Model, ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
@@ -195,33 +199,27 @@ func path(f *series.Forecast, t int64, horizon time.Duration) []float64 {
 }
 
 // scoreOf makes the prediction for the newest point of a result.
-func (v *Views) scoreOf(name string, r *series.Result, tr *trace) Prediction {
-	s := v.signals[name]
-	p := Prediction{
-		ID: predictionID(AnomalyDetection, name, r.SourceName, r.Labels, "0s"), ModelType: AnomalyDetection, Signal: name, Labels: labelMap(r),
-		Slot: *seconds(r.Slot), Horizon: "0s", Value: number(r.Score.Expected), Lower: number(r.Score.Lower), Upper: number(r.Score.Upper),
+func (v *Views) scoreOf(name string, s Signal, r *series.Result, path []float64) Prediction {
+	return Prediction{
+		ID: predictionID(AnomalyDetection, name, r.SourceName, r.Labels, now), ModelType: AnomalyDetection, Signal: name, Labels: labelMap(r.SourceName, r.Labels),
+		Slot: *seconds(r.Slot), Horizon: now, Value: number(r.Score.Expected), Lower: number(r.Score.Lower), Upper: number(r.Score.Upper),
 		Unit: s.Unit, Confidence: number(r.Score.Confidence), ConfidenceLevel: series.ConfidenceLevel(r.Score.Confidence),
 		Model: "stream", ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
 		Observed: number(r.Observed), Score: number(r.Score.Value),
+		Path: numbers(path),
 	}
-	if tr != nil {
-		p.Path = numbers(tr.list())
-	}
-	return p
 }
 
-// anomaly makes the object of a finding.
-func (v *Views) anomaly(name string, r *series.Result, f *series.Finding, slot int64) Anomaly {
-	s := v.signals[name]
-	said := rules.Annotations(s.SignalInfo, *r, *f)
+// anomalyOf makes the object of a finding.
+func anomalyOf(s Signal, f *record) Anomaly {
+	said := rules.Annotations(s.SignalInfo, f.result(), f.Finding)
 	a := Anomaly{
-		ID: f.ID, Family: said["family"], Type: f.Type, Severity: f.Severity,
+		ID: f.ID, Family: f.Family, Type: f.Type, Severity: f.Severity,
 		Confidence: f.Confidence, ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
 		StartedAt: *seconds(f.Start), Observed: number(f.Score.Observed), Expected: number(f.Score.Expected),
 		Lower: number(f.Score.Lower), Upper: number(f.Score.Upper), Score: number(f.Peak),
-		Labels: labelMap(r), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
-		Signal: name, Unit: s.Unit, Stale: f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
-		task: name, start: f.Start, trace: traceKey(r),
+		Labels: labelMap(f.source, f.labels), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
+		Signal: f.task, Unit: s.Unit, Stale: f.Open() && f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
 	}
 	if !f.Open() {
 		a.EndedAt = seconds(f.End)

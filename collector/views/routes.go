@@ -4,14 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/web"
+	"github.com/upid/upid/rules"
 )
 
 // MaxLimit is the most objects one answer holds; further ones are on the next
@@ -21,9 +17,22 @@ const MaxLimit = 1000
 // Routes returns the routes of the API that Views answers.
 func (v *Views) Routes() []web.Route {
 	get := []string{http.MethodGet}
-	route := func(path, name, about string, serve func(url.Values, string) (any, web.Page, error)) web.Route {
+	route := func(path, name, about string, answer func(*params, string) (any, web.Page, error)) web.Route {
 		return web.Route{Path: path, Methods: get, Role: web.Viewer, Name: name, About: about, Serve: func(w http.ResponseWriter, r *http.Request) {
-			data, page, err := serve(r.URL.Query(), r.PathValue("name"))
+			select {
+			case v.busy <- struct{}{}:
+				defer func() { <-v.busy }()
+			default:
+				w.Header().Set("Retry-After", "1")
+				web.Refuse(w, http.StatusServiceUnavailable, "unavailable", fmt.Errorf("%d answers are being made already", cap(v.busy)))
+				return
+			}
+			q, err := readParams(r.URL.RawQuery)
+			if err != nil {
+				web.Refuse(w, http.StatusBadRequest, "bad_data", err)
+				return
+			}
+			data, page, err := answer(q, r.PathValue("name"))
 			var missing notFoundError
 			switch {
 			case errors.As(err, &missing):
@@ -46,116 +55,73 @@ func (v *Views) Routes() []web.Route {
 
 type notFoundError struct{ error }
 
-func (v *Views) serveSignals(q url.Values, _ string) (any, web.Page, error) {
-	if err := known(q); err != nil {
+func (v *Views) serveSignals(q *params, _ string) (any, web.Page, error) {
+	offset, limit := q.page()
+	if err := q.done(); err != nil {
 		return nil, web.Page{}, err
 	}
-	all := v.Signals()
-	return all, web.Page{Total: len(all)}, nil
+	all := v.Signals("")
+	part := all[min(offset, len(all)):min(offset+limit, len(all))]
+	return part, web.Page{Total: len(all), Next: next(offset, len(part), len(all))}, nil
 }
 
-func (v *Views) serveSignal(q url.Values, name string) (any, web.Page, error) {
-	if err := known(q); err != nil {
+func (v *Views) serveSignal(q *params, name string) (any, web.Page, error) {
+	if err := q.done(); err != nil {
 		return nil, web.Page{}, err
 	}
-	for _, s := range v.Signals() {
-		if s.Name == name {
-			return s, web.Page{}, nil
-		}
+	all := v.Signals(name)
+	if len(all) == 0 {
+		return nil, web.Page{}, noSignal(name)
 	}
-	return nil, web.Page{}, notFoundError{fmt.Errorf("no signal %q; /api/v1/signals lists them", name)}
+	return all[0], web.Page{}, nil
+}
+
+func noSignal(name string) error {
+	return notFoundError{fmt.Errorf("no signal %q; /api/v1/signals lists them", name)}
 }
 
 // serveSeries answers with the newest state of every series of a signal.
-func (v *Views) serveSeries(q url.Values, name string) (any, web.Page, error) {
-	if _, _, err := v.serveSignal(nil, name); err != nil {
+func (v *Views) serveSeries(q *params, name string) (any, web.Page, error) {
+	f := PredictionFilter{ModelType: AnomalyDetection, Signal: name, Labels: q.labels()}
+	f.Offset, f.Limit = q.page()
+	if err := q.done(); err != nil {
 		return nil, web.Page{}, err
 	}
-	f := PredictionFilter{ModelType: AnomalyDetection, Signal: name}
-	if err := errors.Join(known(q, "limit", "offset", "label"), page(q, &f.Offset, &f.Limit), pairs(q, &f.Labels)); err != nil {
+	if len(v.Signals(name)) == 0 {
+		return nil, web.Page{}, noSignal(name)
+	}
+	data, total := v.Predictions(f)
+	return data, web.Page{Total: total, Next: next(f.Offset, len(data), total)}, nil
+}
+
+func (v *Views) servePredictions(q *params, _ string) (any, web.Page, error) {
+	f := PredictionFilter{
+		ModelType: q.oneOf("model_type", ModelTypes), Signal: q.text("signal"), Horizon: q.horizon(),
+		Confidence: q.oneOf("confidence", levels), Labels: q.labels(), Past: q.oneOf("past", []string{"false", "true"}) == "true",
+	}
+	f.Offset, f.Limit = q.page()
+	if f.Past && f.ModelType == AnomalyDetection {
+		q.fail("past: scores of earlier points are not on record")
+	}
+	if err := q.done(); err != nil {
 		return nil, web.Page{}, err
 	}
 	data, total := v.Predictions(f)
 	return data, web.Page{Total: total, Next: next(f.Offset, len(data), total)}, nil
 }
 
-func (v *Views) servePredictions(q url.Values, _ string) (any, web.Page, error) {
-	f := PredictionFilter{ModelType: q.Get("model_type"), Signal: q.Get("signal"), Horizon: q.Get("horizon"), Confidence: q.Get("confidence")}
-	err := errors.Join(
-		known(q, "model_type", "signal", "horizon", "confidence", "past", "limit", "offset", "label"),
-		oneOf(q, "model_type", ModelTypes...), oneOf(q, "confidence", levels...),
-		page(q, &f.Offset, &f.Limit), pairs(q, &f.Labels),
-	)
-	if p := q.Get("past"); p != "" {
-		b, perr := strconv.ParseBool(p)
-		if perr != nil {
-			err = errors.Join(err, fmt.Errorf("past: %q, want true or false", p))
-		}
-		f.Past = b
+func (v *Views) serveAnomalies(q *params, _ string) (any, web.Page, error) {
+	f := AnomalyFilter{
+		Family: q.oneOf("family", rules.Families), Type: q.oneOf("type", series.AnomalyTypes),
+		Severity: q.oneOf("severity", series.Severities), Signal: q.text("signal"),
+		State: q.oneOf("state", []string{Open, Ended}), Since: q.since(), Labels: q.labels(),
 	}
-	if err != nil {
-		return nil, web.Page{}, err
-	}
-	data, total := v.Predictions(f)
-	return data, web.Page{Total: total, Next: next(f.Offset, len(data), total)}, nil
-}
-
-func (v *Views) serveAnomalies(q url.Values, _ string) (any, web.Page, error) {
-	f := AnomalyFilter{Family: q.Get("family"), Type: q.Get("type"), Severity: q.Get("severity"), Signal: q.Get("signal"), State: q.Get("state")}
-	err := errors.Join(
-		known(q, "family", "type", "severity", "signal", "state", "since", "limit", "offset", "label"),
-		oneOf(q, "state", "open", "ended"),
-		oneOf(q, "severity", series.SeverityInfo, series.SeverityWarning, series.SeverityCritical),
-		page(q, &f.Offset, &f.Limit), pairs(q, &f.Labels), since(q, &f.Since),
-	)
-	if err != nil {
+	f.Offset, f.Limit = q.page()
+	if err := q.done(); err != nil {
 		return nil, web.Page{}, err
 	}
 	data, total := v.Anomalies(f)
 	return data, web.Page{Total: total, Next: next(f.Offset, len(data), total)}, nil
-}
-
-// known refuses parameters that mean nothing: a misspelt filter must not answer
-// with everything.
-func known(q url.Values, names ...string) error {
-	var errs []error
-	for name := range q {
-		if !slices.Contains(names, name) {
-			errs = append(errs, fmt.Errorf("unknown parameter %q, want one of %s", name, strings.Join(names, ", ")))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func oneOf(q url.Values, name string, values ...string) error {
-	if got := q.Get(name); got != "" && !slices.Contains(values, got) {
-		return fmt.Errorf("%s: %q, want one of %s", name, got, strings.Join(values, ", "))
-	}
-	return nil
-}
-
-// page reads offset and limit; the default limit is the greatest.
-func page(q url.Values, offset, limit *int) error {
-	*limit = MaxLimit
-	var errs []error
-	for _, p := range []struct {
-		name  string
-		to    *int
-		least int
-		most  int
-	}{{"limit", limit, 1, MaxLimit}, {"offset", offset, 0, 1 << 31}} {
-		s := q.Get(p.name)
-		if s == "" {
-			continue
-		}
-		n, err := strconv.Atoi(s)
-		if err != nil || n < p.least || n > p.most {
-			errs = append(errs, fmt.Errorf("%s: %q, want a whole number from %d to %d", p.name, s, p.least, p.most))
-			continue
-		}
-		*p.to = n
-	}
-	return errors.Join(errs...)
 }
 
 // next returns the offset of the next page, 0 if there is none.
@@ -164,31 +130,4 @@ func next(offset, n, total int) int {
 		return 0
 	}
 	return offset + n
-}
-
-func pairs(q url.Values, to *map[string]string) error {
-	ls, ok := parseLabels(q["label"])
-	if !ok {
-		return errors.New("label: want name=value")
-	}
-	*to = ls
-	return nil
-}
-
-// since reads a time: RFC 3339 or Unix seconds.
-func since(q url.Values, to *int64) error {
-	s := q.Get("since")
-	if s == "" {
-		return nil
-	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil && f > -1e11 && f < 1e11 {
-		*to = int64(f * 1000)
-		return nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return fmt.Errorf("since: %q, want Unix seconds or RFC 3339", s)
-	}
-	*to = t.UnixMilli()
-	return nil
 }

@@ -5,10 +5,10 @@ package views
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
@@ -27,55 +27,67 @@ type Signal struct {
 // Options configure Views.
 type Options struct {
 	Version string                   // of the models: that of the build
-	Keep    int                      // newest findings and past predictions on record, each; 0 is 1,000
+	Keep    int                      // findings, and past predictions of each model type, on record; 0 is 1,000
 	Status  func() []pipeline.Status // of the passes
 }
 
 // Views is a pipeline.Sink and answers questions about what it was given. It is
-// safe for concurrent use. Memory: the results themselves, which the pipeline
-// holds as well, about 200 bytes a series for its newest values, and what Keep
-// bounds.
+// safe for concurrent use. Objects are made when somebody asks; Write only takes
+// notes. Memory: the results themselves, which the pipeline holds as well, about
+// 170 bytes a series for its newest values, and what Keep bounds.
 type Views struct {
-	o Options
+	o    Options
+	busy chan struct{} // a place for each answer being made
 
 	mu       sync.RWMutex
-	signals  map[string]Signal
+	signals  map[string]Signal // replaced, never changed
 	tasks    map[string]*task
-	findings map[string]Anomaly // by ID
-	past     []Prediction       // predictions of earlier fits, oldest first
+	findings map[string]record       // by ID
+	past     map[string][]Prediction // of earlier fits by model type, oldest first
+	writes   uint64
 }
 
 // task is the newest results of one task.
 type task struct {
 	slot    int64
-	results []series.Result // nil once expired
-	seen    map[uint64]*trace
+	results []series.Result // nil once expired; never changed
+	rows    []row           // what is remembered of the series of results, in their order
 }
 
 // recent is how many of a series' newest values are kept for a sparkline.
 const recent = 24
 
-// trace is what is remembered of a series from slot to slot.
-type trace struct {
-	slot     int64 // of the newest result
-	forecast *series.Forecast
-	values   [recent]float32 // a ring
+// row is what is remembered of a series from slot to slot.
+type row struct {
+	key      uint64
 	n        int
+	values   [recent]float32 // a ring of n values
+	forecast *series.Forecast
+	past     []series.Finding // those already on record
 }
 
-func (t *trace) add(v float64) {
-	t.values[t.n%recent] = float32(v)
-	t.n++
+// add takes in the newest value. If the slot is not a new one it replaces the
+// value of that slot.
+func (r *row) add(v float64, newer bool) {
+	if !newer && r.n > 0 {
+		r.n--
+	}
+	r.values[r.n%recent] = float32(v)
+	r.n++
 }
 
 // list returns the values, oldest first.
-func (t *trace) list() []float64 {
+func (r *row) list() []float64 {
 	out := make([]float64, 0, recent)
-	for i := max(0, t.n-recent); i < t.n; i++ {
-		out = append(out, float64(t.values[i%recent]))
+	for i := max(0, r.n-recent); i < r.n; i++ {
+		out = append(out, float64(r.values[i%recent]))
 	}
 	return out
 }
+
+// maxBusy is how many answers are made at once: further questions are told to
+// come back, so that nobody keeps the scoring from the processors.
+const maxBusy = 4
 
 // New returns empty Views.
 func New(o Options) *Views {
@@ -85,158 +97,126 @@ func New(o Options) *Views {
 	if o.Status == nil {
 		o.Status = func() []pipeline.Status { return nil }
 	}
-	return &Views{o: o, signals: map[string]Signal{}, tasks: map[string]*task{}, findings: map[string]Anomaly{}}
+	return &Views{
+		o: o, busy: make(chan struct{}, maxBusy), signals: map[string]Signal{}, tasks: map[string]*task{},
+		findings: map[string]record{}, past: map[string][]Prediction{},
+	}
 }
 
-// SetSignals says what is configured, by task.
+// SetSignals says what is configured, by task. The map is kept.
 func (v *Views) SetSignals(signals map[string]Signal) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.signals = signals
 }
 
-// Write implements pipeline.Sink.
+// Write implements pipeline.Sink. It keeps rs, which nobody may change.
 func (v *Views) Write(_ context.Context, name string, slot int64, rs []series.Result) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	t := v.tasks[name]
 	if t == nil {
-		t = &task{seen: map[uint64]*trace{}}
+		t = &task{}
 		v.tasks[name] = t
 	}
+	t.align(rs)
 	newer := slot > t.slot
 	t.slot, t.results = slot, rs
+	var fresh []int // results with a new forecast
 	for i := range rs {
-		r := &rs[i]
-		k := traceKey(r)
-		tr := t.seen[k]
-		if tr == nil {
-			tr = &trace{}
-			t.seen[k] = tr
-		}
-		if newer {
-			tr.add(r.Observed)
-		}
-		if r.Forecast != nil && r.Forecast != tr.forecast {
-			tr.forecast = r.Forecast
-			v.archive(name, r)
-		}
-		tr.slot = slot
-	}
-	for k, tr := range t.seen {
-		if tr.slot != slot {
-			delete(t.seen, k)
+		t.rows[i].add(rs[i].Observed, newer)
+		if f := rs[i].Forecast; f != nil && f != t.rows[i].forecast {
+			t.rows[i].forecast = f
+			fresh = append(fresh, i)
 		}
 	}
+	v.archive(name, rs, fresh)
 	v.record(name, t)
 	return nil
 }
 
-func traceKey(r *series.Result) uint64 {
-	h := r.Labels.Hash()
-	for i := range len(r.SourceName) {
-		h = h*1099511628211 ^ uint64(r.SourceName[i])
+// align makes the rows those of rs, in its order. Mostly they are already.
+func (t *task) align(rs []series.Result) {
+	if t.aligned(rs) {
+		return
+	}
+	known := make(map[uint64]int, len(t.rows))
+	for i := range t.rows {
+		known[t.rows[i].key] = i
+	}
+	rows := make([]row, len(rs)) // a reader may hold the old ones
+	for i := range rs {
+		k := rowKey(rs[i].SourceName, rs[i].Labels)
+		if j, ok := known[k]; ok {
+			rows[i] = t.rows[j]
+		}
+		rows[i].key = k
+	}
+	t.rows = rows
+}
+
+func (t *task) aligned(rs []series.Result) bool {
+	if t.results == nil || len(t.results) != len(rs) {
+		return false
+	}
+	for i := range rs {
+		if a, b := &t.results[i], &rs[i]; a.SourceName != b.SourceName || !labels.Equal(a.Labels, b.Labels) {
+			return false
+		}
+	}
+	return true
+}
+
+// rowKey identifies a series among those of its task: should two ever have the
+// same key, they share a sparkline.
+func rowKey(source string, ls labels.Labels) uint64 {
+	h := ls.Hash()
+	for i := range len(source) {
+		h = h*1099511628211 ^ uint64(source[i])
 	}
 	return h
 }
 
-// archive puts the predictions of a new fit on record.
-func (v *Views) archive(name string, r *series.Result) {
-	for _, h := range r.Horizons {
-		v.past = append(v.past, v.forecastOf(name, r, h))
+// archive puts the predictions of new fits on record, as far as they will stay
+// there: a fit of many series has more than Keep.
+func (v *Views) archive(name string, rs []series.Result, fresh []int) {
+	n, from := 0, len(fresh)
+	for from > 0 && n < v.o.Keep {
+		from--
+		n += len(rs[fresh[from]].Horizons)
 	}
-	if n := len(v.past); n > 2*v.o.Keep {
-		v.past = slices.Clone(v.past[n-v.o.Keep:])
-	}
-}
-
-// record brings the findings up to date with the results of a task. A finding
-// that was open and is not spoken of any more ended unseen.
-func (v *Views) record(name string, t *task) {
-	open := map[string]bool{}
-	var oldest int64
-	if len(v.findings) >= v.o.Keep {
-		oldest = v.oldest()
-	}
-	for i := range t.results {
-		r := &t.results[i]
-		for j := range r.Past {
-			f := &r.Past[j]
-			if old, known := v.findings[f.ID]; f.Start < oldest || known && old.EndedAt != nil {
-				continue
-			}
-			v.findings[f.ID] = v.anomaly(name, r, f, t.slot)
-		}
-		for j := range r.Findings {
-			f := &r.Findings[j]
-			open[f.ID] = f.Open()
-			v.findings[f.ID] = v.anomaly(name, r, f, t.slot)
-		}
-	}
-	for id, a := range v.findings {
-		if a.task == name && a.EndedAt == nil && !open[id] {
-			a.EndedAt = seconds(t.slot)
-			v.findings[id] = a
-		}
-	}
-	v.trim()
-}
-
-// oldest returns the start of the oldest finding on record.
-func (v *Views) oldest() int64 {
-	least := int64(0)
-	for _, a := range v.findings {
-		if least == 0 || a.start < least {
-			least = a.start
-		}
-	}
-	return least
-}
-
-// trim forgets the oldest findings beyond Keep, ended ones first.
-func (v *Views) trim() {
-	if len(v.findings) <= v.o.Keep {
+	if n == 0 {
 		return
 	}
-	all := v.sortedFindings()
-	slices.SortStableFunc(all, func(a, b Anomaly) int { return boolOrder(a.EndedAt == nil, b.EndedAt == nil) })
-	for _, a := range all[v.o.Keep:] {
-		delete(v.findings, a.ID)
-	}
-}
-
-// boolOrder puts true first.
-func boolOrder(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	}
-	return 1
-}
-
-// sortedFindings returns the findings, newest first.
-func (v *Views) sortedFindings() []Anomaly {
-	out := make([]Anomaly, 0, len(v.findings))
-	for _, a := range v.findings {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b Anomaly) int {
-		if a.start != b.start {
-			return int(max(-1, min(1, b.start-a.start)))
+	s := v.signals[name]
+	kind := forecastType(s.Type)
+	list := v.past[kind]
+	for _, i := range fresh[from:] {
+		for _, h := range rs[i].Horizons {
+			list = append(list, v.forecastOf(name, s, &rs[i], h))
 		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return out
+	}
+	if n := len(list); n > 2*v.o.Keep {
+		list = append(make([]Prediction, 0, 2*v.o.Keep), list[n-v.o.Keep:]...)
+	}
+	v.past[kind] = list
 }
 
-// Expire implements pipeline.Sink: predictions disappear, findings stay.
+// Expire implements pipeline.Sink: predictions disappear, open findings are
+// neither confirmed nor resolved.
 func (v *Views) Expire(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if t := v.tasks[name]; t != nil {
-		t.results = nil
+	t := v.tasks[name]
+	if t == nil {
+		return
+	}
+	t.results = nil
+	for id, f := range v.findings {
+		if f.task == name && f.Open() {
+			f.Stale = true
+			v.findings[id] = f
+		}
 	}
 }
 
@@ -245,12 +225,20 @@ func (v *Views) Drop(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.tasks, name)
-	for id, a := range v.findings {
-		if a.task == name {
+	for id, f := range v.findings {
+		if f.task == name {
 			delete(v.findings, id)
 		}
 	}
-	v.past = slices.DeleteFunc(v.past, func(p Prediction) bool { return p.Signal == name })
+	for kind, list := range v.past {
+		kept := make([]Prediction, 0, len(list)) // a reader may hold the old ones
+		for _, p := range list {
+			if p.Signal != name {
+				kept = append(kept, p)
+			}
+		}
+		v.past[kind] = kept
+	}
 }
 
 var _ pipeline.Sink = (*Views)(nil)
