@@ -100,6 +100,7 @@ var Metrics = []Metric{
 	{"upid_upstream_request_duration_seconds", Histogram, "Duration of a request to the upstream, body included.", []string{"upstream", "endpoint"}, Self, Stable},
 	{"upid_upstream_response_bytes", Histogram, "Decompressed size of an answer.", []string{"upstream"}, Self, Stable},
 	{"upid_upstream_partial_responses_total", Counter, "Answers that were incomplete.", []string{"upstream"}, Self, Stable},
+	{"upid_clock_skew_seconds", Gauge, "How far the clock of an upstream is ahead of ours, by the date of its newest answer, to about a second.", []string{"peer"}, Self, Stable},
 	{"upid_upstream_samples_fetched_total", Counter, "Samples decoded from answers.", []string{"upstream"}, Self, Stable},
 
 	// Alerts.
@@ -111,6 +112,7 @@ var Metrics = []Metric{
 	{"upid_notifications_queue_capacity", Gauge, "Alerts the queue can hold.", []string{"alertmanager"}, Self, Stable},
 	{"upid_notifications_alertmanagers_discovered", Gauge, "Alertmanagers posted to.", nil, Self, Stable},
 	{"upid_notifications_last_success_timestamp_seconds", Gauge, "When a post last succeeded.", []string{"alertmanager"}, Self, Stable},
+	{"upid_alert_rules_enabled", Gauge, "1 if the shipped Prometheus rules alert on the signal, 0 if upid does or nobody.", []string{"signal"}, Self, Stable},
 	{"upid_alerts", Gauge, "Alerts of a signal by state.", []string{"signal", "state"}, Self, Stable},
 
 	// Exposition and HTTP.

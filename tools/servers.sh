@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds or unpacks the real servers that the tests start, and writes their paths
-# to DIR/servers.env. Debian's packages are unpacked, not installed: no root is
-# needed and no service is started.
+# to DIR/servers.env. Debian's packages are unpacked, not installed: no service is
+# started.
 set -euo pipefail
 tools=$(cd "$(dirname "$0")" && pwd)
 dir=$1
@@ -30,6 +30,14 @@ if [ -n "$missing" ]; then
     : >"$env"
     exit 0
   fi
+fi
+# Debian's Alertmanager reads its templates from this path and does not start
+# without them: the one file that has to be put outside of DIR.
+templates=usr/share/prometheus/alertmanager
+if [ -e "$dir/deb/$templates/default.tmpl" ] && [ ! -e "/$templates/default.tmpl" ]; then
+  echo "copying Alertmanager's templates to /$templates"
+  "$tools/as_root.sh" mkdir -p "/$templates"
+  "$tools/as_root.sh" cp "$dir/deb/$templates"/*.tmpl "/$templates/"
 fi
 path() { command -v "$1" || echo "$dir/deb/usr/bin/$1"; }
 {

@@ -38,6 +38,7 @@ type cli struct {
 	Start startCmd `cmd:"" help:"Run the sidecar: forecast, score, export, alert."`
 	Stop  stopCmd  `cmd:"" help:"Stop a running sidecar and wait until it has stopped."`
 	Check checkCmd `cmd:"" help:"Check the configuration, and with --live every query."`
+	Rules rulesCmd `cmd:"" help:"Prometheus rules: alerts of anomalies, and about upid."`
 
 	// Questions to a running sidecar.
 	Dashboard dashboardCmd `cmd:"" help:"Show a running sidecar, live."`

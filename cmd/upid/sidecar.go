@@ -49,6 +49,7 @@ type sidecar struct {
 	running  *config.Config
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
+	byRules  *prometheus.GaugeVec // signal
 }
 
 // newSidecar loads the configuration, takes the data directory and wires the
@@ -78,6 +79,8 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 	s.reloaded.ok = collector.NewGaugeVec(s.reg, "upid_config_last_reload_successful").WithLabelValues()
 	s.reloaded.at = collector.NewGaugeVec(s.reg, "upid_config_last_reload_success_timestamp_seconds").WithLabelValues()
 	s.reloaded.hash = collector.NewGaugeVec(s.reg, "upid_config_hash").WithLabelValues()
+
+	s.byRules = collector.NewGaugeVec(s.reg, "upid_alert_rules_enabled")
 
 	results := collector.New(collector.Options{Registry: s.reg, MaxSeries: c.MaxExport, ModelVersion: build().Version, Logger: e.log})
 	s.notifier, err = notify.New(notify.Options{
@@ -137,12 +140,34 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	if err := s.pipeline.Apply(ts); err != nil {
 		return err
 	}
+	s.setRules(cfg)
 	s.running = cfg
 	s.reloaded.ok.Set(1)
 	s.reloadOK.Store(true)
 	s.reloaded.at.SetToCurrentTime()
 	s.reloaded.hash.Set(float64(binary.BigEndian.Uint64(cfg.Hash[:8]) >> 16))
 	return nil
+}
+
+// setRules tells the shipped Prometheus rules on which signals to alert.
+func (s *sidecar) setRules(cfg *config.Config) {
+	there := map[string]bool{}
+	for _, sig := range cfg.Signals {
+		v := 0.0
+		if sig.Alert.Rules && sig.Detect.Enabled {
+			v = 1
+		}
+		s.byRules.WithLabelValues(sig.Name).Set(v)
+		there[sig.Name] = true
+	}
+	if s.running == nil {
+		return
+	}
+	for _, sig := range s.running.Signals {
+		if !there[sig.Name] {
+			s.byRules.DeleteLabelValues(sig.Name)
+		}
+	}
 }
 
 func alertmanagers(cfg *config.Config) []notify.AlertmanagerConfig {

@@ -39,7 +39,6 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 	var out []pipeline.Task
 	signals := make(map[string]views.Signal, len(cfg.Signals))
 	for _, s := range cfg.Signals {
-		s.Line = 0 // a signal that only moved in the file is unchanged
 		if s.Every == 0 {
 			s.Every = ceil(interval, s.Step)
 		}
@@ -51,12 +50,19 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 			Name:    s.Name,
 			Queries: map[string]string{signal.Input: s.Query},
 			Every:   s.Every, FitEvery: ceil(s.Forecast.Every, s.Every), Step: s.Step, Offset: s.Offset, History: s.History,
-			Key:  fmt.Sprintf("%+v", s),
+			Key:  taskKey(s),
 			Unit: unit,
 		})
 		signals[s.Name] = described(cfg, s)
 	}
 	return out, signals, nil
+}
+
+// taskKey tells signals apart that must learn afresh. Where a signal stands in the
+// file and who sends its alerts changes nothing it has learned.
+func taskKey(s config.Signal) string {
+	s.Line, s.Alert.Post, s.Alert.Rules = 0, false, false
+	return fmt.Sprintf("%+v", s)
 }
 
 // described returns what alerts and views say about a signal.
@@ -65,7 +71,7 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 		SignalInfo: rules.SignalInfo{
 			Name: s.Name, Type: s.Type, Unit: s.Unit, Query: s.Query, Every: s.Every,
 			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL,
-			Muted: !s.Alert.Enabled || !s.Detect.Enabled,
+			Muted: !s.Alert.Post || !s.Detect.Enabled,
 		},
 		Step: s.Step, FitEvery: ceil(s.Forecast.Every, s.Every), History: s.History,
 	}

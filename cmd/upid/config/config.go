@@ -33,6 +33,8 @@ type Alertmanager struct {
 	HTTP        commonconfig.HTTPClientConfig
 	ResendDelay time.Duration
 	Watchdog    bool // send UpidWatchdog, always firing, for a dead-man service
+	Post        bool // the default of Alert.Post
+	Rules       bool // the default of Alert.Rules
 }
 
 // Signal is one PromQL expression and what to do with its series.
@@ -77,6 +79,8 @@ type Alert struct {
 	Enabled    bool
 	Severity   string
 	RunbookURL string
+	Post       bool // upid posts its alerts, where there are Alertmanagers
+	Rules      bool // the shipped Prometheus rules raise them; never both
 }
 
 // Storage says where the lock and the state are.

@@ -89,7 +89,7 @@ func TestMinimal(t *testing.T) {
 		History: 28 * 24 * time.Hour, Location: time.UTC, Line: 2,
 		Forecast: Forecast{Enabled: true, Horizons: DefaultHorizons, Level: 0.9, Model: "auto", Every: 6 * time.Hour},
 		Detect:   Detect{Enabled: true, Budget: "1/week", Direction: "both"},
-		Alert:    Alert{Enabled: true, Severity: "warning"},
+		Alert:    Alert{Enabled: true, Severity: "warning", Post: true},
 	}
 	if !reflect.DeepEqual(c.Signals[0], want) {
 		t.Errorf("got  %+v\nwant %+v", c.Signals[0], want)

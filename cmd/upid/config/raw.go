@@ -24,6 +24,8 @@ type rawAlertmanager struct {
 	HTTP        deferred `yaml:"http"`
 	ResendDelay string   `yaml:"resend_delay"`
 	Watchdog    bool     `yaml:"watchdog"`
+	Post        *bool    `yaml:"post"`
+	Rules       bool     `yaml:"rules"`
 }
 
 type rawSignal struct {
@@ -62,6 +64,8 @@ type rawAlert struct {
 	Enabled    *bool  `yaml:"enabled"`
 	Severity   string `yaml:"severity"`
 	RunbookURL string `yaml:"runbook_url"`
+	Post       *bool  `yaml:"post"`
+	Rules      *bool  `yaml:"rules"`
 }
 
 type rawStorage struct {

@@ -22,6 +22,8 @@ type shown struct {
 		URLs        []string                      `yaml:"urls"`
 		ResendDelay model.Duration                `yaml:"resend_delay"`
 		Watchdog    bool                          `yaml:"watchdog"`
+		Post        bool                          `yaml:"post"`
+		Rules       bool                          `yaml:"rules"`
 		HTTP        commonconfig.HTTPClientConfig `yaml:"http"`
 	} `yaml:"alertmanager"`
 	Signals []shownSignal `yaml:"signals"`
@@ -63,6 +65,8 @@ type shownSignal struct {
 		Enabled    bool   `yaml:"enabled"`
 		Severity   string `yaml:"severity"`
 		RunbookURL string `yaml:"runbook_url,omitempty"`
+		Post       bool   `yaml:"post"`
+		Rules      bool   `yaml:"rules"`
 	} `yaml:"alert"`
 }
 
@@ -74,6 +78,7 @@ func (c *Config) Show() (string, error) {
 	s.Prometheus.Timeout, s.Prometheus.Concurrency = model.Duration(c.Prometheus.Timeout), c.Prometheus.Concurrency
 	s.Alertmanager.URLs, s.Alertmanager.HTTP = c.Alertmanager.URLs, c.Alertmanager.HTTP
 	s.Alertmanager.ResendDelay, s.Alertmanager.Watchdog = model.Duration(c.Alertmanager.ResendDelay), c.Alertmanager.Watchdog
+	s.Alertmanager.Post, s.Alertmanager.Rules = c.Alertmanager.Post, c.Alertmanager.Rules
 	for _, sig := range c.Signals {
 		s.Signals = append(s.Signals, showSignal(sig))
 	}
@@ -102,6 +107,7 @@ func showSignal(sig Signal) shownSignal {
 	d.Enabled, d.Budget, d.Direction, d.Model = sig.Detect.Enabled, sig.Detect.Budget, sig.Detect.Direction, sig.Detect.Model
 	d.MinDeviation, d.MinRelative = sig.Detect.MinDeviation, sig.Detect.MinRelative
 	out.Alert.Enabled, out.Alert.Severity, out.Alert.RunbookURL = sig.Alert.Enabled, sig.Alert.Severity, sig.Alert.RunbookURL
+	out.Alert.Post, out.Alert.Rules = sig.Alert.Post, sig.Alert.Rules
 	return out
 }
 

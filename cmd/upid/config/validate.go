@@ -20,9 +20,22 @@ import (
 type validator struct {
 	*problems
 	checks Checks
+	roads  *roads
+}
+
+// roads are the two ways an alert takes to an Alertmanager: upid posts it, or
+// Prometheus does, by the shipped rules. On both it would arrive twice.
+type roads struct {
+	post, rules bool // of signals that say nothing
+	urls        bool // there is somebody to post to
+	twice       int  // signals that say nothing and would take both
 }
 
 func (v *validator) config(raw *rawConfig) *Config {
+	v.roads = &roads{
+		post: raw.Alertmanager.Post == nil || *raw.Alertmanager.Post, rules: raw.Alertmanager.Rules,
+		urls: len(raw.Alertmanager.URLs) > 0,
+	}
 	cfg := &Config{
 		Prometheus: Prometheus{
 			URL:         v.server(raw.Prometheus.URL, DefaultURL, "prometheus", "url"),
@@ -34,6 +47,8 @@ func (v *validator) config(raw *rawConfig) *Config {
 			HTTP:        v.http(raw.Alertmanager.HTTP, "alertmanager", "http"),
 			ResendDelay: v.duration(raw.Alertmanager.ResendDelay, DefaultResend, time.Second, "alertmanager", "resend_delay"),
 			Watchdog:    raw.Alertmanager.Watchdog,
+			Post:        v.roads.post,
+			Rules:       v.roads.rules,
 		},
 		Storage: Storage{Path: or(raw.Storage.Path, DefaultStorage)},
 		Web:     Web{ListenAddress: or(raw.Web.ListenAddress, DefaultListen), EnableLifecycle: raw.Web.EnableLifecycle},
@@ -63,6 +78,9 @@ func (v *validator) config(raw *rawConfig) *Config {
 		v.unique(s.Name, fmt.Sprintf("line %d", s.Line), names, "signals", i, "name")
 		cfg.Signals = append(cfg.Signals, s)
 	}
+	if v.roads.twice > 0 {
+		v.at("Prometheus' rules are to alert, and so is upid, on alertmanager.urls: every alert would come twice; set alertmanager.post: false, or rules: false", "alertmanager", "rules")
+	}
 	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && len(v.list) == 0 {
 		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]) or a signal")
 	}
@@ -81,7 +99,7 @@ func (v *validator) preset(name string, i int, names map[string]string) []Signal
 		v.at(err.Error(), "presets", i)
 		return nil
 	}
-	inner := &validator{problems: p, checks: v.checks}
+	inner := &validator{problems: p, checks: v.checks, roads: v.roads}
 	var out []Signal
 	for k, rs := range raw.Signals {
 		s := inner.signal(rs, "signals", k)
@@ -155,6 +173,13 @@ func (v *validator) signal(raw rawSignal, path ...any) Signal {
 	if s.Forecast.Enabled && s.Forecast.Every < s.Step {
 		at(fmt.Sprintf("%v, want at least the step %v", s.Forecast.Every, s.Step), "forecast", "every")
 	}
+	if s.Alert.Post && s.Alert.Rules && s.Detect.Enabled && v.roads.urls {
+		if raw.Alert.Post == nil && raw.Alert.Rules == nil {
+			v.roads.twice++
+		} else {
+			at("Prometheus' rules are to alert on it, and so is upid, on alertmanager.urls: every alert would come twice; set alert.post: false, or alert.rules: false", "alert")
+		}
+	}
 	if !s.Forecast.Enabled && !s.Detect.Enabled {
 		at("neither forecast nor detect is enabled")
 	}
@@ -221,6 +246,8 @@ func (v *validator) detect(raw rawDetect, path []any) Detect {
 
 func (v *validator) alert(raw rawAlert, path []any) Alert {
 	a := Alert{Enabled: raw.Enabled == nil || *raw.Enabled, Severity: or(raw.Severity, "warning"), RunbookURL: raw.RunbookURL}
+	a.Post = a.Enabled && choose(raw.Post, v.roads.post)
+	a.Rules = a.Enabled && choose(raw.Rules, v.roads.rules)
 	if !slices.Contains([]string{"info", "warning", "critical"}, a.Severity) {
 		v.at(fmt.Sprintf("%q, want info, warning or critical", a.Severity), slices.Concat(path, []any{"alert", "severity"})...)
 	}
@@ -327,6 +354,14 @@ func (v *validator) http(d deferred, path ...any) (c commonconfig.HTTPClientConf
 // plainHTTP has the fields but not the UnmarshalYAML of its model, which would
 // set the default of follow_redirects again.
 type plainHTTP commonconfig.HTTPClientConfig
+
+// choose returns *b, or def if there is none.
+func choose(b *bool, def bool) bool {
+	if b == nil {
+		return def
+	}
+	return *b
+}
 
 func or(s, def string) string {
 	if s == "" {
