@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// Quantity is how texts of alerts write a value in the unit of its signal, for
+// commands that show it: "unknown" for NaN and ±Inf.
+func Quantity(v float64, unit string) string { return quantity(v, unit) }
+
 // quantity writes a value with its unit for a human: four significant digits, a
 // prefix where the number would be long, "unknown" for NaN and ±Inf.
 //

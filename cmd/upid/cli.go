@@ -17,7 +17,10 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
 )
 
 // The exit codes, a contract with scripts.
@@ -41,7 +44,9 @@ type cli struct {
 	Rules rulesCmd `cmd:"" help:"Prometheus rules: alerts of anomalies, and about upid."`
 
 	// Questions to a running sidecar.
-	Dashboard dashboardCmd `cmd:"" help:"Show a running sidecar, live."`
+	Predictions predictionsCmd `cmd:"" help:"List what a running sidecar expects."`
+	Anomalies   anomaliesCmd   `cmd:"" help:"List what a running sidecar found out of the ordinary, and why."`
+	Dashboard   dashboardCmd   `cmd:"" help:"Show a running sidecar, live."`
 
 	// One-off commands.
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
@@ -113,7 +118,14 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
-		kong.Vars{"models": strings.Join(forecast.Names(), ", ")},
+		kong.Vars{
+			"models":            strings.Join(forecast.Names(), ", "),
+			"model_types":       strings.Join(views.ModelTypes, ", "),
+			"confidence_levels": strings.Join(views.ConfidenceLevels(), ", "),
+			"families":          strings.Join(rules.Families, ", "),
+			"anomaly_types":     strings.Join(series.AnomalyTypes, ", "),
+			"severities":        strings.Join(series.Severities, ", "),
+		},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {

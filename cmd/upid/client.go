@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/collector/views"
 )
@@ -139,7 +140,7 @@ func (c *client) get(ctx context.Context, path string, q url.Values, to any) (ne
 		return 0, 0, fmt.Errorf("%s answers, but not as upid does (HTTP %d): is it the address of a sidecar?", c.base, resp.StatusCode)
 	}
 	if answer.Status != "success" {
-		return 0, 0, fmt.Errorf("%s: %s", c.base, answer.Error)
+		return 0, 0, fmt.Errorf("%s: %s", c.base, output.Printable(answer.Error))
 	}
 	if err := json.Unmarshal(answer.Data, to); err != nil {
 		return 0, 0, fmt.Errorf("%s answers, but not as upid %s does: %w", c.base, build().Version, err)
@@ -161,6 +162,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 
 // all asks page by page for up to limit objects, 0 being all of them.
 func all[T any](ctx context.Context, c *client, path string, q url.Values, limit int) (out []T, total int, err error) {
+	out = []T{}
 	for offset := 0; ; {
 		n := views.MaxLimit
 		if limit > 0 {

@@ -40,13 +40,30 @@ func (e *env) progress(label string, total int) *output.Progress {
 		return nil
 	}
 	width := func() int {
-		w, _, err := term.GetSize(fd)
-		if err != nil {
-			return output.Width
-		}
+		w, _ := size(fd)
 		return w
 	}
 	return output.NewProgress(e.stderr, width, time.Now, label, total)
+}
+
+// width returns how wide tables on stdout may be: as the terminal, but not so
+// wide that an eye loses the line, nor less than a table can be.
+func (e *env) width() int {
+	fd, ok := terminal(e.stdout)
+	if !ok {
+		return output.Width
+	}
+	w, _ := size(fd)
+	return min(max(w, 60), 160)
+}
+
+// size returns the columns and rows of a terminal, 80 by 24 if it does not say.
+func size(fd int) (width, height int) {
+	w, h, err := term.GetSize(fd)
+	if err != nil || w <= 0 || h <= 0 {
+		return output.Width, 24
+	}
+	return w, h
 }
 
 // terminal returns the descriptor of w if it is a terminal.

@@ -2,12 +2,15 @@ package output
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Format is a form of output.
@@ -168,12 +171,33 @@ func appendJSON(b []byte, s string) []byte {
 			if err != nil {
 				panic(err) // a string always has a JSON form
 			}
-			return append(b, quoted...)
+			return append(b, escapeControls(quoted)...)
 		}
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// escapeControls escapes what JSON allows in a string as it is, but YAML does not
+// and a terminal may obey: DEL, the C1 control characters, those that turn the
+// direction of writing, and non-characters.
+func escapeControls(b []byte) []byte {
+	special := func(r rune) bool {
+		return r >= 0x7f && r <= 0x9f || r == 0xfffe || r == 0xffff || unicode.Is(unicode.Bidi_Control, r)
+	}
+	if bytes.IndexFunc(b, special) < 0 {
+		return b
+	}
+	out := make([]byte, 0, len(b)+16)
+	for _, r := range string(b) {
+		if special(r) {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // Writer writes the head, records and foot of one output. It is not safe for

@@ -145,3 +145,19 @@ func TestCutIsPrintable(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// Names of series are other people's: nothing in them moves the cursor or turns
+// the direction of writing.
+func TestPrintable(t *testing.T) {
+	f := func(s, want string) {
+		t.Helper()
+		if got := Printable(s); got != want {
+			t.Errorf("Printable(%q) = %q, want %q", s, got, want)
+		}
+	}
+	f("a\x1b[2J\r\nb", "a\ufffd[2J\ufffd\ufffdb")
+	f("a\u009b2Jb", "a\ufffd2Jb")
+	f("a\u202eb\u2066c\u200f", "a\ufffdb\ufffdc\ufffd")
+	f("a\u2028b\u2029", "a\ufffdb\ufffd")
+	f("größe=▁█", "größe=▁█")
+}

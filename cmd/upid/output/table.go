@@ -11,10 +11,11 @@ import (
 const Width = 80
 
 // Grid is a table with a header. Columns are as wide as their content; if the
-// table would be wider than Width, the first column is cut.
+// table would be wider than it may be, the first column is cut.
 type Grid struct {
 	Head  []string
 	Right []bool // align to the right, by column
+	Width int    // of the table at most; 0 is Width
 	rows  [][]string
 }
 
@@ -36,8 +37,12 @@ func (g *Grid) Write(w io.Writer, st Style) error {
 	for _, n := range widths {
 		total += n
 	}
-	if total > Width {
-		widths[0] = max(8, widths[0]-(total-Width))
+	most := g.Width
+	if most == 0 {
+		most = Width
+	}
+	if total > most {
+		widths[0] = max(8, widths[0]-(total-most))
 	}
 	var b strings.Builder
 	b.WriteString(st.Dim(g.line(g.Head, widths)))
@@ -67,11 +72,12 @@ func (g *Grid) line(cells []string, widths []int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// Printable returns s with its control characters replaced by U+FFFD: the names
-// of series are other people's, and a terminal obeys what it is sent.
+// Printable returns s with its control characters, line separators and those that
+// turn the direction of writing replaced by U+FFFD: the names of series are other
+// people's, and a terminal obeys what it is sent.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
 			return utf8.RuneError
 		}
 		return r
@@ -101,6 +107,15 @@ func (s Style) Dim(text string) string { return s.wrap("\x1b[2m", text) }
 
 // Bold returns s in bold.
 func (s Style) Bold(text string) string { return s.wrap("\x1b[1m", text) }
+
+// Alarm returns s in the colour of what is wrong.
+func (s Style) Alarm(text string) string { return s.wrap("\x1b[31m", text) }
+
+// Caution returns s in the colour of what may go wrong.
+func (s Style) Caution(text string) string { return s.wrap("\x1b[33m", text) }
+
+// Good returns s in the colour of what is as it should be.
+func (s Style) Good(text string) string { return s.wrap("\x1b[32m", text) }
 
 // Accent returns s in the colour of what lies in the future.
 func (s Style) Accent(text string) string { return s.wrap("\x1b[36m", text) }

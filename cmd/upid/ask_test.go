@@ -1,0 +1,242 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/upid/upid/collector/store"
+)
+
+func TestPredictions(t *testing.T) {
+	f := newFakeSidecar(t)
+	run := func(name, args string) {
+		t.Helper()
+		o := upid(t, "", "predictions --address "+f.URL+" "+args)
+		o.want(t, exitOK)
+		golden(t, "predictions."+name, o.stdout)
+		if !strings.Contains(args, "-o") {
+			narrow(t, o.stdout)
+		}
+		for _, bad := range []string{"\x1b", "\u009b", "\u202e"} {
+			if strings.Contains(o.stdout, bad) && !strings.Contains(args, "-o csv") {
+				t.Errorf("%s: %q reaches the terminal", name, bad)
+			}
+		}
+	}
+	run("table", "")
+	run("scores.table", "--model-type anomaly_detection")
+	run("csv", "--signal checkout_cpu -o csv")
+	run("json", "--signal request_latency --horizon 24h -o json")
+	run("yaml", "--model-type cost_optimization --horizon 1h -o yaml")
+
+	// At least that level, counted by lines of CSV under the header.
+	count := func(args string, want int) {
+		t.Helper()
+		o := upid(t, "", "ml-enhancement predictions -o csv --address "+f.URL+" "+args)
+		if got := strings.Count(o.stdout, "\n") - 1; got != want || o.code != exitOK {
+			t.Errorf("%s: %d predictions, exit %d, want %d\n%s", args, got, o.code, want, o.stderr)
+		}
+	}
+	count("", 24)
+	count("--confidence low", 24)
+	count("--confidence high", 15) // of 8 series two are low and one medium
+	count("--confidence very_high --horizon 1h", 2)
+	count("--model-type resource_prediction", 21)
+	count("--model-type security_threat", 0)
+	count("--limit 5", 5)
+	count("--limit 0", 24)
+}
+
+func TestAnomalies(t *testing.T) {
+	f := newFakeSidecar(t)
+	run := func(name, args string) {
+		t.Helper()
+		o := upid(t, "", "anomalies --since 9999w --address "+f.URL+" "+args)
+		o.want(t, exitOK)
+		golden(t, "anomalies."+name, o.stdout)
+		if !strings.Contains(args, "-o") {
+			narrow(t, o.stdout)
+		}
+	}
+	run("table", "")
+	run("csv", "-o csv")
+	run("json", "--type drop -o json")
+	run("yaml", "--severity critical -o yaml")
+
+	exit := func(args string, code, lines int) {
+		t.Helper()
+		o := upid(t, "", "ml-enhancement anomalies -o csv --address "+f.URL+" "+args)
+		if got := strings.Count(o.stdout, "\n") - 1; got != lines || o.code != code {
+			t.Errorf("%s: %d anomalies, exit %d, want %d and %d\n%s", args, got, o.code, lines, code, o.stderr)
+		}
+	}
+	exit("", exitOK, 2) // the third ended years ago
+	exit("--fail-on-finding", exitFinding, 2)
+	exit("--fail-on-finding --severity info", exitOK, 0)
+	exit("--since 9999w", exitOK, 3)
+	exit("--since 9999w --open", exitOK, 2)
+	exit("--family performance_degradation", exitOK, 1)
+	exit("--signal node_memory --fail-on-finding", exitOK, 0)
+	exit("--limit 1", exitOK, 1)
+}
+
+// What nobody has said is told apart from what there is not.
+func TestAskForNothing(t *testing.T) {
+	f := newFakeSidecar(t)
+	ask := func(args string) outcome { return upid(t, "", args+" --address "+f.URL) }
+
+	o := ask("predictions --signal queue_depth")
+	o.want(t, exitOK, "signal queue_depth is learning")
+	if o.stdout != "no predictions\n" {
+		t.Errorf("stdout %q", o.stdout)
+	}
+	o = ask("predictions --signal queue_depth -o json")
+	o.want(t, exitOK, "learning")
+	if o.stdout != "[]\n" {
+		t.Errorf("stdout %q", o.stdout)
+	}
+	ask("anomalies --type flatline").want(t, exitOK, "signal request_latency is failing: score", "HTTP 503")
+	ask("predictions --signal nope").want(t, exitUsage, `--signal is "nope"`, "checkout_cpu, node_memory, queue_depth, request_latency, spend")
+	ask("anomalies --signal nope").want(t, exitUsage, "want one of checkout_cpu")
+	ask("predictions --limit 3").want(t, exitOK, "3 of 24 shown; --limit 0 shows all")
+}
+
+func TestAskUsage(t *testing.T) {
+	f := func(args string, says ...string) {
+		t.Helper()
+		o := upid(t, "", args)
+		o.want(t, exitUsage, says...)
+		if o.stdout != "" {
+			t.Errorf("%s: stdout %q", args, o.stdout)
+		}
+	}
+	f("predictions --model-type oracle", "--model-type", "resource_prediction, anomaly_detection, security_threat, cost_optimization")
+	f("predictions --confidence some", "low, medium, high, very_high")
+	f("predictions --limit=-1", "--limit")
+	f("predictions --horizon soon", "--horizon")
+	f("predictions --horizon=-1h", "--horizon")
+	f("predictions -o xml", "--output")
+	f("predictions --address localhost:9877", "--address")
+	f("predictions --address http://user:geheim@localhost:9877", "--address")
+	f("anomalies --family plague", "resource_spike, performance_degradation, cost_anomaly, security_breach, behavior_anomaly, system_failure")
+	f("anomalies --type odd", "spike, drop, level_shift")
+	f("anomalies --severity bad", "info, warning, critical")
+	f("anomalies --since=-1h", "--since")
+	f("anomalies --limit=-1", "--limit")
+	f("dashboard --refresh-interval 0", "--refresh-interval")
+	f("dashboard --address x", "--address")
+	// Every mistake at once.
+	f("anomalies --family a --type b --severity c", "--family", "--type", "--severity")
+	if o := upid(t, "", "predictions --address http://user:geheim@localhost:9877"); strings.Contains(o.stderr, "geheim") {
+		t.Error("a password is shown")
+	}
+}
+
+// TestAskNobody: exit 4, and what to do next.
+func TestAskNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := "http://" + l.Addr().String()
+	l.Close()
+	for _, cmd := range []string{"predictions", "anomalies", "dashboard", "predictions -o csv"} {
+		o := upid(t, "", cmd+" --address "+addr)
+		o.want(t, exitUnreachable, "no sidecar answers at "+addr, "upid start", "--address")
+		if strings.Contains(o.stdout, "no ") {
+			t.Errorf("%s: stdout %q", cmd, o.stdout)
+		}
+	}
+}
+
+// TestAskAnother is about what answers but is no sidecar, or a hostile one.
+func TestAskAnother(t *testing.T) {
+	f := func(code int, body, says string) {
+		t.Helper()
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			fmt.Fprint(w, body)
+		}))
+		defer s.Close()
+		for _, cmd := range []string{"predictions", "anomalies"} {
+			o := upid(t, "", cmd+" --address "+s.URL)
+			o.want(t, exitFailure, says)
+			if strings.ContainsAny(o.stderr, "\x1b\u009b") {
+				t.Errorf("stderr obeys the server: %q", o.stderr)
+			}
+		}
+	}
+	f(404, "404 page not found", "not as upid does (HTTP 404): is it the address of a sidecar?")
+	f(200, "<html>", "not as upid does")
+	f(200, "{}", "not as upid does")
+	f(302, "", "HTTP 302")
+	f(200, `{"status":"success","data":{"a":1}}`, "not as upid")
+	f(400, `{"status":"error","errorType":"bad_data","error":"no \u001b[2Jgood\u009b"}`, "no \ufffd[2Jgood")
+	f(200, `{"status":"success","data":[{"id":`+strconv.Quote(strings.Repeat("x", maxAnswer))+`}]}`, "larger than 64 MiB")
+	// A page that leads nowhere is the last.
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"success","data":[{"id":"a","signal":"s"}],"total":9,"next":0}`)
+	}))
+	defer s.Close()
+	o := upid(t, "", "predictions -o csv --address "+s.URL)
+	o.want(t, exitOK, "1 of 9 shown")
+}
+
+// TestFindsTheLocalSidecar by the lock file, which says where it listens.
+func TestFindsTheLocalSidecar(t *testing.T) {
+	f := newFakeSidecar(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	lock, err := store.Acquire(filepath.Join(dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if err := lock.Announce([]string{strings.TrimPrefix(f.URL, "http://")}); err != nil {
+		t.Fatal(err)
+	}
+	o := upid(t, "", "predictions")
+	o.want(t, exitOK)
+	if !strings.Contains(o.stdout, "checkout_cpu") {
+		t.Errorf("stdout %s", o.stdout)
+	}
+	// Where the configuration says the data are.
+	if err := os.Rename("data", "elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("config.yaml", []byte("storage: {path: elsewhere}\nsignals: [{name: a, query: up}]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	upid(t, "", "predictions").want(t, exitOK)
+	upid(t, "", "predictions --storage.path elsewhere").want(t, exitOK)
+	// A configuration that is being edited is no reason not to answer.
+	if err := os.Rename("elsewhere", "data"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("config.yaml", []byte("storage: [\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	upid(t, "", "predictions").want(t, exitOK, "config.yaml is refused")
+}
+
+func TestReachable(t *testing.T) {
+	f := func(want string, addrs ...string) {
+		t.Helper()
+		if got := reachable(addrs); got != want {
+			t.Errorf("reachable(%q) = %q, want %q", addrs, got, want)
+		}
+	}
+	f("http://localhost:9877", "[::]:9877")
+	f("http://localhost:9877", "0.0.0.0:9877", "10.0.0.1:1")
+	f("http://localhost:9877", ":9877")
+	f("http://10.0.0.1:9877", "10.0.0.1:9877")
+	f("http://[::1]:9877", "nonsense", "[::1]:9877")
+	f("")
+}

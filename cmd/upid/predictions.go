@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/views"
+)
+
+type predictionsCmd struct {
+	sidecarFlags `embed:""`
+	ModelType    string   `placeholder:"TYPE" help:"Only these: ${model_types}. (default all forecasts)"`
+	Confidence   string   `placeholder:"LEVEL" help:"Only those with at least that confidence: ${confidence_levels}."`
+	Signal       string   `placeholder:"NAME" help:"Only those of one signal."`
+	Horizon      duration `placeholder:"DURATION" help:"Only those for one of the signal's horizons, such as 1d."`
+	Limit        int      `default:"1000" placeholder:"N" help:"How many at most, 0 is all. (default ${default})"`
+	Output       string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+}
+
+// Help is shown by --help.
+func (predictionsCmd) Help() string {
+	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores.
+
+Examples:
+
+    upid predictions
+    upid predictions --confidence high --horizon 1d
+    upid predictions --model-type anomaly_detection --signal checkout_cpu -o json
+    upid predictions --address http://monitor:9877 -o csv
+
+CSV columns: ` + strings.Join(predictionColumns, ", ") + `. JSON and YAML are an array of the objects of the HTTP API. A missing number is null.
+`
+}
+
+// Validate is called by kong.
+func (c *predictionsCmd) Validate() error {
+	errs := []error{
+		c.sidecarFlags.Validate(),
+		oneOf("--model-type", c.ModelType, views.ModelTypes),
+		oneOf("--confidence", c.Confidence, views.ConfidenceLevels()),
+	}
+	if c.Horizon < 0 {
+		errs = append(errs, fmt.Errorf("--horizon is %s, want more than 0", c.Horizon))
+	}
+	if c.Limit < 0 {
+		errs = append(errs, fmt.Errorf("--limit is %d, want 0 or more", c.Limit))
+	}
+	return errors.Join(errs...)
+}
+
+// oneOf refuses a value that is in none of the list; "" is not given.
+func oneOf(flag, value string, values []string) error {
+	for _, v := range values {
+		if value == v {
+			return nil
+		}
+	}
+	if value == "" {
+		return nil
+	}
+	return fmt.Errorf("%s is %q, want one of %s", flag, value, strings.Join(values, ", "))
+}
+
+// filter returns the parameters that are not empty, by name and value in turn.
+func filter(pairs ...string) url.Values {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q
+}
+
+// Run prints the predictions.
+func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
+	horizon := ""
+	if c.Horizon > 0 {
+		horizon = c.Horizon.String()
+	}
+	cl := c.client(e)
+	ps, total, err := all[views.Prediction](ctx, cl, "predictions",
+		filter("model_type", c.ModelType, "confidence", c.Confidence, "signal", c.Signal, "horizon", horizon), c.Limit)
+	if err != nil {
+		return err
+	}
+	if len(ps) == 0 {
+		if err := cl.explain(ctx, e, c.Signal); err != nil {
+			return err
+		}
+	}
+	if len(ps) < total {
+		e.warnf("%s of %s shown; --limit 0 shows all", output.Count(len(ps)), output.Count(total))
+	}
+	switch format := output.Format(c.Output); format {
+	case output.CSV:
+		return c.csv(e, ps)
+	case output.JSON, output.YAML:
+		return output.Objects(e.stdout, format, ps)
+	}
+	if len(ps) == 0 {
+		_, err := fmt.Fprintln(e.stdout, "no predictions")
+		return err
+	}
+	return predictionTable(e.stdout, e.style(), e.width(), ps)
+}
+
+// explain says beside an empty answer which signals have nothing to say yet, and
+// refuses a signal that does not exist.
+func (c *client) explain(ctx context.Context, e *env, only string) error {
+	signals, _, err := all[views.SignalStatus](ctx, c, "signals", url.Values{}, 0)
+	if err != nil {
+		return err
+	}
+	var names []string
+	found := only == ""
+	for _, s := range signals {
+		names = append(names, s.Name)
+		if only != "" && only != s.Name {
+			continue
+		}
+		found = true
+		switch s.State {
+		case "learning", "stale":
+			e.warnf("signal %s is %s", s.Name, s.State)
+		case "failing":
+			for _, pass := range []string{"fit", "score"} {
+				if p := s.Passes[pass]; p.Error != "" {
+					e.warnf("signal %s is failing: %s: %s", s.Name, pass, p.Error)
+				}
+			}
+		}
+	}
+	if !found {
+		return usageErrorf("--signal is %q, want one of %s", only, output.Printable(strings.Join(names, ", ")))
+	}
+	return nil
+}
+
+var predictionColumns = []string{
+	"id", "model_type", "signal", "series", "slot", "horizon", "value", "lower", "upper", "unit",
+	"confidence", "confidence_level", "model", "model_version", "observed", "peak", "score",
+}
+
+func (c *predictionsCmd) csv(e *env, ps []views.Prediction) error {
+	schema := output.NewSchema(output.CSV, predictionColumns...)
+	w, rows := output.NewWriter(e.stdout, schema), schema.Rows(nil)
+	for i := range ps {
+		p := &ps[i]
+		for _, s := range []string{p.ID, p.ModelType, p.Signal, canonical(p.Labels)} {
+			rows.Text(s)
+		}
+		rows.Number(p.Slot)
+		rows.Text(p.Horizon)
+		for _, v := range []*float64{p.Value, p.Lower, p.Upper} {
+			rows.Number(value(v))
+		}
+		rows.Text(p.Unit)
+		rows.Number(value(p.Confidence))
+		for _, s := range []string{p.ConfidenceLevel, p.Model, p.ModelVersion} {
+			rows.Text(s)
+		}
+		for _, v := range []*float64{p.Observed, p.Peak, p.Score} {
+			rows.Number(value(v))
+		}
+	}
+	return errors.Join(w.Write(rows.Bytes()), w.Close())
+}

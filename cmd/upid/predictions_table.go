@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/views"
+	"github.com/upid/upid/rules"
+)
+
+// value returns a number of the API, NaN if it is not known.
+func value(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
+}
+
+func values(vs []*float64) []float64 {
+	out := make([]float64, len(vs))
+	for i, v := range vs {
+		out[i] = value(v)
+	}
+	return out
+}
+
+// quantity returns a value in its unit, "-" if it is not known.
+func quantity(v *float64, unit string) string {
+	if v == nil {
+		return "-"
+	}
+	return rules.Quantity(*v, unit)
+}
+
+// interval returns two bounds; a unit that both have stands once.
+func interval(lower, upper *float64, unit string) string {
+	if lower == nil && upper == nil {
+		return "-"
+	}
+	l, u := quantity(lower, unit), quantity(upper, unit)
+	if n, ln, ok := strings.Cut(l, " "); ok {
+		if _, un, _ := strings.Cut(u, " "); ln == un {
+			l = n
+		}
+	}
+	return l + " … " + u
+}
+
+// trust returns a confidence and its level.
+func trust(confidence *float64, level string) string {
+	if confidence == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f %s", *confidence, strings.ReplaceAll(level, "_", " "))
+}
+
+// spark draws points on their own scale.
+func spark(vs []*float64, columns int) string {
+	y := values(vs)
+	low, high := output.Extent(y)
+	return output.Spark(y, columns, low, high)
+}
+
+// canonical returns labels as {a="b"}, with the name in front.
+func canonical(m map[string]string) string {
+	m = maps.Clone(m)
+	name := m["source_name"]
+	delete(m, "source_name")
+	return name + labels.FromMap(m).String()
+}
+
+// pairs returns the labels of m that are not in common as a=b, sorted.
+func pairs(m, common map[string]string) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if v, same := common[name]; !same || v != m[name] {
+			out = append(out, name+"="+m[name])
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// inCommon returns the labels that all have alike.
+func inCommon(of []map[string]string) map[string]string {
+	out := maps.Clone(of[0])
+	for _, m := range of[1:] {
+		maps.DeleteFunc(out, func(name, v string) bool { have, ok := m[name]; return !ok || have != v })
+	}
+	return out
+}
+
+// onlyOther returns the one label by which the series differ, "" if there are more:
+// then its name need not stand in every row.
+func onlyOther(of []map[string]string, common map[string]string) string {
+	other := ""
+	for _, m := range of {
+		for name := range m {
+			if _, same := common[name]; same || name == other {
+				continue
+			}
+			if other != "" {
+				return ""
+			}
+			other = name
+		}
+	}
+	return other
+}
+
+// predictionTable writes a table for each signal, under its name and what all of
+// its series have in common. ps are sorted by signal and series.
+func predictionTable(w io.Writer, st output.Style, width int, ps []views.Prediction) error {
+	var b strings.Builder
+	for i := 0; i < len(ps); {
+		j := i
+		for j < len(ps) && ps[j].Signal == ps[i].Signal && ps[j].ModelType == ps[i].ModelType {
+			j++
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if err := predictionGroup(&b, st, width, ps[i:j]); err != nil {
+			return err
+		}
+		i = j
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.Prediction) error {
+	distinct := map[string]map[string]string{}
+	var all []map[string]string
+	for _, p := range ps {
+		if k := canonical(p.Labels); distinct[k] == nil {
+			distinct[k] = p.Labels
+			all = append(all, p.Labels)
+		}
+	}
+	common, label := map[string]string{}, ""
+	if len(all) > 1 {
+		common = inCommon(all)
+		label = onlyOther(all, common)
+	}
+	b.WriteString(heading(st, width, ps[0].Signal, pairs(common, nil)) + "\n")
+
+	columns := min(12+(width-output.Width)/4, 24)
+	scores := ps[0].ModelType == views.AnomalyDetection
+	g := output.Grid{Width: width}
+	if scores {
+		g.Head = []string{"SERIES", "OBSERVED", "EXPECTED", "ORDINARY", "SCORE", "CONF", "RECENT"}
+		g.Right = []bool{false, true, true, false, true, true, false}
+	} else {
+		g.Head = []string{"SERIES", "IN", "VALUE", intervalHead(ps), "CONFIDENCE", "UNTIL THEN"}
+		g.Right = []bool{false, true, true, false, false, false}
+	}
+	if label != "" {
+		g.Head[0] = strings.ToUpper(label)
+	}
+	before := ""
+	for i, p := range ps {
+		name := pairs(p.Labels, common)
+		switch {
+		case label != "":
+			name = p.Labels[label]
+		case name == "":
+			name = "all"
+		}
+		if k := canonical(p.Labels); !scores && i > 0 && k == before {
+			name = "" // a further horizon of the series above
+		} else {
+			before = k
+		}
+		if scores {
+			g.Add(name, quantity(p.Observed, p.Unit), quantity(p.Value, p.Unit), interval(p.Lower, p.Upper, p.Unit),
+				score(p.Score), score(p.Confidence), spark(p.Path, columns-2))
+			continue
+		}
+		way := p.Path
+		if p.Observed != nil {
+			way = append([]*float64{p.Observed}, way...) // from now on
+		}
+		g.Add(name, p.Horizon, quantity(p.Value, p.Unit), interval(p.Lower, p.Upper, p.Unit),
+			trust(p.Confidence, p.ConfidenceLevel), spark(way, columns))
+	}
+	return g.Write(b, st)
+}
+
+// heading is a signal's name in bold and, fainter, what is said of it.
+func heading(st output.Style, width int, name, note string) string {
+	name = output.Cut(name, width)
+	if room := width - 2 - len([]rune(name)); note != "" && room > 8 {
+		return st.Bold(name) + "  " + st.Dim(output.Cut(note, room))
+	}
+	return st.Bold(name)
+}
+
+// intervalHead names the level if all have the same.
+func intervalHead(ps []views.Prediction) string {
+	level := value(ps[0].Level)
+	for _, p := range ps {
+		if value(p.Level) != level {
+			return "INTERVAL"
+		}
+	}
+	return fmt.Sprintf("%.4g %% INTERVAL", 100*level)
+}
+
+// score returns a score or a confidence with two digits after the point, "-" where
+// it is not known.
+func score(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", *v)
+}
