@@ -35,7 +35,7 @@ lint: ## run golangci-lint (installed into .tools at first, which takes minutes)
 	@[ -x $(GOLANGCI) ] || GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	$(GOLANGCI) run ./...
 
-bench: ## time decoding, rendering, scoring and forecasting, each beside its goal
+bench: ## time decoding, rendering, scoring, forecasting and 10,000 series, each beside its goal
 	@tools/bench.sh
 
 demo: build ## forecast and score the shipped real series

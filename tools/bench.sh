@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Runs the benchmarks that have a goal and prints each figure beside it. Fails if a
-# goal is missed. Decoding, scoring and forecasting run on one core.
+# goal is missed. Decoding, scoring and forecasting run on one core. The last part
+# runs the real binary with 10,000 series for five minutes.
 set -euo pipefail
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+dir=$(mktemp -d)
+out=$dir/out
+trap 'rm -rf "$dir"' EXIT
 bench() { # package, pattern
   go test -run '^$' -bench "$2" -benchtime 2s "./$1" | tee /dev/stderr >>"$out"
 }
@@ -16,6 +18,7 @@ bench collector/signal '^BenchmarkStep$'
 unset GOMAXPROCS
 bench collector '^Benchmark(Render|Scrape)$'
 
+missed=0
 awk '
   # value returns the figure before a unit in the line of a benchmark.
   function value(unit,  i) { for (i = 2; i <= NF; i++) if ($i == unit) return $(i-1); return "" }
@@ -30,4 +33,9 @@ awk '
   /^BenchmarkAuto/ { row("forecast 672 points, 168 ahead", value("ns/op") / 1e6, "ms", 5.1, 1); row("forecast, garbage", value("B/op"), "B", 1024, 1) }
   /^BenchmarkRender\/tasks=1[-\t ]/ { row("render 300,000 samples", value("ms/op"), "ms", 100, 1); row("render, garbage", value("B/op") / 1e6, "MB", 5, 1) }
   END { exit bad }
-' "$out"
+' "$out" || missed=1
+
+CGO_ENABLED=0 go build -trimpath -o "$dir/upid" ./cmd/upid
+go build -o "$dir/bench10k" ./tools/bench10k
+"$dir/bench10k" -upid "$dir/upid" || missed=1
+exit $missed
