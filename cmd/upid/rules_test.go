@@ -231,9 +231,13 @@ func TestBothRoads(t *testing.T) {
 		return nil
 	})
 	// The watchdogs of the two roads do not stand in for each other.
-	if as, err := alertsNamed(am.URL, rules.AlertWatchdog); err != nil || len(as) != 2 {
-		t.Errorf("%d watchdogs, %v", len(as), err)
-	}
+	eventually(t, 15*time.Second, "watchdogs", func() error {
+		as, err := alertsNamed(am.URL, rules.AlertWatchdog)
+		if err == nil && len(as) != 2 {
+			err = fmt.Errorf("%d, want 2", len(as))
+		}
+		return err
+	})
 	slot += 60_000
 	write(false)
 	eventually(t, 30*time.Second, "their end", func() error {
