@@ -23,7 +23,7 @@ build: ## build ./upid: static, trimmed, version stamped
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o upid ./cmd/upid
 
 vet: ## gofmt and go vet
-	@unformatted=$$(gofmt -l cmd collector detect forecast rules tools); \
+	@unformatted=$$(gofmt -l cmd collector dashboards detect forecast rules tools); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt clean:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 
@@ -43,7 +43,7 @@ demo: build ## forecast and score the shipped real series
 	./upid detect --input cmd/upid/testdata/nab/ec2_request_latency.csv
 
 golden: ## rewrite the golden files and docs/metrics.md; read the diff as a reviewer would
-	UPDATE=1 go test -count=1 ./collector ./rules ./cmd/upid/config
+	UPDATE=1 go test -count=1 ./collector ./dashboards/... ./rules ./cmd/upid/config
 	UPDATE=1 go test -count=1 -short ./cmd/upid
 
 soak: ## fuzz every target for FUZZTIME (default 60s) each

@@ -82,6 +82,7 @@ var Metrics = []Metric{
 	{"upid_panics_recovered_total", Counter, "Panics recovered at a task boundary.", []string{"component"}, Self, Stable},
 
 	// Signals.
+	{"upid_signal_info", Gauge, "1 for each configured signal; type and unit as configured.", []string{"signal", "type", "unit"}, Self, Stable},
 	{"upid_signal_runs_total", Counter, "Passes that ended.", []string{"signal", "pass"}, Self, Stable},
 	{"upid_signal_run_failures_total", Counter, "Passes that failed, by reason.", []string{"signal", "pass", "reason"}, Self, Stable},
 	{"upid_signal_run_duration_seconds", Histogram, "Time spent in one stage of a pass.", []string{"stage"}, Self, Stable},

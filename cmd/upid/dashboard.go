@@ -8,16 +8,20 @@ import (
 
 // dashboardCmd is the live view; what else a dashboard can be is beside it.
 type dashboardCmd struct {
-	Show dashboardShowCmd `cmd:"" default:"withargs" help:"Show a running sidecar in this terminal. (the default)"`
+	Show   dashboardShowCmd   `cmd:"" default:"withargs" help:"Show a running sidecar in this terminal. (the default)"`
+	Export dashboardExportCmd `cmd:"" help:"Write the Grafana dashboards and their provisioning."`
+	Push   dashboardPushCmd   `cmd:"" help:"Upload the dashboards to a Grafana."`
 }
 
 // Help is shown by --help.
 func (dashboardCmd) Help() string {
 	return `Without a further word it is the live view; its flags: upid dashboard show --help
 
-Example:
+Examples:
 
     upid dashboard --refresh-interval 10
+    upid dashboard export grafana
+    upid dashboard push --grafana.url http://localhost:3000
 `
 }
 

@@ -278,6 +278,8 @@ func TestImportDiagram(t *testing.T) {
 		"rules":                {"collector/series"},
 		"rules/notify":         {"collector", "collector/series", "rules"},
 		"rules/presets":        {},
+		"dashboards":           {},
+		"dashboards/generate":  {},
 		"cmd/upid/config":      {},
 		"cmd/upid/output":      {},
 		"tools/bench10k":       {},

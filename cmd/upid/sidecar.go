@@ -50,6 +50,7 @@ type sidecar struct {
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
 	byRules  *prometheus.GaugeVec // signal
+	info     *prometheus.GaugeVec // of signals
 }
 
 // newSidecar loads the configuration, takes the data directory and wires the
@@ -81,6 +82,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 	s.reloaded.hash = collector.NewGaugeVec(s.reg, "upid_config_hash").WithLabelValues()
 
 	s.byRules = collector.NewGaugeVec(s.reg, "upid_alert_rules_enabled")
+	s.info = collector.NewGaugeVec(s.reg, "upid_signal_info")
 
 	results := collector.New(collector.Options{Registry: s.reg, MaxSeries: c.MaxExport, ModelVersion: build().Version, Logger: e.log})
 	s.notifier, err = notify.New(notify.Options{
@@ -141,6 +143,10 @@ func (s *sidecar) apply(cfg *config.Config) error {
 		return err
 	}
 	s.setRules(cfg)
+	s.info.Reset()
+	for _, sig := range cfg.Signals {
+		s.info.WithLabelValues(sig.Name, sig.Type, sig.Unit).Set(1)
+	}
 	s.running = cfg
 	s.reloaded.ok.Set(1)
 	s.reloadOK.Store(true)

@@ -216,11 +216,12 @@ func TestSidecarRunsAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	metricBecomes(t, addr, "upid_config_last_reload_successful 0")
-	if err := os.WriteFile(cfg, []byte("prometheus: {url: "+p.URL+"}\nweb: {listen_address: ':1'}\nsignals: [{name: b, query: sum(up), step: 1s}]"), 0o644); err != nil {
+	if err := os.WriteFile(cfg, []byte("prometheus: {url: "+p.URL+"}\nweb: {listen_address: ':1'}\nsignals: [{name: b, query: sum(up), unit: targets, step: 1s}]"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	metricBecomes(t, addr, "upid_config_last_reload_successful 1")
 	metricBecomes(t, addr, `upid_observed_value{signal="b",job="x"} 1`)
+	metricBecomes(t, addr, `upid_signal_info{signal="b",type="resource",unit="targets"} 1`)
 	if _, body, _ := getText("http://" + addr + "/metrics"); strings.Contains(body, `signal="a"`) {
 		t.Errorf("the removed signal is still there:\n%s", body)
 	}

@@ -1,0 +1,177 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/upid/upid/collector/testserver"
+	"github.com/upid/upid/dashboards"
+)
+
+// cluster is ten days of two workloads, as cAdvisor and OpenCost export them, and
+// of one node whose disk fills up. It goes on while the test runs.
+type cluster struct{ end time.Time }
+
+const clusterStep = 2 * time.Minute
+
+// each calls yield for every series with its type, labels and value at a time.
+// Counters integrate what a daily wave says.
+func (c cluster) each(at time.Time, yield func(metric, kind, labels string, value float64)) {
+	const day = 24 * 3600
+	begin := c.end.Add(-10 * 24 * time.Hour)
+	x := at.Sub(begin).Seconds()
+	daily := func(mean, swing float64) float64 { return mean + swing*math.Sin(2*math.Pi*x/day) }
+	integral := func(mean, swing float64) float64 {
+		return mean*x + swing*day/(2*math.Pi)*(1-math.Cos(2*math.Pi*x/day))
+	}
+	noise := func(i int) float64 { return math.Sin(x*float64(i+3)/977) * math.Cos(x*float64(i+2)/389) }
+	for i, w := range []struct{ pod, workload string }{{"checkout-7d9c5b6f8d-x2x4z", "checkout"}, {"search-0", "search"}} {
+		k := float64(i + 1)
+		pod := fmt.Sprintf(`namespace="shop",pod=%q,container="app",node="node-1"`, w.pod)
+		yield("container_cpu_usage_seconds", "counter", pod, integral(0.4*k, 0.2*k)+20*noise(i))
+		yield("container_memory_working_set_bytes", "gauge", pod, daily(3e8*k, 5e7)+1e6*noise(i))
+		yield("container_network_receive_bytes", "counter", pod, integral(1e6*k, 5e5)+1e7*noise(i))
+		yield("container_network_transmit_bytes", "counter", pod, integral(2e6*k, 5e5)+1e7*noise(i))
+		yield("container_cpu_allocation", "gauge", pod, daily(0.5*k, 0.1)+0.01*noise(i))
+		yield("container_memory_allocation_bytes", "gauge", pod, 5e8*k)
+	}
+	yield("node_cpu_hourly_cost", "gauge", `node="node-1"`, 0.04)
+	yield("node_ram_hourly_cost", "gauge", `node="node-1"`, 0.005)
+	const disk = `device="/dev/sda",fstype="ext4",mountpoint="/"`
+	yield("node_filesystem_avail_bytes", "gauge", disk, 1e11*(0.3-0.02*x/day)+2e8*noise(1))
+	yield("node_filesystem_size_bytes", "gauge", disk, 1e11)
+	// What happens in the last half hour has not happened before.
+	odd := daily(20, 5) + noise(2)
+	if c.end.Sub(at) < 30*time.Minute {
+		odd += 200
+	}
+	if x == 3*day {
+		odd = math.Inf(1) // is ignored and counted
+	}
+	yield("queue_length", "gauge", `queue="mail"`, odd)
+}
+
+// history writes the past in OpenMetrics.
+func (c cluster) history() io.Reader {
+	lines, kinds, order := map[string]*bytes.Buffer{}, map[string]string{}, []string(nil)
+	for at := c.end.Add(-10 * 24 * time.Hour); at.Before(c.end); at = at.Add(clusterStep) {
+		c.each(at, func(metric, kind, labels string, v float64) {
+			b, ok := lines[metric]
+			if !ok {
+				b = &bytes.Buffer{}
+				lines[metric], kinds[metric] = b, kind
+				order = append(order, metric)
+			}
+			if kind == "counter" {
+				metric += "_total"
+			}
+			fmt.Fprintf(b, "%s{%s,job=\"cluster\",instance=\"node-1:9100\"} %g %d\n", metric, labels, v, at.Unix())
+		})
+	}
+	var out bytes.Buffer
+	for _, m := range order {
+		fmt.Fprintf(&out, "# TYPE %s %s\n%s", m, kinds[m], lines[m])
+	}
+	out.WriteString("# EOF\n")
+	return &out
+}
+
+func (c cluster) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	c.each(time.Now(), func(metric, kind, labels string, v float64) {
+		if kind == "counter" {
+			metric += "_total"
+		}
+		fmt.Fprintf(w, "%s{%s} %g\n", metric, labels, v)
+	})
+}
+
+const clusterConfig = `
+prometheus: {url: %s}
+alertmanager: {urls: [%s]}
+presets: [workloads, node]
+signals:
+  - name: mail_queue
+    query: queue_length
+    unit: mails
+    step: 2m
+`
+
+// TestDashboardsLive runs every query of every dashboard, those of its variables and
+// annotations too, as Grafana would, on a Prometheus that scrapes upid. An error
+// or an empty answer fails it.
+func TestDashboardsLive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts real servers and runs for a minute")
+	}
+	c := cluster{end: time.Now()}
+	target := httptest.NewServer(c)
+	t.Cleanup(target.Close)
+	am := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(am.Close)
+	addr := freeAddr(t)
+	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: c.history(), ScrapeConfigs: fmt.Sprintf(`- job_name: cluster
+  static_configs: [{targets: [%q], labels: {instance: "node-1:9100"}}]
+- job_name: upid
+  honor_labels: true
+  static_configs: [{targets: [%q]}]
+`, strings.TrimPrefix(target.URL, "http://"), addr)})
+	e := &e2e{dir: t.TempDir()}
+	e.writeConfig(t, fmt.Sprintf(clusterConfig, prom.URL, am.URL))
+	startProcess(t, e.dir, "start", "--interval", "5", "--web.listen-address", addr, "--shutdown.delay", "100ms")
+	eventually(t, 60*time.Second, "forecasts of a week for the four signals of the overview", func() error {
+		for _, s := range []string{"workload_cpu", "workload_memory", "workload_network", "workload_cost"} {
+			ss, err := promQL(prom.URL, `upid_forecast_upper{horizon="7d",signal="`+s+`"}`)
+			if err != nil || len(ss) != 2 {
+				return fmt.Errorf("%s: %d series, want 2 (%v)", s, len(ss), err)
+			}
+		}
+		return nil
+	})
+	for _, d := range dashboards.All() {
+		t.Run(d.UID, func(t *testing.T) {
+			eventually(t, 45*time.Second, "every query has an answer", func() error {
+				g, err := asGrafana(prom.URL, d.JSON, nil)
+				if err == nil && g.queries < 25 {
+					err = fmt.Errorf("only %d queries were run", g.queries)
+				}
+				if four, ok := g.variables["forecast"]; ok && len(four.values) != 4 {
+					err = fmt.Errorf("the forecasts are those of %q", four.values)
+				}
+				return err
+			})
+			if d.UID != "upid-signal" {
+				return
+			}
+			// Another signal has all of it too, but nothing odd.
+			g, err := asGrafana(prom.URL, d.JSON, map[string]string{"signal": "workload_network", "horizon": "1h", "label": "workload", "value": "search"})
+			for _, err := range unjoin(err) {
+				if !strings.Contains(err.Error(), "no answer") || !strings.Contains(err.Error(), "upid_anomaly_active") {
+					t.Errorf("workload_network: %v", err)
+				}
+			}
+			if s := g.variables["series"].values[0]; !strings.Contains(s, `workload="search"`) {
+				t.Errorf("the label chooses %s", s)
+			}
+		})
+	}
+}
+
+// unjoin returns what errors.Join has put together.
+func unjoin(err error) []error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return many.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
