@@ -68,6 +68,11 @@ func asGrafana(prom string, file []byte, choose map[string]string) (*grafana, er
 	if err := errors.Join(err1, err2); err != nil {
 		return g, err
 	}
+	// upid has run for seconds: on the coarse steps of a longer range the first
+	// one with a result would be a minute away.
+	if back := g.now.Add(-time.Hour); g.from.Before(back) {
+		g.from = back
+	}
 	if err := g.choose(d, choose); err != nil {
 		return g, err
 	}
