@@ -13,7 +13,7 @@ import (
 )
 
 func TestCLI_help(t *testing.T) {
-	for _, args := range []string{"--help", "forecast --help", "detect --help", "backtest --help", "version --help", "ml-enhancement forecast -h"} {
+	for _, args := range []string{"--help", "forecast --help", "detect --help", "backtest --help", "version --help", "predictions --help", "anomalies --help", "dashboard --help", "dashboard show --help", "ml-enhancement forecast -h"} {
 		t.Run(args, func(t *testing.T) {
 			o := upid(t, "", args)
 			o.want(t, exitOK)
@@ -51,7 +51,7 @@ func TestCLI_helpAndVersionWords(t *testing.T) {
 
 func TestCLI_helpListsCommands(t *testing.T) {
 	o := upid(t, "", "--help")
-	for _, cmd := range []string{"forecast", "detect", "backtest", "version"} {
+	for _, cmd := range []string{"forecast", "detect", "backtest", "version", "predictions", "anomalies", "dashboard"} {
 		if !strings.Contains(o.stdout, "\n  "+cmd) {
 			t.Errorf("help lacks %s:\n%s", cmd, o.stdout)
 		}

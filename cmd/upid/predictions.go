@@ -29,7 +29,7 @@ Examples:
 
     upid predictions
     upid predictions --confidence high --horizon 1d
-    upid predictions --model-type anomaly_detection --signal checkout_cpu -o json
+    upid predictions --model-type anomaly_detection --signal api_cpu -o json
     upid predictions --address http://monitor:9877 -o csv
 
 CSV columns: ` + strings.Join(predictionColumns, ", ") + `. JSON and YAML are an array of the objects of the HTTP API. A missing number is null.

@@ -96,6 +96,40 @@ func inCommon(of []map[string]string) map[string]string {
 	return out
 }
 
+// naming is how the series of a signal are told apart.
+type naming struct {
+	common map[string]string // labels that all have alike
+	label  string            // the only other one; "" if there are more
+}
+
+// nameSeries looks at all predictions of a signal.
+func nameSeries(ps []views.Prediction) naming {
+	seen := map[string]bool{}
+	var all []map[string]string
+	for i := range ps {
+		if k := canonical(ps[i].Labels); !seen[k] {
+			seen[k] = true
+			all = append(all, ps[i].Labels)
+		}
+	}
+	if len(all) < 2 {
+		return naming{common: map[string]string{}, label: ""}
+	}
+	common := inCommon(all)
+	return naming{common: common, label: onlyOther(all, common)}
+}
+
+// of returns what a series is called among the others.
+func (n naming) of(ls map[string]string) string {
+	if n.label != "" {
+		return ls[n.label]
+	}
+	if name := pairs(ls, n.common); name != "" {
+		return name
+	}
+	return "all"
+}
+
 // onlyOther returns the one label by which the series differ, "" if there are more:
 // then its name need not stand in every row.
 func onlyOther(of []map[string]string, common map[string]string) string {
@@ -136,20 +170,8 @@ func predictionTable(w io.Writer, st output.Style, width int, ps []views.Predict
 }
 
 func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.Prediction) error {
-	distinct := map[string]map[string]string{}
-	var all []map[string]string
-	for _, p := range ps {
-		if k := canonical(p.Labels); distinct[k] == nil {
-			distinct[k] = p.Labels
-			all = append(all, p.Labels)
-		}
-	}
-	common, label := map[string]string{}, ""
-	if len(all) > 1 {
-		common = inCommon(all)
-		label = onlyOther(all, common)
-	}
-	b.WriteString(heading(st, width, ps[0].Signal, pairs(common, nil)) + "\n")
+	names := nameSeries(ps)
+	b.WriteString(heading(st, width, ps[0].Signal, pairs(names.common, nil)) + "\n")
 
 	columns := min(12+(width-output.Width)/4, 24)
 	scores := ps[0].ModelType == views.AnomalyDetection
@@ -161,18 +183,12 @@ func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.
 		g.Head = []string{"SERIES", "IN", "VALUE", intervalHead(ps), "CONFIDENCE", "UNTIL THEN"}
 		g.Right = []bool{false, true, true, false, false, false}
 	}
-	if label != "" {
-		g.Head[0] = strings.ToUpper(label)
+	if names.label != "" {
+		g.Head[0] = strings.ToUpper(names.label)
 	}
 	before := ""
 	for i, p := range ps {
-		name := pairs(p.Labels, common)
-		switch {
-		case label != "":
-			name = p.Labels[label]
-		case name == "":
-			name = "all"
-		}
+		name := names.of(p.Labels)
 		if k := canonical(p.Labels); !scores && i > 0 && k == before {
 			name = "" // a further horizon of the series above
 		} else {
