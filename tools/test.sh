@@ -19,6 +19,15 @@ if ! command -v "${compiler%% *}" >/dev/null; then
   install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends gcc libc6-dev)
   "$root" "${install[@]}" >/dev/null 2>&1 || { "$root" apt-get update -qq; "$root" "${install[@]}" >/dev/null; }
 fi
+
+# The dashboard is looked at in a real terminal.
+if ! command -v tmux >/dev/null && command -v apt-get >/dev/null; then
+  echo "installing tmux for the test of the dashboard"
+  root=$(dirname "$0")/as_root.sh
+  install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends tmux)
+  "$root" "${install[@]}" >/dev/null 2>&1 || { "$root" apt-get update -qq && "$root" "${install[@]}" >/dev/null; } ||
+    echo "tmux could not be installed: the dashboard's test in a terminal is skipped"
+fi
 CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 # shellcheck disable=SC2086
