@@ -43,6 +43,33 @@ func TestQuery_limits(t *testing.T) {
 	f(Options{MaxBytes: 200}, 10, "the answer is too long")
 }
 
+// An answer longer than our limit is asked for again in shorter pieces, as long as
+// that can help.
+func TestQuery_tooLongIsCut(t *testing.T) {
+	f := func(maxBytes int64, want int) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			u := fake(t, Options{MaxBytes: maxBytes}, func(w http.ResponseWriter, r *http.Request) { writeRange(w, r, "", always(`{"a":"1"}`, 1)) })
+			d, err := u.Query(t.Context(), "x", t0, t0+79*minute, minute)
+			if want == 0 {
+				failure(t, err, ReasonTooLarge)
+				contains(t, err, "the answer is too long")
+			} else if err != nil || len(d.Series) != 1 || len(d.Series[0].Values) != 80 || d.Partial {
+				t.Errorf("%v, %d series", err, len(d.Series))
+			}
+			if n := len(u.requests()); want > 0 && n != want {
+				t.Errorf("%d requests, want %d", n, want)
+			}
+		})
+	}
+	// A sample is 16 bytes, 80 of them with what is around them about 1,400.
+	f(2000, 1)
+	f(1000, 1+2) // 80 is too long; 40 and 40
+	f(500, 2+4)  // 80 and 40 are too long
+	f(300, 3+8)  // 10 at a time
+	f(100, 0)    // not even 10
+}
+
 func TestQuery_offGrid(t *testing.T) {
 	f := func(at string) {
 		t.Helper()

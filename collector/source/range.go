@@ -26,10 +26,15 @@ type rangeQuery struct {
 // 10,000 points become 156.
 const halvings = 6
 
+// byteHalvings bounds the same for answers longer than our own limit, each of
+// which is read up to that limit: 10,000 points become 1,250, and an answer that
+// is long however little is asked for fails soon.
+const byteHalvings = 3
+
 func (q rangeQuery) run(ctx context.Context) (series.Data, error) {
 	p := q.p
 	size := min(p.o.MaxPointsPerChunk, q.n)
-	smallest := max(size>>halvings, 1)
+	smallest, shortest := max(size>>halvings, 1), max(size>>byteHalvings, 1)
 	j := newJoin(q.start, q.step, q.n, p.o.MaxSeries, p.o.MaxSamples)
 	samples := p.o.MaxSamples // left
 	attempt := 1
@@ -45,8 +50,8 @@ func (q rangeQuery) run(ctx context.Context) (series.Data, error) {
 			attempt = 1
 			continue
 		}
-		if errors.Is(err, errUpstreamLimit) && m > smallest {
-			size = max(m/2, smallest)
+		if errors.Is(err, errUpstreamLimit) && m > smallest || errors.Is(err, errTooManyBytes) && m > shortest {
+			size = max(m/2, 1)
 			continue
 		}
 		if err := p.backoff(ctx, attempt, err); err != nil {
