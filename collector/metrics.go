@@ -104,6 +104,19 @@ var Metrics = []Metric{
 	{"upid_clock_skew_seconds", Gauge, "How far the clock of an upstream is ahead of ours, by the date of its newest answer, to about a second.", []string{"peer"}, Self, Stable},
 	{"upid_upstream_samples_fetched_total", Counter, "Samples decoded from answers.", []string{"upstream"}, Self, Stable},
 
+	// State on disk.
+	{"upid_model_saves_total", Counter, "Checkpoints of a signal's state written.", nil, Self, Stable},
+	{"upid_model_save_failures_total", Counter, "Checkpoints that could not be written, by reason.", []string{"reason"}, Self, Stable},
+	{"upid_model_save_duration_seconds", Histogram, "Time to write one checkpoint.", nil, Self, Stable},
+	{"upid_model_last_save_success_timestamp_seconds", Gauge, "When a checkpoint was last written.", nil, Self, Stable},
+	{"upid_state_loads_total", Counter, "Signals that went on from a checkpoint.", nil, Self, Stable},
+	{"upid_state_rebuilds_total", Counter, "State that was not there or not usable and is built again from the server, by part (checkpoint, history) and reason.", []string{"part", "reason"}, Self, Stable},
+	{"upid_history_samples_fetched_total", Counter, "Samples fetched for history and scoring.", nil, Self, Stable},
+	{"upid_history_samples_new_total", Counter, "Samples fetched for grid points that were not known before.", nil, Self, Stable},
+	{"upid_history_write_failures_total", Counter, "Attempts to write history that failed, by reason.", []string{"reason"}, Self, Stable},
+	{"upid_storage_bytes", Gauge, "Size of the files in the data directory.", nil, Self, Stable},
+	{"upid_storage_free_bytes", Gauge, "Space left for the data directory.", nil, Self, Stable},
+
 	// Alerts.
 	{"upid_notifications_sent_total", Counter, "Alerts posted to an Alertmanager.", []string{"alertmanager"}, Self, Stable},
 	{"upid_notifications_errors_total", Counter, "Alerts whose post to an Alertmanager failed.", []string{"alertmanager"}, Self, Stable},

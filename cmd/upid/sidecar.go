@@ -20,6 +20,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/history"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/store"
@@ -38,14 +39,16 @@ type sidecar struct {
 	quit  func()
 
 	upstream *upstream
+	history  *history.Source
 	pipeline *pipeline.Pipeline
 	notifier *notify.Notifier
 	web      *web.Server
 	views    *views.Views
 	started  time.Time
 
-	reload   sync.Mutex // one configuration at a time
-	name     string     // of the configuration file; "" = default
+	server   atomic.Pointer[string] // see scope
+	reload   sync.Mutex             // one configuration at a time
+	name     string                 // of the configuration file; "" = default
 	running  *config.Config
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
@@ -77,6 +80,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 			err = errors.Join(err, s.lock.Release())
 		}
 	}()
+	s.storage(cfg.Storage.Path)
 	s.reloaded.ok = collector.NewGaugeVec(s.reg, "upid_config_last_reload_successful").WithLabelValues()
 	s.reloaded.at = collector.NewGaugeVec(s.reg, "upid_config_last_reload_success_timestamp_seconds").WithLabelValues()
 	s.reloaded.hash = collector.NewGaugeVec(s.reg, "upid_config_hash").WithLabelValues()
@@ -93,8 +97,14 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 		return nil, err
 	}
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
+	s.history, err = history.New(history.Options{
+		Dir: cfg.Storage.Path, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	s.pipeline, err = pipeline.New(pipeline.Options{
-		Source: s.upstream, Sinks: []pipeline.Sink{results, s.notifier, s.views},
+		Source: s.history, Keeper: &checkpoints{store.NewCheckpoints(cfg.Storage.Path), s.scope}, Sinks: []pipeline.Sink{results, s.notifier, s.views},
 		Workers: c.Workers, QueueCapacity: c.QueueCapacity, Registerer: s.reg, Logger: e.log,
 	})
 	if err != nil {
@@ -139,6 +149,8 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	}
 	s.notifier.SetSignals(infos)
 	s.upstream.set(client)
+	s.server.Store(new(scope(cfg)))
+	s.history.Configure(s.scope(), queries(ts))
 	if err := s.pipeline.Apply(ts); err != nil {
 		return err
 	}
@@ -200,7 +212,7 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx))
+	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx)) // until the passes have ended
 	defer stopAlerting()
 	g.Go(func() error { return s.web.Run(ctx) })
 	g.Go(func() error {
@@ -208,7 +220,9 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 		return s.pipeline.Run(ctx)
 	})
 	g.Go(func() error { return s.notifier.Run(alerting) })
+	g.Go(func() error { return s.history.Run(alerting) })
 	g.Go(func() error { return s.watch(ctx, hup) })
+	g.Go(func() error { return s.holdLock(ctx) })
 	go exitOnSecondSignal(ctx)
 	err := g.Wait()
 	if err == nil {
@@ -227,8 +241,8 @@ func (s *sidecar) listen(ctx context.Context) error {
 	for _, a := range s.web.Addrs() {
 		addrs = append(addrs, a.String())
 	}
-	if err := s.lock.Announce(addrs); err != nil {
-		return fmt.Errorf("lock file: %w", err)
+	if err := s.lock.Announce(addrs); err != nil { // a full disk; it is tried again
+		s.log.Warn("lock file not written: other commands need --address", "err", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector/history"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/signal"
 	"github.com/upid/upid/collector/source"
@@ -58,11 +59,27 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 	return out, signals, nil
 }
 
-// taskKey tells signals apart that must learn afresh. Where a signal stands in the
-// file and who sends its alerts changes nothing it has learned.
+// taskKey tells signals apart that must learn afresh, in the same words in every
+// process: a pointer would not be. Where a signal stands in the file and who sends
+// its alerts changes nothing it has learned.
 func taskKey(s config.Signal) string {
-	s.Line, s.Alert.Post, s.Alert.Rules = 0, false, false
-	return fmt.Sprintf("%+v", s)
+	zone := "UTC"
+	if s.Location != nil {
+		zone = s.Location.String()
+	}
+	s.Line, s.Alert.Post, s.Alert.Rules, s.Location = 0, false, false, nil
+	return fmt.Sprintf("%+v %s", s, zone)
+}
+
+// queries returns what history is kept of.
+func queries(ts []pipeline.Task) []history.Query {
+	var out []history.Query
+	for _, t := range ts {
+		for _, expr := range t.Queries {
+			out = append(out, history.Query{Expr: expr, Step: t.Step, Offset: t.Offset, History: t.History})
+		}
+	}
+	return out
 }
 
 // described returns what alerts and views say about a signal.

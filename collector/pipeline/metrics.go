@@ -18,6 +18,10 @@ type metrics struct {
 	seriesDropped, samplesIgnored     *prometheus.CounterVec
 	stage                             *prometheus.HistogramVec
 	lastSuccess, lastDuration, period *prometheus.GaugeVec
+	saves, loads                      prometheus.Counter
+	saveFailures, rebuilds            *prometheus.CounterVec
+	saveDuration                      prometheus.Observer
+	lastSave                          prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, q *queue) *metrics {
@@ -34,7 +38,15 @@ func newMetrics(reg prometheus.Registerer, q *queue) *metrics {
 		lastSuccess:    collector.NewGaugeVec(reg, "upid_signal_last_success_timestamp_seconds"),
 		lastDuration:   collector.NewGaugeVec(reg, "upid_signal_last_run_duration_seconds"),
 		period:         collector.NewGaugeVec(reg, "upid_signal_interval_seconds"),
+		saves:          collector.NewCounterVec(reg, "upid_model_saves_total").WithLabelValues(),
+		saveFailures:   collector.NewCounterVec(reg, "upid_model_save_failures_total"),
+		saveDuration:   collector.NewHistogramVec(reg, "upid_model_save_duration_seconds").WithLabelValues(),
+		lastSave:       collector.NewGaugeVec(reg, "upid_model_last_save_success_timestamp_seconds").WithLabelValues(),
+		loads:          collector.NewCounterVec(reg, "upid_state_loads_total").WithLabelValues(),
+		rebuilds:       collector.NewCounterVec(reg, "upid_state_rebuilds_total"),
 	}
+	m.saveFailures.WithLabelValues("disk_full")
+	m.rebuilds.WithLabelValues("checkpoint", "damaged")
 	m.dropped.WithLabelValues("queue_full")
 	m.panics.WithLabelValues("unit")
 	collector.NewGaugeFunc(reg, "upid_work_queue_length", func() float64 { n, _ := q.stats(); return float64(n) })

@@ -34,8 +34,9 @@ const (
 type Options struct {
 	Source        Source
 	Sinks         []Sink
-	Workers       int // passes at once, at least 2: one stays free for scoring; default 4
-	QueueCapacity int // default 1,000; raised to the number of tasks
+	Workers       int    // passes at once, at least 2: one stays free for scoring; default 4
+	QueueCapacity int    // default 1,000; raised to the number of tasks
+	Keeper        Keeper // nil: state ends with the process
 	Registerer    prometheus.Registerer
 	Logger        *slog.Logger
 }
@@ -44,6 +45,7 @@ type Options struct {
 type Pipeline struct {
 	source Source
 	sinks  []Sink
+	keeper Keeper
 	log    *slog.Logger
 	m      *metrics
 	queue  *queue
@@ -51,8 +53,9 @@ type Pipeline struct {
 	wake   chan struct{} // buffered by one: the tasks changed
 	beat   atomic.Int64  // when the scheduler last went round
 
-	mu    sync.Mutex // guards tasks and the schedule inside entries
-	tasks map[string]*entry
+	mu      sync.Mutex // guards what follows and the schedule inside entries
+	tasks   map[string]*entry
+	unsaved bool // the newest snapshot could not be saved
 }
 
 // entry is a task that is scheduled. Locks are taken in the order Pipeline.mu,
@@ -67,7 +70,8 @@ type entry struct {
 	running map[Pass]bool
 	fails   int // fits that failed in a row
 
-	unit sync.Mutex // held while Step or a commit runs
+	unit sync.Mutex // held while Step, a commit or a snapshot runs
+	kept kept
 
 	results sync.Mutex // guards what follows, and is held while sinks are called
 	removed bool
@@ -91,7 +95,7 @@ func New(o Options) (*Pipeline, error) {
 		o.QueueCapacity = 1000
 	}
 	p := &Pipeline{
-		source: o.Source, sinks: o.Sinks, log: o.Logger, work: o.Workers,
+		source: o.Source, sinks: o.Sinks, keeper: o.Keeper, log: o.Logger, work: o.Workers,
 		queue: newQueue(o.QueueCapacity, o.Workers-1),
 		wake:  make(chan struct{}, 1),
 		tasks: map[string]*entry{},
@@ -101,27 +105,36 @@ func New(o Options) (*Pipeline, error) {
 }
 
 // Apply makes tasks the set of running tasks. A task whose Name and Key are
-// unchanged keeps running with its state; others are stopped and started afresh.
-// On error nothing changes.
+// unchanged keeps running with its state; others are stopped and started afresh,
+// from what is kept of them if there is a Keeper. On error nothing changes. Calls
+// must not overlap.
 func (p *Pipeline) Apply(tasks []Task) error {
 	if err := Check(tasks); err != nil {
 		return err
 	}
-	now := time.Now().UnixMilli()
-	p.mu.Lock()
 	next := make(map[string]*entry, len(tasks))
+	p.mu.Lock()
 	for _, t := range tasks {
 		if old := p.tasks[t.Name]; old != nil && old.Key == t.Key {
 			next[t.Name] = old
+		}
+	}
+	p.mu.Unlock()
+	p.prune(tasks)
+	for _, t := range tasks {
+		if next[t.Name] != nil {
 			continue
 		}
+		now := time.Now().UnixMilli()
 		e := &entry{
 			Task: t, running: map[Pass]bool{}, passes: map[Pass]PassStatus{},
 			due: map[Pass]int64{Fit: t.Slot(Fit, now), Score: t.Slot(Score, now) + t.Every.Milliseconds()},
 		}
 		e.ctx, e.cancel = context.WithCancel(context.Background())
+		p.restore(e, now)
 		next[t.Name] = e
 	}
+	p.mu.Lock()
 	for name, old := range p.tasks {
 		if next[name] != old {
 			p.retire(old, next[name] != nil)
@@ -173,6 +186,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { p.keep(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -180,6 +194,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			p.queue.close()
 			wg.Wait()
+			p.keepAll()
 			return nil
 		case <-p.wake:
 		case <-timer.C:

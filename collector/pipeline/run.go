@@ -67,14 +67,15 @@ func (p *Pipeline) run(ctx context.Context, e *entry, pass Pass, slot int64) (er
 // task has never been fitted, what came since then has to do: replicas agree from
 // their first common fit slot on, and until then something is better than nothing.
 func (p *Pipeline) fit(ctx context.Context, e *entry, slot int64) error {
-	err := p.fitAt(ctx, e, slot)
+	err := p.fitAt(ctx, e, slot, slot)
 	if err != nil && reason(err) == "no_data" && e.Unit.Position() == 0 {
-		return p.fitAt(ctx, e, e.Slot(Score, time.Now().UnixMilli()))
+		return p.fitAt(ctx, e, slot, e.Slot(Score, time.Now().UnixMilli()))
 	}
 	return err
 }
 
-func (p *Pipeline) fitAt(ctx context.Context, e *entry, slot int64) error {
+// fitAt makes the fit of a slot from the history before another.
+func (p *Pipeline) fitAt(ctx context.Context, e *entry, fitSlot, slot int64) error {
 	end := e.complete(slot)
 	in, err := p.input(ctx, e, end-e.History.Milliseconds()+e.Step.Milliseconds(), end)
 	if err != nil {
@@ -88,6 +89,7 @@ func (p *Pipeline) fitAt(ctx context.Context, e *entry, slot int64) error {
 	e.unit.Lock()
 	defer e.unit.Unlock()
 	commit()
+	e.kept.fitSlot, e.kept.fitted, e.kept.torn = fitSlot, true, false
 	return nil
 }
 
@@ -125,7 +127,10 @@ func (p *Pipeline) step(ctx context.Context, e *entry, from, slot int64, in Inpu
 	if e.Unit.Position() != from {
 		return nil, failure{"moved", errMoved}
 	}
-	return e.Unit.Step(ctx, slot, in)
+	e.kept.stepped, e.kept.torn = e.kept.stepped || in.End >= in.Start, true
+	rs, err := e.Unit.Step(ctx, slot, in)
+	e.kept.torn = err != nil // some series may have taken the points in
+	return rs, err
 }
 
 // input queries every input of the task. A partial answer fails the pass:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 )
 
@@ -30,18 +31,74 @@ type Owner struct {
 
 // Lock is a held data directory. The kernel releases it when the process ends,
 // however it ends.
-type Lock struct{ file *os.File }
+type Lock struct {
+	dir string
+
+	mu        sync.Mutex // guards what follows
+	file      *os.File   // nil while the file system is read-only and has no lock file
+	addresses []string
+	written   bool // the file says who holds it
+}
 
 // Acquire makes dir (0700) if need be and takes hold of it. The error is
-// ErrLocked, with the holder's process id, if another process has it.
+// ErrLocked, with the holder's process id, if another process has it. A full or
+// read-only disk is no error: Hold tries again.
 func Acquire(dir string) (*Lock, error) {
+	l := &Lock{dir: dir}
+	if _, err := l.Hold(); err != nil && Reason(err) != "disk_full" && Reason(err) != "read_only" {
+		return nil, errors.Join(err, l.Release())
+	}
+	return l, nil
+}
+
+// Hold makes sure that the directory is there and held, as somebody may have
+// removed it, or made room on its disk. again says that it had to be made anew.
+func (l *Lock) Hold() (again bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	path := filepath.Join(l.dir, lockName)
+	if l.file != nil {
+		mine, err := l.file.Stat()
+		if err != nil {
+			return false, fmt.Errorf("data directory: %w", err)
+		}
+		there, err := os.Lstat(path)
+		switch {
+		case err == nil && os.SameFile(mine, there):
+			if l.written {
+				return false, nil
+			}
+			return false, l.write()
+		case err != nil && !errors.Is(err, os.ErrNotExist):
+			return false, fmt.Errorf("data directory: %w", err)
+		}
+		again = true
+	}
+	f, err := take(l.dir, path)
+	if err != nil {
+		return false, err
+	}
+	if l.file != nil {
+		_ = l.file.Close() // it is gone from the directory
+	}
+	l.file, l.written = f, false
+	return again, l.write()
+}
+
+// take opens and locks a lock file.
+func take(dir, path string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, syscall.EROFS) { // it can be locked all the same if it is there
+		f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			err = syscall.EROFS
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
@@ -50,34 +107,53 @@ func Acquire(dir string) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 	}
-	l := &Lock{file: f}
-	if err := l.Announce(nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), l.Release())
-	}
-	return l, nil
+	return f, nil
 }
 
 // Announce writes down where the process listens, for Find.
 func (l *Lock) Announce(addresses []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.addresses = addresses
+	if l.file == nil {
+		return nil // once it is held
+	}
+	return l.write()
+}
+
+// write writes who holds the directory. The caller holds l.mu.
+func (l *Lock) write() error {
+	l.written = false
 	exe, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(Owner{PID: os.Getpid(), Program: filepath.Base(exe), Addresses: addresses})
+	b, err := json.Marshal(Owner{PID: os.Getpid(), Program: filepath.Base(exe), Addresses: l.addresses})
 	if err != nil {
 		return err
 	}
 	b = append(b, '\n')
 	// Longer first, then cut: a reader between the two sees a whole line.
 	if _, err := l.file.WriteAt(b, 0); err != nil {
-		return err
+		return fmt.Errorf("data directory: %w", err)
 	}
-	return l.file.Truncate(int64(len(b)))
+	if err := l.file.Truncate(int64(len(b))); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	l.written = true
+	return nil
 }
 
 // Release lets go of the directory. The file stays: to remove it would let two
 // processes lock two files of one name.
-func (l *Lock) Release() error { return l.file.Close() }
+func (l *Lock) Release() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
 
 // Find returns the process that holds dir, ErrNotRunning if none does. A file
 // that nobody holds is left over from a process that is gone.

@@ -1,0 +1,301 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/store"
+)
+
+const golden = "testdata/6000000-42000000.seg"
+
+// small is what the golden segment holds.
+func small() []series.Series {
+	s := &server{series: pods()[:2]}
+	d, _ := s.Query(context.Background(), expr, 6_000_000, 42_000_000, 10*minute)
+	return d.Series
+}
+
+func readAll(path string) ([]series.Series, error) {
+	from, to, ok := parseName(filepath.Base(path))
+	if !ok {
+		return nil, errors.New("name")
+	}
+	a := newAssembly(span{from, to}, 10*minute, 0, 0)
+	if err := a.segment(&segment{path, from, to}); err != nil {
+		return nil, err
+	}
+	d, err := a.data()
+	return d.Series, err
+}
+
+// TestGolden reads a segment written by the first version. UPDATE=1 writes it,
+// which only a new version of the format may do.
+func TestGolden(t *testing.T) {
+	if os.Getenv("UPDATE") != "" {
+		if _, err := writeSegment("testdata", 10*minute, 6_000_000, 42_000_000, seriesColumns(small(), 6_000_000, 42_000_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := readAll(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, small())
+	dir := t.TempDir()
+	g, err := writeSegment(dir, 10*minute, 6_000_000, 42_000_000, seriesColumns(small(), 6_000_000, 42_000_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := os.ReadFile(g.path)
+	b, err := os.ReadFile(golden)
+	if err != nil || !bytes.Equal(a, b) {
+		t.Error("the same points make other bytes than they did")
+	}
+}
+
+// TestEveryDamageIsNoticed flips every bit of a segment and cuts it at every
+// length.
+func TestEveryDamageIsNoticed(t *testing.T) {
+	whole, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), filepath.Base(golden))
+	try := func(what string, at int, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readAll(path); !errors.Is(err, store.ErrDamaged) {
+			t.Fatalf("%s at %d of %d: %v", what, at, len(whole), err)
+		}
+	}
+	for i := range whole {
+		for bit := range 8 {
+			b := bytes.Clone(whole)
+			b[i] ^= 1 << bit
+			try("bit flipped", i, b)
+		}
+		try("cut", i, whole[:i])
+	}
+	try("longer", len(whole), append(bytes.Clone(whole), 0))
+	try("zeros", 0, make([]byte, len(whole)))
+	// A whole file of another range, and of another step.
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(filepath.Dir(path), segmentName(6_000_000, 41_400_000))
+	if err := os.Rename(path, moved); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readAll(moved); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("under another name: %v", err)
+	}
+	if _, err := (&segment{golden, 6_000_000, 42_000_000}).open(minute); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("of another step: %v", err)
+	}
+}
+
+// TestDamageIsMended: whatever was done to the files, answers are right, what was
+// lost is asked for once, and damaged files are put away.
+func TestDamageIsMended(t *testing.T) {
+	dir := t.TempDir()
+	s := &server{series: pods()}
+	end := epoch + 3*aDay
+	newRig(t, dir, s).ask(t, end-3*aDay, end)
+	fs := files(t, dir)
+	if len(fs) != 4 {
+		t.Fatalf("%d files", len(fs))
+	}
+	f := func(name string, reason string, lost int, damage func(path string) error) {
+		t.Helper()
+		r := newRig(t, dir, s)
+		s.questions()
+		for _, path := range fs[1:3] {
+			if err := damage(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.ask(t, end-3*aDay, end)
+		if q := s.questions(); len(q) != 1 || q[0].points(minute) != 2*24*60 {
+			t.Errorf("%s: asked for %v", name, q)
+		}
+		r.ask(t, end-3*aDay, end)
+		if q := s.questions(); len(q) != 0 {
+			t.Errorf("%s: asked again for %v", name, q)
+		}
+		if n := r.counter("upid_state_rebuilds_total", "part=history", "reason="+reason); n != 2 {
+			t.Errorf("%s: %v rebuilds counted as %s", name, n, reason)
+		}
+		if n := strings.Count(r.said.String(), "history lost"); n != 1 {
+			t.Errorf("%s: said %d times:\n%s", name, n, r.said)
+		}
+		if !slices.Equal(files(t, dir), fs) {
+			t.Errorf("%s: files %v, want %v", name, files(t, dir), fs)
+		}
+		put, _ := os.ReadDir(filepath.Join(dir, "history", "quarantine"))
+		if len(put) != lost {
+			t.Errorf("%s: %d files in quarantine, want %d", name, len(put), lost)
+		}
+	}
+	f("removed", "missing", 0, os.Remove)
+	f("emptied", "damaged", 2, func(p string) error { return os.Truncate(p, 0) })
+	f("flipped", "damaged", 2, func(p string) error {
+		b, err := os.ReadFile(p)
+		b[len(b)/2] ^= 4
+		return errors.Join(err, os.WriteFile(p, b, 0o600))
+	})
+	f("a directory", "damaged", 2, func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o700)) })
+}
+
+// TestUnwritable: while nothing can be written all answers are right, it is said
+// once, counted, and mended by itself.
+func TestUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	s := &server{series: pods()}
+	r := newRig(t, dir, s)
+	block := filepath.Join(dir, "history")
+	if err := os.WriteFile(block, nil, 0o600); err != nil { // a file where the directory should be
+		t.Fatal(err)
+	}
+	end := epoch + 2*aDay
+	r.ask(t, end-2*aDay, end)
+	r.ask(t, end-2*aDay, end)
+	for range 3 * openMost { // more than is held in memory
+		end += minute
+		r.ask(t, end, end)
+		r.maintain(false)
+	}
+	if n := r.open().points(minute); n > openMost {
+		t.Errorf("%d points in memory", n)
+	}
+	if n := r.counter("upid_history_write_failures_total"); n < 3 {
+		t.Errorf("%v failures counted", n)
+	}
+	if n := strings.Count(r.said.String(), "cannot be written"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, r.said)
+	}
+	if err := os.Remove(block); err != nil {
+		t.Fatal(err)
+	}
+	r.maintain(false)
+	if !strings.Contains(r.said.String(), "history is written again") {
+		t.Errorf("log:\n%s", r.said)
+	}
+	r.ask(t, end-2*aDay, end)
+	s.questions()
+	r.ask(t, end-2*aDay, end)
+	if q := s.questions(); len(q) != 0 {
+		t.Errorf("asked for %v", q)
+	}
+}
+
+// open returns the block in memory of the one query.
+func (r *rig) open() *block { return r.logs[asked{expr, minute}].open }
+
+// TestDirectoryRemoved makes the directory anew.
+func TestDirectoryRemoved(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, dir, &server{series: pods()})
+	end := epoch + 2*aDay
+	r.ask(t, end-2*aDay, end)
+	if err := os.RemoveAll(filepath.Join(dir, "history")); err != nil {
+		t.Fatal(err)
+	}
+	r.ask(t, end-2*aDay, end)
+	r.ask(t, end+minute, end+minute)
+	r.maintain(true)
+	if n := len(files(t, dir)); n < 3 {
+		t.Errorf("%d files", n)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "history")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// TestKilledCompaction leaves a large segment beside those it was made of.
+func TestKilledCompaction(t *testing.T) {
+	dir := t.TempDir()
+	s := &server{series: pods()}
+	r := newRig(t, dir, s)
+	for now := epoch; now < epoch+5*hour; now += hour {
+		r.ask(t, now, now+hour-minute)
+		r.maintain(true)
+	}
+	parts := files(t, dir)
+	kept := map[string][]byte{}
+	for _, p := range parts {
+		kept[p], _ = os.ReadFile(p)
+	}
+	r.ask(t, epoch+2*aDay, epoch+2*aDay)
+	r.maintain(true)
+	if n := len(files(t, dir)); len(parts) != 5 || n != 2 {
+		t.Fatalf("%d parts, %d files", len(parts), n)
+	}
+	for p, b := range kept {
+		if err := os.WriteFile(p, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := newRig(t, dir, s)
+	s.questions()
+	again.ask(t, epoch, epoch+5*hour-minute)
+	if q := s.questions(); len(q) != 0 || len(files(t, dir)) != 2 {
+		t.Errorf("asked for %v, files %v", q, files(t, dir))
+	}
+	// A part that cannot be read stops nothing: the query that needs it mends it.
+	for p, b := range kept {
+		if err := os.WriteFile(p, b[:len(b)/2], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range files(t, dir) {
+		if kept[f] == nil {
+			_ = os.Remove(f)
+		}
+	}
+	broken := newRig(t, dir, s)
+	broken.ask(t, epoch+3*aDay, epoch+3*aDay)
+	broken.maintain(true)
+	broken.ask(t, epoch, epoch+5*hour-minute)
+}
+
+func TestSpans(t *testing.T) {
+	var ss spans
+	for _, s := range []span{{50, 60}, {10, 20}, {30, 40}, {100, 100}, {62, 70}} {
+		ss = ss.add(s, 10)
+	}
+	if want := (spans{{10, 70}, {100, 100}}); !slices.Equal(ss, want) {
+		t.Errorf("%v, want %v", ss, want)
+	}
+	if got, want := ss.missing(span{0, 120}, 10), []span{{0, 0}, {80, 90}, {110, 120}}; !slices.Equal(got, want) {
+		t.Errorf("missing %v, want %v", got, want)
+	}
+	before := span{-3 * hour, 2 * hour}.days(hour)
+	if want := []span{{-3 * hour, -hour}, {0, 2 * hour}}; !slices.Equal(before, want) {
+		t.Errorf("days %v, want %v", before, want)
+	}
+	if got := longest([]span{{0, 1}, {10, 15}, {20, 29}}, 2); !slices.Equal(got, []span{{10, 15}, {20, 29}}) {
+		t.Errorf("longest %v", got)
+	}
+}
+
+func TestRunWritesAtItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, dir, &server{series: pods()})
+	r.ask(t, epoch, epoch)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.Run(ctx); err != nil || len(files(t, dir)) != 1 {
+		t.Errorf("at the end %d files, %v", len(files(t, dir)), err)
+	}
+}

@@ -1,0 +1,314 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/store"
+)
+
+const (
+	// openPoints is how many grid points of score passes are held in memory before
+	// they become a segment.
+	openPoints = 64
+	// openMost is how many are held while they cannot be written. Beyond it they
+	// are forgotten, and asked for again by the next fit.
+	openMost = 4 * openPoints
+	// piece is how many grid points are asked for and stored at a time. It is what
+	// the source asks for in one request.
+	piece = 10_000
+	// maxQueries bounds into how many missing stretches a query is taken apart.
+	// Shorter ones have to wait for the next.
+	maxQueries = 64
+	// crowded is how many segments a day may have before they become one.
+	crowded = 12
+)
+
+// log is the history of one query.
+type log struct {
+	s         *Source
+	dir, name string
+	expr      string
+	step      int64
+
+	write sync.Mutex // held while files are written or removed
+
+	mu        sync.Mutex // guards what follows
+	retention int64
+	segments  []*segment // by time
+	open      *block     // what score passes brought; nil = nothing
+	seen      spans      // what was ever taken in by this process or is in a file
+	newest    int64      // newest grid time asked for
+}
+
+// openLog lists the segments that are there.
+func openLog(s *Source, name, expr string, step, retention int64) *log {
+	l := &log{s: s, dir: filepath.Join(s.dir, name), name: name, expr: expr, step: step, retention: retention}
+	entries, err := os.ReadDir(l.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.lost(l, err, true)
+	}
+	for _, e := range entries {
+		if from, to, ok := parseName(e.Name()); ok && from%step == 0 && to%step == 0 {
+			l.segments = append(l.segments, &segment{filepath.Join(l.dir, e.Name()), from, to})
+			l.newest = max(l.newest, to)
+		}
+	}
+	l.sort()
+	l.contained()
+	for _, g := range l.segments {
+		l.seen = l.seen.add(span{g.from, g.to}, step)
+	}
+	return l
+}
+
+func (l *log) sort() {
+	slices.SortFunc(l.segments, func(a, b *segment) int {
+		if a.from != b.from {
+			return int(a.from - b.from)
+		}
+		return int(b.to - a.to)
+	})
+}
+
+// contained removes segments that lie in the one before: a compaction was killed
+// after it had written the large one.
+func (l *log) contained() {
+	var kept []*segment
+	for _, g := range l.segments {
+		if n := len(kept); n > 0 && g.to <= kept[n-1].to {
+			_ = os.Remove(g.path) // or it is met again
+			continue
+		}
+		kept = append(kept, g)
+	}
+	l.segments = kept
+}
+
+// covered returns what need not be asked for. The caller holds l.mu.
+func (l *log) covered() spans {
+	var out spans
+	for _, g := range l.segments {
+		out = out.add(span{g.from, g.to}, l.step)
+	}
+	if l.open != nil {
+		for _, s := range l.open.known(l.newest - late) {
+			out = out.add(s, l.step)
+		}
+	}
+	return out
+}
+
+// query answers from files and memory and asks for what is missing.
+func (l *log) query(ctx context.Context, want span) (series.Data, error) {
+	const attempts = 3 // each loses all that cannot be read
+	for range attempts {
+		l.mu.Lock()
+		l.newest = max(l.newest, want.to)
+		missing := l.covered().missing(want, l.step)
+		l.mu.Unlock()
+		if len(missing) == 1 && missing[0] == want && want.points(l.step) <= openPoints {
+			d, err := l.fetch(ctx, want)
+			if err == nil && !d.Partial {
+				l.take(newBlock(want, l.step, d.Series))
+			}
+			return d, err
+		}
+		d, again, err := l.answer(ctx, want, longest(missing, maxQueries))
+		if !again {
+			return d, err
+		}
+	}
+	return l.fetch(ctx, want)
+}
+
+// answer fetches what is missing and puts the whole together. again says that a
+// segment turned out to be lost.
+func (l *log) answer(ctx context.Context, want span, missing []span) (d series.Data, again bool, err error) {
+	said := series.Data{Ignored: map[string]int{}, Dropped: map[string]int{}}
+	var extra []*block // could not be written
+	for _, m := range missing {
+		for _, p := range m.cut(piece, l.step) {
+			d, err := l.fetch(ctx, p)
+			if err != nil || d.Partial {
+				return d, false, err
+			}
+			note(&said, d)
+			if b := newBlock(p, l.step, d.Series); !l.take(b) {
+				extra = append(extra, b)
+			}
+		}
+	}
+	d, err = l.read(ctx, want, extra)
+	if lost, ok := errors.AsType[lostError](err); ok {
+		l.lose(lost)
+		return d, true, nil
+	}
+	d.Warnings = append(said.Warnings, d.Warnings...)
+	d.Infos, d.Ignored, d.Dropped = said.Infos, said.Ignored, said.Dropped
+	return d, false, err
+}
+
+// note adds what an answer said beside its data.
+func note(said *series.Data, d series.Data) {
+	said.Warnings = append(said.Warnings, d.Warnings...)
+	said.Infos = append(said.Infos, d.Infos...)
+	for why, n := range d.Ignored {
+		said.Ignored[why] += n
+	}
+	for why, n := range d.Dropped {
+		said.Dropped[why] = max(said.Dropped[why], n)
+	}
+}
+
+func (l *log) fetch(ctx context.Context, s span) (series.Data, error) {
+	d, err := l.s.source.Query(ctx, l.expr, s.from, s.to, l.step)
+	if err == nil {
+		n := newBlock(s, l.step, d.Series).values([]span{s})
+		l.s.m.fetched.Add(float64(n))
+	}
+	return d, err
+}
+
+// take stores what was fetched. Few points that go on where the open block ends
+// wait there; the rest is written at once. It returns false if that failed.
+func (l *log) take(b *block) bool {
+	l.mu.Lock()
+	fresh := l.seen.missing(b.span, l.step)
+	l.s.m.fresh.Add(float64(b.values(fresh)))
+	l.seen = l.seen.add(b.span, l.step)
+	if b.points(l.step) > openPoints || b.from <= l.end() {
+		l.mu.Unlock()
+		l.write.Lock()
+		defer l.write.Unlock()
+		return l.s.wrote(l.store(b))
+	}
+	var apart *block // time went on without it
+	if l.open != nil && b.from != l.open.to+l.step {
+		apart, l.open = l.open, nil
+	}
+	if l.open == nil || l.open.points(l.step) >= openMost {
+		l.open = newBlock(span{b.from, b.from - l.step}, l.step, nil)
+	}
+	l.open.grow(b.to, b.series)
+	full := l.open.points(l.step) >= openPoints
+	l.mu.Unlock()
+	if apart != nil {
+		l.write.Lock()
+		defer l.write.Unlock()
+		l.s.wrote(l.store(apart))
+	}
+	if full {
+		l.s.poke()
+	}
+	return true
+}
+
+// end returns the newest grid time there is something for. The caller holds l.mu.
+func (l *log) end() int64 {
+	if l.open != nil {
+		return l.open.to
+	}
+	if n := len(l.segments); n > 0 {
+		return l.segments[n-1].to
+	}
+	return 0
+}
+
+// store writes what is known of b, one segment for each day. The caller holds
+// l.write.
+func (l *log) store(b *block) error {
+	l.mu.Lock()
+	final := l.newest - late
+	l.mu.Unlock()
+	for _, k := range b.known(final) {
+		for _, d := range k.days(l.step) {
+			g, err := writeSegment(l.dir, l.step, d.from, d.to, seriesColumns(b.series, d.from, d.to))
+			if err != nil {
+				return err
+			}
+			l.add(g)
+		}
+	}
+	return nil
+}
+
+func (l *log) add(g *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segments = slices.DeleteFunc(l.segments, func(o *segment) bool { return o.path == g.path })
+	l.segments = append(l.segments, g)
+	l.sort()
+}
+
+// lostError says which segments cannot be used, and why.
+type lostError map[*segment]error
+
+func (e lostError) Error() string { return fmt.Sprintf("%d segments lost", len(e)) }
+
+// read puts an answer together from files, memory and extra.
+func (l *log) read(ctx context.Context, want span, extra []*block) (series.Data, error) {
+	l.mu.Lock()
+	segments := slices.Clone(l.segments)
+	blocks := slices.Clone(extra)
+	if l.open != nil {
+		blocks = append(blocks, newBlock(l.open.span, l.step, slices.Clone(l.open.series)))
+	}
+	l.mu.Unlock()
+	a := newAssembly(want, l.step, l.s.maxSeries, l.s.maxSamples)
+	lost := lostError{}
+	for _, g := range segments {
+		if g.to < want.from || g.from > want.to {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return series.Data{}, err
+		}
+		if err := a.segment(g); isTooLarge(err) {
+			return series.Data{}, err
+		} else if err != nil {
+			lost[g] = err // look for others
+		}
+	}
+	if len(lost) > 0 {
+		return series.Data{}, lost
+	}
+	for _, b := range blocks {
+		if err := a.block(b); err != nil {
+			return series.Data{}, err
+		}
+	}
+	return a.data()
+}
+
+// lose forgets segments that cannot be read, and puts away what is damaged. One
+// that a compaction has just removed is no loss.
+func (l *log) lose(lost lostError) {
+	l.write.Lock()
+	defer l.write.Unlock()
+	l.mu.Lock()
+	var gone []*segment
+	l.segments = slices.DeleteFunc(l.segments, func(g *segment) bool {
+		if lost[g] == nil {
+			return false
+		}
+		gone = append(gone, g)
+		return true
+	})
+	l.mu.Unlock()
+	for i, g := range gone {
+		l.s.lost(l, lost[g], i == 0)
+		if errors.Is(lost[g], store.ErrDamaged) {
+			if err := store.Quarantine(l.s.dir, g.path, l.name+"-"+filepath.Base(g.path)); err != nil {
+				_ = os.Remove(g.path) // out of the way, or it is written over
+			}
+		}
+	}
+}
