@@ -54,11 +54,11 @@ type kept struct {
 
 // restore gives a new entry the state that was kept of it, so that it goes on
 // where that ends: a score pass is due at once, and a fit when the next would
-// have been.
-func (p *Pipeline) restore(e *entry, now int64) {
+// have been. It returns false if nothing is kept.
+func (p *Pipeline) restore(e *entry, now int64) (there bool) {
 	unit, ok := e.Unit.(Stateful)
 	if !ok || p.keeper == nil {
-		return
+		return true
 	}
 	start := time.Now()
 	var slot [8]byte
@@ -70,32 +70,33 @@ func (p *Pipeline) restore(e *entry, now int64) {
 	})
 	if err != nil {
 		p.m.rebuilds.WithLabelValues("checkpoint", reason(err)).Inc()
-		p.log.Info("state is built from history", "signal", e.Name, "reason", reason(err), "err", err)
-		return
+		if reason(err) == "missing" {
+			return false
+		}
+		p.log.Warn("state cannot be used and is built from history", "signal", e.Name, "reason", reason(err), "err", err)
+		return true
 	}
 	p.m.loads.Inc()
 	e.kept.fitSlot = int64(binary.LittleEndian.Uint64(slot[:]))
 	if e.Unit.Position() == 0 {
-		return
+		return true
 	}
 	e.due[Score] = e.Slot(Score, now)
 	if newest := e.Slot(Fit, now); e.kept.fitSlot >= newest {
 		e.due[Fit] = newest + e.FitEvery.Milliseconds()
 	}
 	p.log.Info("state restored", "signal", e.Name, "until", time.UnixMilli(e.Unit.Position()).UTC().Format(time.RFC3339), "took", time.Since(start).Round(time.Millisecond))
+	return true
 }
 
-// keep saves what has changed until ctx is done.
-func (p *Pipeline) keep(ctx context.Context) {
-	if p.keeper == nil {
-		return
-	}
+// keep saves what has changed until ctx is done, and once more when the last pass
+// has ended.
+func (p *Pipeline) keep(ctx context.Context, ended <-chan struct{}) {
 	tick := time.NewTicker(MaxSleep)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return
 		case now := <-tick.C:
 			for _, e := range p.entries() {
 				e.unit.Lock()
@@ -107,25 +108,31 @@ func (p *Pipeline) keep(ctx context.Context) {
 			}
 		}
 	}
+	<-ended
+	for _, e := range p.entries() {
+		p.save(e)
+	}
 }
 
-// keepAll saves whatever has changed, at the end. A disk that hangs does not hold
-// up the process.
-func (p *Pipeline) keepAll() {
+// keeping starts to keep state. The function it returns, which is called after
+// the last pass, returns when all is saved, or could not be in time: a disk that
+// hangs does not hold up the end of the process.
+func (p *Pipeline) keeping(ctx context.Context) (end func()) {
 	if p.keeper == nil {
-		return
+		return func() {}
 	}
-	done := make(chan struct{})
+	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for _, e := range p.entries() {
-			p.save(e)
-		}
+		p.keep(ctx, ended)
 	}()
-	select {
-	case <-done:
-	case <-time.After(saveGrace):
-		p.log.Warn("not all state was saved in time")
+	return func() {
+		close(ended)
+		select {
+		case <-done:
+		case <-time.After(saveGrace):
+			p.log.Warn("not all state was saved in time")
+		}
 	}
 }
 

@@ -121,6 +121,7 @@ func (p *Pipeline) Apply(tasks []Task) error {
 	}
 	p.mu.Unlock()
 	p.prune(tasks)
+	missing := 0
 	for _, t := range tasks {
 		if next[t.Name] != nil {
 			continue
@@ -131,8 +132,13 @@ func (p *Pipeline) Apply(tasks []Task) error {
 			due: map[Pass]int64{Fit: t.Slot(Fit, now), Score: t.Slot(Score, now) + t.Every.Milliseconds()},
 		}
 		e.ctx, e.cancel = context.WithCancel(context.Background())
-		p.restore(e, now)
+		if !p.restore(e, now) {
+			missing++
+		}
 		next[t.Name] = e
+	}
+	if missing > 0 { // one line: at the first start it is all of them
+		p.log.Info("no state on disk, it is built from history", "signals", missing)
 	}
 	p.mu.Lock()
 	for name, old := range p.tasks {
@@ -186,7 +192,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			}
 		})
 	}
-	wg.Go(func() { p.keep(ctx) })
+	endKeeping := p.keeping(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -194,7 +200,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			p.queue.close()
 			wg.Wait()
-			p.keepAll()
+			endKeeping()
 			return nil
 		case <-p.wake:
 		case <-timer.C:

@@ -148,23 +148,33 @@ func TestCheckpointDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	version := len(checkpointMagic) - 1
+	inMemory := func(b []byte) error {
+		return load(bytes.NewReader(b), "key", func(r io.Reader) error { _, err := io.ReadAll(r); return err })
+	}
 	for i := range whole {
 		for bit := range 8 {
 			b := bytes.Clone(whole)
 			b[i] ^= 1 << bit
-			err := put(b)
+			err := inMemory(b)
 			if i == version && errors.Is(err, ErrSchema) {
 				continue // looks like another version, and is left alone
 			}
 			if !errors.Is(err, ErrDamaged) {
 				t.Fatalf("bit %d of byte %d: %v", bit, i, err)
 			}
-			if _, err := os.Stat(c.path("a")); !errors.Is(err, fs.ErrNotExist) {
-				t.Fatalf("bit %d of byte %d: it is still there", bit, i)
-			}
 		}
-		if err := put(whole[:i]); !errors.Is(err, ErrDamaged) || reasonOf(err) != "damaged" {
+		if err := inMemory(whole[:i]); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("cut to %d bytes: %v", i, err)
+		}
+	}
+	flipped := bytes.Clone(whole)
+	flipped[len(whole)/2] ^= 1
+	for _, b := range [][]byte{flipped, whole[:len(whole)-1], nil} {
+		if err := put(b); !errors.Is(err, ErrDamaged) || reasonOf(err) != "damaged" {
+			t.Errorf("%d bytes: %v", len(b), err)
+		}
+		if _, err := os.Stat(c.path("a")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d bytes: it is still there", len(b))
 		}
 	}
 	if _, err := os.Stat(filepath.Join(c.dir, quarantine, "a"+checkpointSuffix)); err != nil {
