@@ -46,7 +46,7 @@ golden: ## rewrite the golden files and docs/metrics.md; read the diff as a revi
 	UPDATE=1 go test -count=1 ./collector ./dashboards/... ./rules ./cmd/upid/config
 	UPDATE=1 go test -count=1 -short ./cmd/upid
 
-soak: ## fuzz every target for FUZZTIME (default 60s) each
+soak: ## fuzz every target for FUZZTIME (default 60s) each, then kill -9 the sidecar 50 times
 	@tools/soak.sh $(FUZZTIME)
 
 clean: ## remove what was built

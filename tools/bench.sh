@@ -17,6 +17,7 @@ bench forecast '^BenchmarkAuto$'
 bench collector/signal '^BenchmarkStep$'
 unset GOMAXPROCS
 bench collector '^Benchmark(Render|Scrape)$'
+bench cmd/upid '^BenchmarkStart$'
 
 missed=0
 awk '
@@ -32,6 +33,7 @@ awk '
   /^BenchmarkStep/ && pkg ~ /detect/ { row("score one point", value("ns/op"), "ns", 1500, 1); row("score one point, garbage", value("B/op"), "B", 0, 1); row("state of a series", value("B/series"), "B", 16384, 1) }
   /^BenchmarkAuto/ { row("forecast 672 points, 168 ahead", value("ns/op") / 1e6, "ms", 5.1, 1); row("forecast, garbage", value("B/op"), "B", 1024, 1) }
   /^BenchmarkRender\/tasks=1[-\t ]/ { row("render 300,000 samples", value("ms/op"), "ms", 100, 1); row("render, garbage", value("B/op") / 1e6, "MB", 5, 1) }
+  /^BenchmarkStart/ { row("warm start, 10,000 series to their scores", value("warm-s"), "s", 5, 1); row("cold start, the same on a day of minutes", value("cold-s"), "s", 600, 1) }
   END { exit bad }
 ' "$out" || missed=1
 

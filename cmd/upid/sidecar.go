@@ -104,7 +104,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 		return nil, err
 	}
 	s.pipeline, err = pipeline.New(pipeline.Options{
-		Source: s.history, Keeper: &checkpoints{store.NewCheckpoints(cfg.Storage.Path), s.scope}, Sinks: []pipeline.Sink{results, s.notifier, s.views},
+		Source: s.history, Keeper: &checkpoints{store.NewCheckpoints(cfg.Storage.Path), s.scope}, SaveEvery: c.SaveEvery, Sinks: []pipeline.Sink{results, s.notifier, s.views},
 		Workers: c.Workers, QueueCapacity: c.QueueCapacity, Registerer: s.reg, Logger: e.log,
 	})
 	if err != nil {

@@ -31,9 +31,6 @@ type Keeper interface {
 }
 
 const (
-	// saveEvery is how old a snapshot gets while points are taken in. What came
-	// after it is asked for again by the first pass after a restart.
-	saveEvery = 5 * time.Minute
 	// saveAgain is when a failed one is tried again.
 	saveAgain = 30 * time.Second
 	// saveShare bounds the time spent saving: one part in so many.
@@ -92,7 +89,7 @@ func (p *Pipeline) restore(e *entry, now int64) (there bool) {
 // keep saves what has changed until ctx is done, and once more when the last pass
 // has ended.
 func (p *Pipeline) keep(ctx context.Context, ended <-chan struct{}) {
-	tick := time.NewTicker(MaxSleep)
+	tick := time.NewTicker(min(p.saveEvery, MaxSleep))
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -170,7 +167,7 @@ func (p *Pipeline) save(e *entry) {
 	}
 	took := time.Since(start)
 	e.unit.Lock()
-	e.kept.next = time.Now().Add(max(saveEvery, saveShare*took))
+	e.kept.next = time.Now().Add(max(p.saveEvery, saveShare*took))
 	if err != nil {
 		e.kept.stepped = e.kept.stepped || was.stepped
 		e.kept.fitted = e.kept.fitted || was.fitted

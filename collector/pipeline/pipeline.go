@@ -37,21 +37,25 @@ type Options struct {
 	Workers       int    // passes at once, at least 2: one stays free for scoring; default 4
 	QueueCapacity int    // default 1,000; raised to the number of tasks
 	Keeper        Keeper // nil: state ends with the process
-	Registerer    prometheus.Registerer
-	Logger        *slog.Logger
+	// SaveEvery is how old a snapshot gets while points are taken in; default 5
+	// minutes. What came after it is asked for again after a restart.
+	SaveEvery  time.Duration
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
 }
 
 // Pipeline schedules and runs tasks.
 type Pipeline struct {
-	source Source
-	sinks  []Sink
-	keeper Keeper
-	log    *slog.Logger
-	m      *metrics
-	queue  *queue
-	work   int
-	wake   chan struct{} // buffered by one: the tasks changed
-	beat   atomic.Int64  // when the scheduler last went round
+	source    Source
+	sinks     []Sink
+	keeper    Keeper
+	log       *slog.Logger
+	m         *metrics
+	queue     *queue
+	work      int
+	saveEvery time.Duration
+	wake      chan struct{} // buffered by one: the tasks changed
+	beat      atomic.Int64  // when the scheduler last went round
 
 	mu      sync.Mutex // guards what follows and the schedule inside entries
 	tasks   map[string]*entry
@@ -94,8 +98,11 @@ func New(o Options) (*Pipeline, error) {
 	if o.QueueCapacity <= 0 {
 		o.QueueCapacity = 1000
 	}
+	if o.SaveEvery <= 0 {
+		o.SaveEvery = 5 * time.Minute
+	}
 	p := &Pipeline{
-		source: o.Source, sinks: o.Sinks, keeper: o.Keeper, log: o.Logger, work: o.Workers,
+		source: o.Source, sinks: o.Sinks, keeper: o.Keeper, saveEvery: o.SaveEvery, log: o.Logger, work: o.Workers,
 		queue: newQueue(o.QueueCapacity, o.Workers-1),
 		wake:  make(chan struct{}, 1),
 		tasks: map[string]*entry{},
