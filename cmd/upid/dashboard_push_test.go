@@ -22,12 +22,13 @@ type fakeGrafana struct {
 	dashboards map[string]map[string]any
 	saves      []string // "uid folder overwrite"
 	token      string   // that it wants; "" takes all
+	prefix     string   // of its paths
 }
 
 func newFakeGrafana(t *testing.T) *fakeGrafana {
-	g := &fakeGrafana{dashboards: map[string]map[string]any{}}
+	g := &fakeGrafana{dashboards: map[string]map[string]any{}, prefix: "/grafana"}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /grafana/api/dashboards/uid/{uid}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /api/dashboards/uid/{uid}", func(w http.ResponseWriter, r *http.Request) {
 		d, ok := g.dashboards[r.PathValue("uid")]
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
@@ -36,7 +37,7 @@ func newFakeGrafana(t *testing.T) *fakeGrafana {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"dashboard": d, "meta": map[string]any{"version": d["version"]}})
 	})
-	mux.HandleFunc("POST /grafana/api/dashboards/db", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /api/dashboards/db", func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Dashboard map[string]any `json:"dashboard"`
 			FolderUID string         `json:"folderUid"`
@@ -72,7 +73,7 @@ func newFakeGrafana(t *testing.T) *fakeGrafana {
 			fmt.Fprint(w, `{"message":"Unauthorized"}`)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		http.StripPrefix(g.prefix, mux).ServeHTTP(w, r)
 	}))
 	t.Cleanup(g.Close)
 	return g

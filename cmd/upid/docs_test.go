@@ -172,6 +172,7 @@ func TestDocumentedCommands(t *testing.T) {
 		for _, m := range fence.FindAllStringSubmatch(text, -1) {
 			for line := range strings.Lines(m[2]) {
 				line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "$ "), " #")
+				line = regexp.MustCompile(` 2?>>?\S+| &$`).ReplaceAllString(line, "") // the shell's
 				args, ok := strings.CutPrefix(strings.TrimPrefix(line, "./"), "upid ")
 				if !ok {
 					continue
