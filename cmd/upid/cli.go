@@ -48,6 +48,8 @@ type cli struct {
 	Anomalies   anomaliesCmd   `cmd:"" help:"List what a running sidecar found out of the ordinary, and why."`
 	Dashboard   dashboardCmd   `cmd:"" help:"Show a running sidecar, live."`
 
+	Demo demoCmd `cmd:"" help:"Watch a made-up cluster in which things go wrong; nothing to install."`
+
 	// One-off commands.
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
 	Detect   detectCmd   `cmd:"" help:"Score how unusual each point was when it came."`

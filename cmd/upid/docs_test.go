@@ -267,6 +267,8 @@ func TestImportDiagram(t *testing.T) {
 		"collector/coding":     {},
 		"collector/store":      {},
 		"collector/history":    {"collector", "collector/coding", "collector/series", "collector/store"},
+		"collector/engine":     {},
+		"collector/demo":       {},
 		"collector/pipeline":   {"collector", "collector/series"},
 		"collector/source":     {"collector", "collector/series"},
 		"collector/web":        {"collector"},
