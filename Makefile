@@ -38,9 +38,8 @@ lint: ## run golangci-lint (installed into .tools at first, which takes minutes)
 bench: ## time decoding, rendering, scoring, forecasting and 10,000 series, each beside its goal
 	@tools/bench.sh
 
-demo: build ## forecast and score the shipped real series
-	./upid forecast --input cmd/upid/testdata/nab/elb_request_count.csv
-	./upid detect --input cmd/upid/testdata/nab/ec2_request_latency.csv
+demo: build ## run upid demo: a cluster with incidents, nothing to install
+	./upid demo
 
 golden: ## rewrite the golden files and docs/metrics.md; read the diff as a reviewer would
 	UPDATE=1 go test -count=1 ./collector ./dashboards/... ./rules ./cmd/upid/config

@@ -238,13 +238,9 @@ func (d *demonstration) live(ctx context.Context) error {
 
 // watch prints the table as soon as everything was learned, then what is new.
 func (d *demonstration) watch(ctx context.Context, url string) error {
-	names := 0
 	for t := range d.tick(ctx) {
 		waiting := d.learning()
 		if len(waiting) > 0 && t.Sub(d.began) < demoPatience {
-			if names != len(waiting) {
-				names = len(waiting)
-			}
 			continue
 		}
 		if err := d.table(url, waiting); err != nil || d.cmd.Once {

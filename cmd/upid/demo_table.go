@@ -26,8 +26,8 @@ const (
 func (d *demonstration) table(url string, waiting []string) error {
 	var b strings.Builder
 	st := d.e.style()
-	fmt.Fprintf(&b, "A cluster of 3 hosts, %s series and 28 days (%s samples, seed %d), learned in %s\n\n",
-		output.Count(d.engine.Series()), output.Human(float64(d.samples)), d.cmd.Seed, time.Since(d.began).Round(time.Second))
+	fmt.Fprintf(&b, "28 days of a cluster, seed %d: %s series, %s samples, learned in %s\n\n",
+		d.cmd.Seed, output.Count(d.engine.Series()), output.Human(float64(d.samples)), time.Since(d.began).Round(time.Second))
 	if len(waiting) > 0 {
 		fmt.Fprintf(&b, "not learned yet, and so not below: %s\n\n", strings.Join(waiting, ", "))
 	}
@@ -210,15 +210,15 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 
 // addresses prints where to look.
 func (d *demonstration) addresses(b *strings.Builder, st output.Style, url string) {
-	base := "http://" + d.cmd.ListenAddress
+	base := reachable([]string{d.cmd.ListenAddress})
 	if d.cmd.Once {
-		b.WriteString("Without --once it goes on, more incidents happen while you watch, and this is served:\n")
+		b.WriteString("Without --once it goes on, more goes wrong while you watch, and it serves\n")
 	} else {
 		b.WriteString(st.Bold("OPEN") + "\n")
 	}
-	fmt.Fprintf(b, "  %-46s forecasts and scores for Prometheus\n", base+"/metrics")
-	fmt.Fprintf(b, "  %-46s what was found, as JSON\n", base+"/api/v1/anomalies")
-	fmt.Fprintf(b, "  %-46s the cluster: a Prometheus for Grafana\n", url)
+	fmt.Fprintf(b, "  %-38s  forecasts and scores for Prometheus\n", base+"/metrics")
+	fmt.Fprintf(b, "  %-38s  what was found, as JSON\n", base+"/api/v1/anomalies")
+	fmt.Fprintf(b, "  %-38s  the cluster: a Prometheus for Grafana\n", url)
 	if d.cmd.Once {
 		return
 	}
@@ -229,7 +229,7 @@ func (d *demonstration) addresses(b *strings.Builder, st output.Style, url strin
 		}
 	}
 	if first != "" {
-		fmt.Fprintf(b, "\nNew findings follow here. The next incident, %s, starts in %s and should be\nfound two or three minutes later. Ctrl-C ends the demo.\n", first, output.Span(soon.Round(time.Second)))
+		fmt.Fprintf(b, "\nNew findings follow here. The next incident, %s,\nstarts in %s and should be found a few minutes later. Ctrl-C ends the demo.\n", first, output.Span(soon.Round(time.Second)))
 	}
 }
 

@@ -1,0 +1,220 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/upid/upid/collector/demo"
+	"github.com/upid/upid/collector/testserver"
+)
+
+// demoArgs are flags with two free addresses, and those.
+func demoArgs(t *testing.T) (args []string, web, query string) {
+	t.Helper()
+	var addrs [2]string
+	for i := range addrs {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		addrs[i] = ln.Addr().String()
+	}
+	return []string{"demo", "--web.listen-address", addrs[0], "--query.listen-address", addrs[1]}, addrs[0], addrs[1]
+}
+
+// TestDemoOnce runs the shipped binary: the table within a minute, in less than a
+// gigabyte, and nothing left behind.
+func TestDemoOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("28 days of a cluster")
+	}
+	upidBinary(t) // before the clock runs and temporary files are counted
+	args, _, _ := demoArgs(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	begin := time.Now()
+	p := startProcess(t, t.TempDir(), append(args, "--once")...)
+	if code := p.exit(t, 3*time.Minute); code != exitOK {
+		t.Fatalf("exit %d", code)
+	}
+	took := time.Since(begin)
+	out := p.log.String()
+	narrow(t, out)
+	if took > time.Minute {
+		t.Errorf("it took %v, want at most a minute", took)
+	}
+	if peak := p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; peak > 1<<20 {
+		t.Errorf("%d KiB at most, want at most 1 GiB", peak)
+	} else {
+		t.Logf("%v, %d MiB", took.Round(100*time.Millisecond), peak>>10)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	if strings.Contains(out, "not learned yet") {
+		t.Error("a signal was not learned in time")
+	}
+
+	// Every incident is in the table, as found, missed or to come.
+	past, found, missed := 0, 0, 0
+	for _, in := range demo.Incidents {
+		line := regexp.MustCompile(`(?m)^` + in.Name + ` .*$`).FindString(out)
+		switch {
+		case in.Start > 0:
+			if !strings.Contains(line, "to come") {
+				t.Errorf("%s: %q", in.Name, line)
+			}
+			continue
+		case strings.Contains(line, "missed"):
+			missed++
+		case slices.ContainsFunc(in.Finds, func(s string) bool { return strings.Contains(line, s) }):
+			found++
+		default:
+			t.Errorf("%s: %q", in.Name, line)
+		}
+		past++
+	}
+	if want := fmt.Sprintf("%d of %d found, %d missed\n", found, past, missed); !strings.Contains(out, want) {
+		t.Errorf("the sum is not %q", want)
+	}
+	if found < 6 {
+		t.Errorf("%d of %d found, want at least 6", found, past)
+	}
+	// The budget of one a week would allow 240.
+	m := regexp.MustCompile(`(?m)^(\d+) in 14 days of (\d+) series, (\d+) of them`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatal("false alarms are not counted")
+	}
+	if alarms, _ := strconv.Atoi(m[1]); alarms > 60 {
+		t.Errorf("%d false alarms", alarms)
+	}
+	if series, _ := strconv.Atoi(m[2]); series < 100 {
+		t.Errorf("%d series", series)
+	}
+	f := regexp.MustCompile(`(?m)^(\d+) series are forecast for 7 days, (\d+) of them with high confidence$`).FindStringSubmatch(out)
+	if f == nil {
+		t.Fatal("forecasts are not counted")
+	}
+	all, _ := strconv.Atoi(f[1])
+	if high, _ := strconv.Atoi(f[2]); all < 100 || high < all/2 {
+		t.Errorf("%d of %d forecasts have high confidence", high, all)
+	}
+}
+
+// TestDemoLive asks a running demo as a user would, by its own commands too, and
+// wants its alerts at a real Alertmanager.
+func TestDemoLive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("28 days of a cluster")
+	}
+	am := testserver.Alertmanager(t, testserver.AlertmanagerOptions{})
+	upidBinary(t)
+	args, web, query := demoArgs(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	p := startProcess(t, t.TempDir(), append(args, "--alertmanager.url", am.URL)...)
+	eventually(t, 90*time.Second, "the table", func() error {
+		if !strings.Contains(p.log.String(), "Ctrl-C ends the demo") {
+			return errors.New("not there")
+		}
+		return nil
+	})
+	if out := p.log.String(); !strings.Contains(out, "live_errors") || !strings.Contains(out, "http://"+web+"/metrics") || !strings.Contains(out, "sent to Alertmanager") {
+		t.Error("the table does not say what comes and where to look")
+	}
+
+	o := upid(t, "", "ml-enhancement predictions --model-type resource_prediction --confidence high --horizon 7d -o json --address http://"+web)
+	var predictions []struct {
+		Signal string            `json:"signal"`
+		Labels map[string]string `json:"labels"`
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &predictions); err != nil {
+		t.Fatalf("%v: %s%s", err, o.stdout, o.stderr)
+	}
+	of := map[string]int{}
+	for _, pr := range predictions {
+		of[pr.Signal]++
+	}
+	for _, signal := range []string{"workload_cpu", "workload_memory", "workload_network"} {
+		if of[signal] < 10 {
+			t.Errorf("%d forecasts of %s have high confidence", of[signal], signal)
+		}
+	}
+	if o := upid(t, "", "ml-enhancement predictions --model-type cost_optimization --address http://"+web); o.code != exitOK || !strings.Contains(o.stdout, "workload_cost") {
+		t.Errorf("cost: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if code, body, err := getText("http://" + query + "/api/v1/query?query=count(up)"); err != nil || code != 200 || !strings.Contains(body, `,"3"]`) {
+		t.Errorf("count(up): %d %s, %v", code, body, err)
+	}
+	// The disk that fills is an alert that fires.
+	eventually(t, 30*time.Second, "the alert of the disk", func() error {
+		_, body, err := getText(am.URL + "/api/v2/alerts")
+		if err == nil && !strings.Contains(body, `"signal":"node_filesystem"`) {
+			err = fmt.Errorf("alerts %s", body)
+		}
+		return err
+	})
+
+	p.signal(t, syscall.SIGINT)
+	if code := p.exit(t, 20*time.Second); code != exitOK {
+		t.Errorf("exit %d", code)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestDemoRefuses(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	taken := ln.Addr().String()
+	upid(t, "", "demo --once --query.listen-address "+taken).want(t, exitFailure, "--query.listen-address", "in use", "give another address")
+	upid(t, "", "demo --once --query.listen-address 127.0.0.1:0 --web.listen-address "+taken).want(t, exitFailure, "--web.listen-address", "in use")
+	upid(t, "", "demo --alertmanager.url localhost:9093").want(t, exitUsage, "--alertmanager.url")
+	upid(t, "", "demo --seed x").want(t, exitUsage, "--seed")
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "gone"))
+	args, _, _ := demoArgs(t)
+	upid(t, "", strings.Join(args, " ")).want(t, exitFailure, "temporary directory")
+}
+
+// TestDemoDocument holds docs/demo.md against the table of incidents.
+func TestDemoDocument(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "docs", "demo.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "| `") {
+			rows++
+		}
+	}
+	for _, in := range demo.Incidents {
+		line := regexp.MustCompile("(?m)^\\| `" + in.Name + "`.*$").FindString(string(b))
+		for _, want := range append([]string{in.On, in.What}, in.Finds...) {
+			if !strings.Contains(line, want) {
+				t.Errorf("docs/demo.md, %s: no %q in %q", in.Name, want, line)
+			}
+		}
+	}
+	if rows != len(demo.Incidents) {
+		t.Errorf("docs/demo.md has %d incidents, there are %d", rows, len(demo.Incidents))
+	}
+}
