@@ -42,7 +42,7 @@ demo: build ## run upid demo: a cluster with incidents, nothing to install
 	./upid demo
 
 golden: ## rewrite the golden files and docs/metrics.md; read the diff as a reviewer would
-	UPDATE=1 go test -count=1 ./collector ./dashboards/... ./rules ./cmd/upid/config
+	UPDATE=1 go test -count=1 ./collector ./collector/views ./dashboards/... ./rules ./cmd/upid/config
 	UPDATE=1 go test -count=1 -short ./cmd/upid
 
 soak: ## fuzz every target for FUZZTIME (default 60s) each, then kill -9 the sidecar 50 times

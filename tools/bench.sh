@@ -18,6 +18,7 @@ bench collector/signal '^BenchmarkStep$'
 unset GOMAXPROCS
 bench collector '^Benchmark(Render|Scrape)$'
 bench cmd/upid '^BenchmarkStart$'
+bench collector/views '^BenchmarkWrite$'
 
 missed=0
 awk '
@@ -34,6 +35,7 @@ awk '
   /^BenchmarkAuto/ { row("forecast 672 points, 168 ahead", value("ns/op") / 1e6, "ms", 5.1, 1); row("forecast, garbage", value("B/op"), "B", 1024, 1) }
   /^BenchmarkRender\/tasks=1[-\t ]/ { row("render 300,000 samples", value("ms/op"), "ms", 100, 1); row("render, garbage", value("B/op") / 1e6, "MB", 5, 1) }
   /^BenchmarkStart/ { row("warm start, 10,000 series to their scores", value("warm-s"), "s", 5, 1); row("cold start, the same on a day of minutes", value("cold-s"), "s", 600, 1) }
+  /^BenchmarkWrite\/series=10000[-\t ]/ { row("note 10,000 results for the API", value("ns/op") / 1e6, "ms", 10, 1) }
   END { exit bad }
 ' "$out" || missed=1
 

@@ -4,6 +4,9 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,6 +128,19 @@ func TestDashboardInTerminal(t *testing.T) {
 	x.see("the loss", "sidecar not reachable since")
 	time.Sleep(2500 * time.Millisecond) // it keeps trying, and keeps what it knew
 	x.see("what was known", "sidecar not reachable since", "checkout_cpu")
+	l, err := net.Listen("tcp", f.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &httptest.Server{Listener: l, Config: &http.Server{Handler: f.Config.Handler}}
+	again.Start()
+	defer again.Close()
+	eventually(t, 10*time.Second, "it is back", func() error {
+		if s := x.screen(); strings.Contains(s, "not reachable") {
+			return fmt.Errorf("still lost:\n%s", s)
+		}
+		return nil
+	})
 
 	x.typed("q")
 	x.see("the prompt", "ready>")
@@ -174,5 +190,30 @@ func TestDashboardEnds(t *testing.T) {
 		})
 		x.typed("clear", "Enter")
 		x.see("the prompt", "ready>")
+	}
+}
+
+// TestDashboardWithoutColour: NO_COLOR is live but plain, and a terminal that
+// knows no cursor gets the picture once.
+func TestDashboardWithoutColour(t *testing.T) {
+	x := newTmux(t, 80, 24)
+	f := newFakeSidecar(t)
+	bin := upidBinary(t)
+	x.typed("NO_COLOR=1 "+bin+" dashboard --refresh-interval 1 --address "+f.URL, "Enter")
+	x.see("the dashboard", "upid 1.2.3", "PREDICTIONS")
+	if s := x.run("capture-pane", "-p", "-e"); strings.Contains(s, "\x1b[") {
+		t.Errorf("colours in %q", s)
+	}
+	x.typed("q")
+	x.see("the prompt", "ready>")
+
+	x.run("resize-window", "-x", "80", "-y", "60")
+	x.typed("clear; TERM=dumb "+bin+" dashboard --address "+f.URL+"; echo status $?", "Enter")
+	s := x.see("the picture and the prompt", "5 SIGNALS", "team=shop", "status 0")
+	if got := x.state(); got != restored {
+		t.Errorf("%s, want %s", got, restored)
+	}
+	if strings.Contains(s, "q quits") {
+		t.Errorf("there is nothing to quit:\n%s", s)
 	}
 }

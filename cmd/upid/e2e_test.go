@@ -128,6 +128,7 @@ func TestEndToEnd(t *testing.T) {
 		t.Run("expectation and score of every series", e.scores) &&
 		t.Run("ordinary data raise no alert", e.quiet) &&
 		t.Run("an incident raises exactly one alert within 3 slots", e.raises) &&
+		t.Run("the commands list it", e.lists) &&
 		t.Run("kill -9 and restart neither lose nor resolve it", e.survivesKill) &&
 		t.Run("it is resolved after the incident ends", e.resolves) &&
 		t.Run("Prometheus down and up", e.outage) &&
@@ -248,6 +249,29 @@ func (e *e2e) raises(t *testing.T) {
 		_, err := one(e.prom.URL, `upid_anomaly_active{signal="checkout_latency",type="spike"} == 1`)
 		return err
 	})
+}
+
+// lists asks the sidecar as people do, which is found by its lock file.
+func (e *e2e) lists(t *testing.T) {
+	t.Chdir(e.dir)
+	o := upid(t, "", "anomalies --open --type spike --fail-on-finding -o csv")
+	o.want(t, exitFinding)
+	if n := strings.Count(o.stdout, "\n"); n != 2 || !strings.Contains(o.stdout, `checkout_latency,"{instance=""shop:80"", job=""shop""}"`) {
+		t.Errorf("anomalies:\n%s", o.stdout)
+	}
+	o = upid(t, "", "ml-enhancement predictions --signal shop_requests --horizon 1d -o csv")
+	o.want(t, exitOK)
+	if n := strings.Count(o.stdout, "\n"); n != 2 {
+		t.Errorf("predictions:\n%s", o.stdout)
+	}
+	o = upid(t, "", "dashboard")
+	o.want(t, exitOK)
+	for _, text := range []string{"prometheus ok", "1 alertmanager ok", "checkout_latency", "spike", "shop_requests"} {
+		if !strings.Contains(o.stdout, text) {
+			t.Errorf("the dashboard lacks %q:\n%s", text, o.stdout)
+		}
+	}
+	t.Log("\n" + o.stdout)
 }
 
 func (e *e2e) survivesKill(t *testing.T) {

@@ -15,11 +15,12 @@ import (
 // record is a finding as it was last spoken of.
 type record struct {
 	series.Finding
-	task   string
-	source string
-	labels labels.Labels
-	time   int64 // of the newest complete point then
-	write  uint64
+	task    string
+	source  string
+	telling string // source if only that tells the series from another
+	labels  labels.Labels
+	time    int64 // of the newest complete point then
+	write   uint64
 }
 
 // result is what is known of the series, for the texts.
@@ -43,7 +44,7 @@ func (v *Views) record(name string, t *task) {
 			if known && !old.Open() && old.End == f.End {
 				return
 			}
-			now := record{Finding: *f, task: name, source: r.SourceName, labels: r.Labels, time: r.Time, write: v.writes}
+			now := record{Finding: *f, task: name, source: r.SourceName, telling: tellingName(t.results, i), labels: r.Labels, time: r.Time, write: v.writes}
 			if full && !known && compare(&now, &last) > 0 {
 				return
 			}

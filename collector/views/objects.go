@@ -116,8 +116,19 @@ func numbers(vs []float64) []*float64 {
 // sourceName is the label that holds the metric name of the input.
 const sourceName = "source_name"
 
-// labelMap returns the labels of the input; its metric name is source_name there
-// too.
+// tellingName returns the metric name of rs[i] if only that tells it from another
+// series of the task, as on /metrics. Such series are neighbours: rs is sorted by
+// labels.
+func tellingName(rs []series.Result, i int) string {
+	for _, j := range []int{i - 1, i + 1} {
+		if j >= 0 && j < len(rs) && labels.Equal(rs[j].Labels, rs[i].Labels) {
+			return rs[i].SourceName
+		}
+	}
+	return ""
+}
+
+// labelMap returns the labels of the input, with source_name unless it is empty.
 func labelMap(source string, ls labels.Labels) map[string]string {
 	m := ls.Map()
 	if source != "" {
@@ -150,13 +161,14 @@ func forecastType(signalType string) string {
 // pathSteps bounds the steps of a path.
 const pathSteps = 24
 
-// forecastOf makes the prediction of a result at one horizon.
-func (v *Views) forecastOf(name string, s Signal, r *series.Result, h series.Horizon) Prediction {
+// forecastOf makes the prediction of rs[i] at one horizon.
+func (v *Views) forecastOf(name string, s Signal, rs []series.Result, i int, h series.Horizon) Prediction {
+	r := &rs[i]
 	horizon := collector.HorizonLabel(h.Horizon)
 	mt := forecastType(s.Type)
 	f := r.Forecast
 	p := Prediction{
-		ID: predictionID(mt, name, r.SourceName, r.Labels, horizon), ModelType: mt, Signal: name, Labels: labelMap(r.SourceName, r.Labels),
+		ID: predictionID(mt, name, r.SourceName, r.Labels, horizon), ModelType: mt, Signal: name, Labels: labelMap(tellingName(rs, i), r.Labels),
 		Slot: *seconds(r.Slot), Horizon: horizon, Value: number(h.Value), Lower: number(h.Lower), Upper: number(h.Upper),
 		Unit: s.Unit, Confidence: number(f.Confidence), ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
 		Model: f.Model, ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
@@ -198,10 +210,11 @@ func path(f *series.Forecast, t int64, horizon time.Duration) []float64 {
 	return out
 }
 
-// scoreOf makes the prediction for the newest point of a result.
-func (v *Views) scoreOf(name string, s Signal, r *series.Result, path []float64) Prediction {
+// scoreOf makes the prediction for the newest point of rs[i].
+func (v *Views) scoreOf(name string, s Signal, rs []series.Result, i int, path []float64) Prediction {
+	r := &rs[i]
 	return Prediction{
-		ID: predictionID(AnomalyDetection, name, r.SourceName, r.Labels, now), ModelType: AnomalyDetection, Signal: name, Labels: labelMap(r.SourceName, r.Labels),
+		ID: predictionID(AnomalyDetection, name, r.SourceName, r.Labels, now), ModelType: AnomalyDetection, Signal: name, Labels: labelMap(tellingName(rs, i), r.Labels),
 		Slot: *seconds(r.Slot), Horizon: now, Value: number(r.Score.Expected), Lower: number(r.Score.Lower), Upper: number(r.Score.Upper),
 		Unit: s.Unit, Confidence: number(r.Score.Confidence), ConfidenceLevel: series.ConfidenceLevel(r.Score.Confidence),
 		Model: "stream", ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
@@ -218,7 +231,7 @@ func anomalyOf(s Signal, f *record) Anomaly {
 		Confidence: f.Confidence, ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
 		StartedAt: *seconds(f.Start), Observed: number(f.Score.Observed), Expected: number(f.Score.Expected),
 		Lower: number(f.Score.Lower), Upper: number(f.Score.Upper), Score: number(f.Peak),
-		Labels: labelMap(f.source, f.labels), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
+		Labels: labelMap(f.telling, f.labels), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
 		Signal: f.task, Unit: s.Unit, Stale: f.Open() && f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
 	}
 	if !f.Open() {

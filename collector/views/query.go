@@ -38,8 +38,13 @@ func (f *PredictionFilter) enough(confidence float64) bool {
 		slices.Index(levels, series.ConfidenceLevel(confidence)) >= slices.Index(levels, f.Confidence)
 }
 
-// hasLabels reports whether a series has the labels wanted; "" is none.
-func hasLabels(source string, ls labels.Labels, want map[string]string) bool {
+// hasLabels reports whether rs[i] has the labels wanted.
+func hasLabels(rs []series.Result, i int, want map[string]string) bool {
+	return len(want) == 0 || matches(tellingName(rs, i), rs[i].Labels, want)
+}
+
+// matches reports whether a series has the labels wanted; "" is none.
+func matches(source string, ls labels.Labels, want map[string]string) bool {
 	for name, value := range want {
 		have := ls.Get(name)
 		if name == sourceName && source != "" {
@@ -102,7 +107,7 @@ func (v *Views) Predictions(f PredictionFilter) (page []Prediction, total int) {
 		}
 		for i := range t.results {
 			r := &t.results[i]
-			if r.Forecast == nil || !f.enough(r.Forecast.Confidence) || !hasLabels(r.SourceName, r.Labels, f.Labels) {
+			if r.Forecast == nil || !f.enough(r.Forecast.Confidence) || !hasLabels(t.results, i, f.Labels) {
 				continue
 			}
 			for _, h := range r.Horizons {
@@ -110,7 +115,7 @@ func (v *Views) Predictions(f PredictionFilter) (page []Prediction, total int) {
 					continue
 				}
 				if p.take() {
-					page = append(page, v.forecastOf(t.name, t.signal, r, h))
+					page = append(page, v.forecastOf(t.name, t.signal, t.results, i, h))
 				}
 			}
 		}
@@ -127,11 +132,11 @@ func (v *Views) scores(f PredictionFilter) (page []Prediction, total int) {
 	for _, t := range v.shots(f.Signal) {
 		for i := range t.results {
 			r := &t.results[i]
-			if r.Score == nil || !f.enough(r.Score.Confidence) || !hasLabels(r.SourceName, r.Labels, f.Labels) {
+			if r.Score == nil || !f.enough(r.Score.Confidence) || !hasLabels(t.results, i, f.Labels) {
 				continue
 			}
 			if p.take() {
-				page = append(page, v.scoreOf(t.name, t.signal, r, v.values(t.rows, i)))
+				page = append(page, v.scoreOf(t.name, t.signal, t.results, i, v.values(t.rows, i)))
 			}
 		}
 	}
@@ -165,7 +170,7 @@ func (v *Views) pastPredictions(f PredictionFilter) (page []Prediction, total in
 			c = *a.Confidence
 		}
 		if f.Signal != "" && a.Signal != f.Signal || f.Horizon != "" && a.Horizon != f.Horizon || !f.enough(c) ||
-			!hasLabels("", labels.FromMap(a.Labels), f.Labels) {
+			!matches("", labels.FromMap(a.Labels), f.Labels) {
 			continue
 		}
 		if p.take() {
@@ -199,7 +204,7 @@ func (f *AnomalyFilter) match(a *record) bool {
 	if f.State == Open && !a.Open() || f.State == Ended && a.Open() || !a.Open() && a.End < f.Since {
 		return false
 	}
-	return hasLabels(a.source, a.labels, f.Labels)
+	return matches(a.telling, a.labels, f.Labels)
 }
 
 // Anomalies returns the findings on record, newest first, and how many match in

@@ -82,13 +82,13 @@ func TestPredictionsRoute(t *testing.T) {
 	f("?signal=nothing", "signal", "", 0, 0)
 	f("?label=pod=web-2&horizon=1h", "value", "21", 1, 0)
 	f("?label=pod=web-1&label=namespace=shop&horizon=1h", "value", "11 101", 2, 0)
-	f("?label=source_name=node_cost&horizon=1h", "value", "101", 1, 0)
+	f("?label=source_name=node_cost", "value", "", 0, 0) // it tells nothing apart
 	f("?label=absent=", "signal", "cpu cpu cpu cpu spend spend", 6, 0)
 	// One fit of each series is on record, however often it was written.
 	f("?past=true", "signal", "spend spend cpu cpu cpu cpu", 6, 0)
 	f("?past=true&model_type=resource_prediction&limit=1", "signal", "cpu", 4, 1)
 	f("?past=true&signal=cpu&horizon=1d&confidence=high", "value", "34", 1, 0)
-	f("?past=true&label=source_name=node_cost", "signal", "spend spend", 2, 0)
+	f("?past=true&signal=cpu&label=pod=web-2", "signal", "cpu cpu", 2, 0)
 	f("?past=false&signal=spend", "signal", "spend spend", 2, 0)
 }
 

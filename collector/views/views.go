@@ -193,7 +193,7 @@ func (v *Views) archive(name string, rs []series.Result, fresh []int) {
 	list := v.past[kind]
 	for _, i := range fresh[from:] {
 		for _, h := range rs[i].Horizons {
-			list = append(list, v.forecastOf(name, s, &rs[i], h))
+			list = append(list, v.forecastOf(name, s, rs, i, h))
 		}
 	}
 	if n := len(list); n > 2*v.o.Keep {

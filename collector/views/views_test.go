@@ -283,8 +283,23 @@ func TestSourceNames(t *testing.T) {
 		a.Observed, b.Observed = 1, 2
 		write(t, v, "cpu", noon+i*minute, a, b)
 	}
+	c := result("y", noon+2*minute, nil)
+	c.SourceName = "alone"
+	a, b := result("x", noon+2*minute, nil), withFindings(result("x", noon+2*minute, nil), finding("f", series.TypeDrop, noon, 0))
+	a.SourceName, b.SourceName = "up", "down"
+	write(t, v, "cpu", noon+2*minute, a, b, c)
 	page, _ := v.Predictions(PredictionFilter{ModelType: AnomalyDetection})
-	if len(page) != 2 || *page[0].Path[1] != 1 || *page[1].Path[1] != 2 || page[0].ID == page[1].ID || page[1].Labels["source_name"] != "down" {
+	if len(page) != 3 || page[2].Labels["source_name"] != "" {
+		t.Errorf("a name that tells nothing apart is a label: %+v", page)
+	}
+	if page, total := v.Predictions(PredictionFilter{ModelType: AnomalyDetection, Labels: map[string]string{"source_name": "up"}}); total != 1 || page[0].ID == "" {
+		t.Errorf("%d of that name", total)
+	}
+	if as, total := v.Anomalies(AnomalyFilter{Labels: map[string]string{"source_name": "down", "pod": "x"}}); total != 1 || as[0].Labels["source_name"] != "down" {
+		t.Errorf("%d findings of that name", total)
+	}
+	page = page[:2]
+	if *page[0].Path[1] != 1 || *page[1].Path[1] != 2 || page[0].ID == page[1].ID || page[1].Labels["source_name"] != "down" {
 		t.Errorf("%+v", page)
 	}
 }
