@@ -148,7 +148,8 @@ func TestPortable(t *testing.T) {
 				if !slices.ContainsFunc(target.Templating.List, func(x struct {
 					Name, Type, Label, Description string
 					Datasource                     struct{ UID string }
-				}) bool {
+				},
+				) bool {
 					return x.Name == v[1]
 				}) {
 					t.Errorf("%s hands %s the variable %s, which it has not", d.Title, m[1], v[1])

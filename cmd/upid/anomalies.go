@@ -209,7 +209,7 @@ func plural(n int, one, more string) string {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(output.Printable(text)) {
+	for word := range strings.FieldsSeq(output.Printable(text)) {
 		word = output.Cut(word, width)
 		switch {
 		case line == "":

@@ -53,8 +53,8 @@ func (f *sidecarFlags) client(e *env) *client {
 	dir := f.StoragePath
 	if dir == "" {
 		dir = config.DefaultStorage
-		switch cfg, _, err := loadConfig("", ""); {
-		case err == nil:
+		switch cfg, _, err := loadConfig("", ""); err {
+		case nil:
 			dir = cfg.Storage.Path
 		default:
 			e.warnf("config.yaml is refused (see upid check); the sidecar is looked for in %s and at %s", dir, c.base)
@@ -153,8 +153,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var ue *url.Error // its text repeats the whole URL
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	return &exitError{code: exitUnreachable, err: &notReachableError{c.base, err}}

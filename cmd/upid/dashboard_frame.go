@@ -184,9 +184,17 @@ func (s *section) pick(n int) [][]piece {
 
 func (p *picture) signalRows(st output.Style) section {
 	s := section{columns: []column{
-		{plural(len(p.signals), "SIGNAL", "SIGNALS"), false, 0, true}, {"STATE", false, 0, false}, {"SERIES", true, 3, false},
-		{"FORECAST", true, 5, false}, {"SCORED", true, 6, false}, {"OPEN", true, 1, false}, {"BUDGET", true, 7, false},
-		{"SKILL", true, 4, false}, {"INSIDE", true, 8, false}, {"CONF", true, 2, false}, {"LAST", false, 9, false},
+		{plural(len(p.signals), "SIGNAL", "SIGNALS"), false, 0, true},
+		{"STATE", false, 0, false},
+		{"SERIES", true, 3, false},
+		{"FORECAST", true, 5, false},
+		{"SCORED", true, 6, false},
+		{"OPEN", true, 1, false},
+		{"BUDGET", true, 7, false},
+		{"SKILL", true, 4, false},
+		{"INSIDE", true, 8, false},
+		{"CONF", true, 2, false},
+		{"LAST", false, 9, false},
 	}, total: len(p.signals)}
 	order := []string{"failing", "stale", "learning", "active"}
 	signals := slices.Clone(p.signals)
@@ -204,8 +212,17 @@ func (p *picture) signalRows(st output.Style) section {
 			open.paint = st.Alarm
 		}
 		s.rows = append(s.rows, []piece{
-			{x.Name, st.Bold}, {x.State, paints[x.State]}, {output.Count(x.Series), nil}, {output.Count(x.Forecast), nil}, {output.Count(x.Scored), nil}, open,
-			{percentOf(x.BudgetSpent), nil}, {percentOf(x.Skill), nil}, {percentOf(x.Coverage), nil}, {score(x.Confidence), nil}, {last, st.Dim},
+			{x.Name, st.Bold},
+			{x.State, paints[x.State]},
+			{output.Count(x.Series), nil},
+			{output.Count(x.Forecast), nil},
+			{output.Count(x.Scored), nil},
+			open,
+			{percentOf(x.BudgetSpent), nil},
+			{percentOf(x.Skill), nil},
+			{percentOf(x.Coverage), nil},
+			{score(x.Confidence), nil},
+			{last, st.Dim},
 		})
 	}
 	return s
@@ -223,8 +240,15 @@ func sparkWidth(width int) int { return min(max(8, width/10), 24) }
 
 func (p *picture) anomalyRows(st output.Style, width int) section {
 	s := section{columns: []column{
-		{"ANOMALIES", false, 0, false}, {"SIGNAL", false, 0, true}, {"TYPE", false, 1, false}, {"LASTED", false, 2, false},
-		{"SCORE", true, 3, false}, {"OBSERVED", true, 6, false}, {"EXPECTED", true, 7, false}, {"RECENT", false, 5, false}, {"SERIES", false, 4, true},
+		{"ANOMALIES", false, 0, false},
+		{"SIGNAL", false, 0, true},
+		{"TYPE", false, 1, false},
+		{"LASTED", false, 2, false},
+		{"SCORE", true, 3, false},
+		{"OBSERVED", true, 6, false},
+		{"EXPECTED", true, 7, false},
+		{"RECENT", false, 5, false},
+		{"SERIES", false, 4, true},
 	}, total: p.found, where: ": upid anomalies"}
 	as := slices.Clone(p.anomalies)
 	slices.SortStableFunc(as, func(a, b views.Anomaly) int { return rank(&a) - rank(&b) })
@@ -236,8 +260,15 @@ func (p *picture) anomalyRows(st output.Style, width int) section {
 			text, long, fade = "○ "+a.Severity, output.Span(time.Duration(*a.EndedAt-a.StartedAt)*time.Second), st.Dim
 		}
 		s.rows = append(s.rows, []piece{
-			{text, fade}, {a.Signal, st.Bold}, {a.Type, nil}, {long, nil}, {score(a.Score), nil}, {quantity(a.Observed, a.Unit), nil},
-			{quantity(a.Expected, a.Unit), st.Dim}, {spark(a.Path, sparkWidth(width)), st.Accent}, {pairs(a.Labels, nil), st.Dim},
+			{text, fade},
+			{a.Signal, st.Bold},
+			{a.Type, nil},
+			{long, nil},
+			{score(a.Score), nil},
+			{quantity(a.Observed, a.Unit), nil},
+			{quantity(a.Expected, a.Unit), st.Dim},
+			{spark(a.Path, sparkWidth(width)), st.Accent},
+			{pairs(a.Labels, nil), st.Dim},
 		})
 	}
 	return s
@@ -253,8 +284,14 @@ func rank(a *views.Anomaly) int {
 
 func (p *picture) predictionRows(st output.Style, width int) section {
 	s := section{columns: []column{
-		{"PREDICTIONS", false, 0, true}, {"SERIES", false, 1, true}, {"IN", true, 0, false}, {"NOW", true, 5, false}, {"VALUE", true, 0, false},
-		{"INTERVAL", false, 3, false}, {"CONF", true, 2, false}, {"NEXT", false, 4, false},
+		{"PREDICTIONS", false, 0, true},
+		{"SERIES", false, 1, true},
+		{"IN", true, 0, false},
+		{"NOW", true, 5, false},
+		{"VALUE", true, 0, false},
+		{"INTERVAL", false, 3, false},
+		{"CONF", true, 2, false},
+		{"NEXT", false, 4, false},
 	}, total: p.expected, where: ": upid predictions"}
 	before, names := "", naming{}
 	for i, x := range p.predictions {
@@ -272,8 +309,14 @@ func (p *picture) predictionRows(st output.Style, width int) section {
 			way = append([]*float64{x.Observed}, way...)
 		}
 		s.rows = append(s.rows, []piece{
-			{x.Signal, st.Bold}, {names.of(x.Labels), st.Dim}, {x.Horizon, nil}, {quantity(x.Observed, x.Unit), st.Dim}, {quantity(x.Value, x.Unit), nil},
-			{interval(x.Lower, x.Upper, x.Unit), nil}, {score(x.Confidence), nil}, {spark(way, sparkWidth(width)), st.Accent},
+			{x.Signal, st.Bold},
+			{names.of(x.Labels), st.Dim},
+			{x.Horizon, nil},
+			{quantity(x.Observed, x.Unit), st.Dim},
+			{quantity(x.Value, x.Unit), nil},
+			{interval(x.Lower, x.Upper, x.Unit), nil},
+			{score(x.Confidence), nil},
+			{spark(way, sparkWidth(width)), st.Accent},
 		})
 	}
 	return s

@@ -149,8 +149,7 @@ func (g *grafanaAPI) do(ctx context.Context, method, path string, body, to any) 
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
-		var ue *url.Error // its text repeats the whole URL
-		if errors.As(err, &ue) {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err
 		}
 		return 0, &exitError{code: exitUnreachable, err: fmt.Errorf("no Grafana answers at %s: %w", g.base, err)}

@@ -131,7 +131,7 @@ func TestDashboardsLive(t *testing.T) {
 		for _, s := range []string{"workload_cpu", "workload_memory", "workload_network", "workload_cost"} {
 			ss, err := promQL(prom.URL, `upid_forecast_upper{horizon="7d",signal="`+s+`"}`)
 			if err != nil || len(ss) != 2 {
-				return fmt.Errorf("%s: %d series, want 2 (%v)", s, len(ss), err)
+				return fmt.Errorf("%s: %d series, want 2 (%w)", s, len(ss), err)
 			}
 		}
 		return nil

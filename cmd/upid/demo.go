@@ -79,7 +79,9 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	free.Close() // the sidecar takes it in a few seconds
+	if err := free.Close(); err != nil { // the sidecar takes it in a few seconds
+		return fmt.Errorf("--web.listen-address: %w", err)
+	}
 	dir, err := os.MkdirTemp("", "upid-demo-")
 	if err != nil {
 		return fmt.Errorf("temporary directory: %w", err)
@@ -149,7 +151,8 @@ func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
 }
 
 func (w warnings) WithAttrs(as []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(as)} }
-func (w warnings) WithGroup(name string) slog.Handler    { return warnings{w.Handler.WithGroup(name)} }
+
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
 
 // sidecar makes the sidecar that `upid start` would, with the configuration of
 // the demo in dir.

@@ -86,7 +86,7 @@ func TestDocumentedRoutes(t *testing.T) {
 			continue
 		}
 		names, _, _ = strings.Cut(names, `"`)
-		for _, name := range strings.Split(names, ", ") {
+		for name := range strings.SplitSeq(names, ", ") {
 			params++
 			if !strings.Contains(text, "`"+name+"`") {
 				t.Errorf("docs/api.md lacks the parameter %s of %s", name, r.Path)

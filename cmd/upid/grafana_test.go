@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -96,9 +97,7 @@ func asGrafana(prom string, file []byte, choose map[string]string) (*grafana, er
 			scopes = nil
 			for _, one := range v.values {
 				scope := map[string]chosenValue{}
-				for name, v := range g.variables {
-					scope[name] = v
-				}
+				maps.Copy(scope, g.variables)
 				scope[p.Repeat] = chosenValue{values: []string{one}, regex: true}
 				scopes = append(scopes, scope)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/upid/upid/cmd/upid/output"
@@ -54,10 +55,8 @@ func (c *predictionsCmd) Validate() error {
 
 // oneOf refuses a value that is in none of the list; "" is not given.
 func oneOf(flag, value string, values []string) error {
-	for _, v := range values {
-		if value == v {
-			return nil
-		}
+	if slices.Contains(values, value) {
+		return nil
 	}
 	if value == "" {
 		return nil
@@ -101,6 +100,7 @@ func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
 		return c.csv(e, ps)
 	case output.JSON, output.YAML:
 		return output.Objects(e.stdout, format, ps)
+	case output.Table:
 	}
 	if len(ps) == 0 {
 		_, err := fmt.Fprintln(e.stdout, "no predictions")

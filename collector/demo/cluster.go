@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 )
@@ -102,7 +103,7 @@ type metric struct {
 }
 
 func newMetric(name string, pairs ...string) metric {
-	return metric{ls: labels.FromStrings(append([]string{labels.MetricName, name}, pairs...)...)}
+	return metric{ls: labels.FromStrings(append([]string{model.MetricNameLabel, name}, pairs...)...)}
 }
 
 // set stores v.

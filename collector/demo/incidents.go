@@ -37,34 +37,62 @@ var hosts = []string{"node_cpu", "node_load", "node_network_receive", "node_netw
 // past ones lie within what a fit replays (14 days) without its warm-up; the two
 // last happen while one watches.
 var Incidents = []Incident{
-	{Name: "cpu_spike", What: "a bad query plan: three times the CPU", Start: -(8*day + 3*time.Hour), Lasts: 40 * time.Minute,
-		On: "shop/checkout", cpu: 3, Finds: []string{"workload_cpu"}, Also: append(hosts, "workload_cost")},
-	{Name: "exfiltration", What: "somebody copies the database", Start: -(7*day + 5*time.Hour), Lasts: 90 * time.Minute,
-		On: "data/postgres", network: 5, Finds: []string{"workload_network"}, Also: hosts},
-	{Name: "outage", What: "all pods crash and stay away", Start: -(6*day + 2*time.Hour), Lasts: 35 * time.Minute,
-		On: "shop/payment", down: true, Finds: []string{"workload_cpu", "workload_memory", "workload_network", "request_rate"}, Also: hosts},
-	{Name: "login_burst", What: "passwords are tried out", Start: -(5*day + 7*time.Hour), Lasts: 20 * time.Minute,
-		On: "shop/login", logins: 15, Finds: []string{"login_failures"}},
-	{Name: "slow_search", What: "requests take three times as long", Start: -(4*day + 4*time.Hour), Lasts: 2 * time.Hour,
-		On: "shop/search", latency: 3, Finds: []string{"request_latency"}},
-	{Name: "cost_jump", What: "requests of CPU and memory raised to 2.5×", Start: -(3*day + 6*time.Hour), Lasts: 60 * day,
-		On: "shop/catalog", request: 2.5, Finds: []string{"workload_cost"}},
-	{Name: "missed_job", What: "the nightly report does not run", Start: -(3 * day), Lasts: day,
-		On: "batch/report", skip: true, Finds: []string{"workload_cpu", "workload_memory", "workload_network", "workload_cost"}},
-	{Name: "memory_leak", What: "a release leaks 24 MiB an hour", Start: -(day + 16*time.Hour), Lasts: 60 * day,
-		On: "shop/recommend", leak: 24, Finds: []string{"workload_memory"}, Also: []string{"workload_cost", "node_memory"}},
-	{Name: "host_down", What: "the exporter of a host cannot be scraped", Start: -(2*day + 3*time.Hour), Lasts: 12 * time.Minute,
-		On: "node-3", down: true, Finds: []string{"node_up"}, Also: append(hosts, "node_memory", "node_filesystem", "node_inodes", "node_disk_busy")},
-	{Name: "traffic_drop", What: "two thirds of the requests stay away", Start: -(day + 9*time.Hour), Lasts: time.Hour,
-		On: "shop/catalog", demand: 0.33, Finds: []string{"request_rate"}, Also: hosts},
-	{Name: "disk_filling", What: "a log fills /data by 1.5 % an hour", Start: -(30 * time.Hour), Lasts: 60 * day,
-		On: "node-2", fill: 0.015, Finds: []string{"node_filesystem"}},
-	{Name: "error_burst", What: "8 % of the requests fail", Start: -(11 * time.Hour), Lasts: 25 * time.Minute,
-		On: "shop/frontend", errors: 0.08, Finds: []string{"error_ratio"}},
-	{Name: "live_errors", What: "a release fails 15 % of the requests", Start: 4 * time.Minute, Lasts: 12 * time.Minute,
-		On: "shop/payment", errors: 0.15, Finds: []string{"error_ratio"}},
-	{Name: "live_spike", What: "a runaway job: four times the CPU", Start: 25 * time.Minute, Lasts: 30 * time.Minute,
-		On: "shop/login", cpu: 4, Finds: []string{"workload_cpu"}, Also: append(hosts, "workload_cost")},
+	{
+		Name: "cpu_spike", What: "a bad query plan: three times the CPU", Start: -(8*day + 3*time.Hour), Lasts: 40 * time.Minute,
+		On: "shop/checkout", cpu: 3, Finds: []string{"workload_cpu"}, Also: append(hosts, "workload_cost"),
+	},
+	{
+		Name: "exfiltration", What: "somebody copies the database", Start: -(7*day + 5*time.Hour), Lasts: 90 * time.Minute,
+		On: "data/postgres", network: 5, Finds: []string{"workload_network"}, Also: hosts,
+	},
+	{
+		Name: "outage", What: "all pods crash and stay away", Start: -(6*day + 2*time.Hour), Lasts: 35 * time.Minute,
+		On: "shop/payment", down: true, Finds: []string{"workload_cpu", "workload_memory", "workload_network", "request_rate"}, Also: hosts,
+	},
+	{
+		Name: "login_burst", What: "passwords are tried out", Start: -(5*day + 7*time.Hour), Lasts: 20 * time.Minute,
+		On: "shop/login", logins: 15, Finds: []string{"login_failures"},
+	},
+	{
+		Name: "slow_search", What: "requests take three times as long", Start: -(4*day + 4*time.Hour), Lasts: 2 * time.Hour,
+		On: "shop/search", latency: 3, Finds: []string{"request_latency"},
+	},
+	{
+		Name: "cost_jump", What: "requests of CPU and memory raised to 2.5×", Start: -(3*day + 6*time.Hour), Lasts: 60 * day,
+		On: "shop/catalog", request: 2.5, Finds: []string{"workload_cost"},
+	},
+	{
+		Name: "missed_job", What: "the nightly report does not run", Start: -(3 * day), Lasts: day,
+		On: "batch/report", skip: true, Finds: []string{"workload_cpu", "workload_memory", "workload_network", "workload_cost"},
+	},
+	{
+		Name: "memory_leak", What: "a release leaks 24 MiB an hour", Start: -(day + 16*time.Hour), Lasts: 60 * day,
+		On: "shop/recommend", leak: 24, Finds: []string{"workload_memory"}, Also: []string{"workload_cost", "node_memory"},
+	},
+	{
+		Name: "host_down", What: "the exporter of a host cannot be scraped", Start: -(2*day + 3*time.Hour), Lasts: 12 * time.Minute,
+		On: "node-3", down: true, Finds: []string{"node_up"}, Also: append(hosts, "node_memory", "node_filesystem", "node_inodes", "node_disk_busy"),
+	},
+	{
+		Name: "traffic_drop", What: "two thirds of the requests stay away", Start: -(day + 9*time.Hour), Lasts: time.Hour,
+		On: "shop/catalog", demand: 0.33, Finds: []string{"request_rate"}, Also: hosts,
+	},
+	{
+		Name: "disk_filling", What: "a log fills /data by 1.5 % an hour", Start: -(30 * time.Hour), Lasts: 60 * day,
+		On: "node-2", fill: 0.015, Finds: []string{"node_filesystem"},
+	},
+	{
+		Name: "error_burst", What: "8 % of the requests fail", Start: -(11 * time.Hour), Lasts: 25 * time.Minute,
+		On: "shop/frontend", errors: 0.08, Finds: []string{"error_ratio"},
+	},
+	{
+		Name: "live_errors", What: "a release fails 15 % of the requests", Start: 4 * time.Minute, Lasts: 12 * time.Minute,
+		On: "shop/payment", errors: 0.15, Finds: []string{"error_ratio"},
+	},
+	{
+		Name: "live_spike", What: "a runaway job: four times the CPU", Start: 25 * time.Minute, Lasts: 30 * time.Minute,
+		On: "shop/login", cpu: 4, Finds: []string{"workload_cpu"}, Also: append(hosts, "workload_cost"),
+	},
 }
 
 // effect is what the incidents under way do to one part of the cluster.

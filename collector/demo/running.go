@@ -37,8 +37,7 @@ type running struct {
 	rollout            []int   // ordinals that wait to be replaced
 	rolled             int64   // when the last one was
 	idle, placed       int
-	jobStart, jobEnd   int64
-	wasDown            bool
+	jobEnd             int64
 }
 
 func newRunning(w *workload, rng *rand.Rand) *running {

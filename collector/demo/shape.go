@@ -32,6 +32,7 @@ func (s shape) at(t time.Time) float64 {
 			v = 0.2 + 0.75*bell(h, 14, 4) + 0.65*bell(h, 20.5, 2.8)
 		}
 		return v
+	case flat:
 	}
 	return 1
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -34,8 +35,8 @@ func (b both) Append(ref uint64, ls labels.Labels, t int64, v float64) (uint64, 
 	if value.IsStaleNaN(v) {
 		return ref, nil
 	}
-	pairs := strings.ReplaceAll(ls.DropMetricName().String(), `", `, `",`)
-	fmt.Fprintf(b.text, "%s%s %v %d.%03d\n", ls.Get(labels.MetricName), pairs, v, t/1000, t%1000)
+	pairs := strings.ReplaceAll(ls.DropReserved(func(n string) bool { return n == model.MetricNameLabel }).String(), `", `, `",`)
+	fmt.Fprintf(b.text, "%s%s %v %d.%03d\n", ls.Get(model.MetricNameLabel), pairs, v, t/1000, t%1000)
 	return b.batch.Append(ref, ls, t, v)
 }
 

@@ -157,7 +157,7 @@ func TestSnapshotHoldsEverything(t *testing.T) {
 				t.Errorf("%s of %s:\n%s\nwant\n%s", name, want.labels, a, b)
 			}
 		}
-		if k := string(key(labels.NewBuilder(got.labels).Set("__name__", got.sourceName).Labels(), nil)); r.states[k] != got {
+		if k := key(labels.NewBuilder(got.labels).Set("__name__", got.sourceName).Labels(), nil); r.states[string(k)] != got {
 			t.Errorf("%s is not found by its labels", got.labels)
 		}
 	}

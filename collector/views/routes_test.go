@@ -43,7 +43,7 @@ func TestContractFields(t *testing.T) {
 		if err := json.Unmarshal(first(t, a.Data), &object); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range strings.Split(fields, ", ") {
+		for name := range strings.SplitSeq(fields, ", ") {
 			if _, ok := object[name]; !ok {
 				t.Errorf("%s: no %s in %v", path, name, object)
 			}

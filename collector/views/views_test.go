@@ -229,7 +229,7 @@ func TestRowsFollowTheirSeries(t *testing.T) {
 	step := func(pods string, base float64) {
 		slot += minute
 		var rs []series.Result
-		for _, pod := range strings.Fields(pods) {
+		for pod := range strings.FieldsSeq(pods) {
 			r := result(pod, slot, nil)
 			r.Observed = base + float64(pod[0]-'a')*100
 			rs = append(rs, r)

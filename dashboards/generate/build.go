@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // object is a JSON object of Grafana's dashboard schema, version 42 (Grafana 13).
 type object = map[string]any
@@ -151,9 +154,7 @@ func panel(kind, title, description string, defaults, options object, targets ..
 
 // with sets further keys of a panel.
 func with(p object, more object) object {
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	return p
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"gopkg.in/yaml.v3"
 
@@ -151,7 +152,7 @@ func answer(t *testing.T, server, expr string, end time.Time) map[string][]float
 	}
 	out := map[string][]float64{}
 	for _, x := range r.Data.Result {
-		delete(x.Metric, labels.MetricName)
+		delete(x.Metric, model.MetricNameLabel)
 		var vs []float64
 		for _, v := range x.Values {
 			f, err := strconv.ParseFloat(v[1].(string), 64)
