@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,31 @@ func demoArgs(t *testing.T) (args []string, web, query string) {
 	return []string{"demo", "--web.listen-address", addrs[0], "--query.listen-address", addrs[1]}, addrs[0], addrs[1]
 }
 
+// peakMemory sends the most memory in KiB that was resident in a process, once
+// it has ended. The kernel's own account at its end includes that of the process
+// that forked it, which is this one, under the race detector.
+func peakMemory(pid int) <-chan int {
+	out := make(chan int, 1)
+	go func() {
+		peak := 0
+		for {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			_, after, ok := strings.Cut(string(b), "VmHWM:")
+			if err != nil || !ok { // it has ended, or is about to
+				out <- peak
+				return
+			}
+			if f := strings.Fields(after); len(f) > 0 {
+				if n, err := strconv.Atoi(f[0]); err == nil {
+					peak = max(peak, n)
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return out
+}
+
 // TestDemoOnce runs the shipped binary: the table within a minute, in less than a
 // gigabyte, and nothing left behind.
 func TestDemoOnce(t *testing.T) {
@@ -48,6 +74,7 @@ func TestDemoOnce(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	begin := time.Now()
 	p := startProcess(t, t.TempDir(), append(args, "--once")...)
+	peak := peakMemory(p.cmd.Process.Pid)
 	if code := p.exit(t, 3*time.Minute); code != exitOK {
 		t.Fatalf("exit %d", code)
 	}
@@ -57,10 +84,10 @@ func TestDemoOnce(t *testing.T) {
 	if took > time.Minute {
 		t.Errorf("it took %v, want at most a minute", took)
 	}
-	if peak := p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; peak > 1<<20 {
-		t.Errorf("%d KiB at most, want at most 1 GiB", peak)
+	if kib := <-peak; runtime.GOOS == "linux" && kib <= 0 || kib > 1<<20 {
+		t.Errorf("%d KiB at most, want at most 1 GiB", kib)
 	} else {
-		t.Logf("%v, %d MiB", took.Round(100*time.Millisecond), peak>>10)
+		t.Logf("%v, %d MiB", took.Round(100*time.Millisecond), kib>>10)
 	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
