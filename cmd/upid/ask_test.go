@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/collector/views"
 )
 
 func TestPredictions(t *testing.T) {
@@ -239,4 +241,35 @@ func TestReachable(t *testing.T) {
 	f("http://10.0.0.1:9877", "10.0.0.1:9877")
 	f("http://[::1]:9877", "nonsense", "[::1]:9877")
 	f("")
+}
+
+// TestStacked: names that could not be told apart once they were cut stand in
+// lines of their own.
+func TestStacked(t *testing.T) {
+	v, level := 12.5, 0.9
+	var ps []views.Prediction
+	for _, node := range []string{"node-1", "node-2"} {
+		for _, h := range []string{"1h", "1d"} {
+			ps = append(ps, views.Prediction{
+				ModelType: views.ResourcePrediction, Signal: "disk", Horizon: h, Value: &v, Lower: &v, Upper: &v, Unit: "percent per disk", Level: &level,
+				Confidence: &level, ConfidenceLevel: "very_high", Labels: map[string]string{"device": "/dev/" + node + "/nvme0n1", "instance": node + ":9100", "job": "node"},
+			})
+		}
+	}
+	var b strings.Builder
+	if err := predictionTable(&b, output.Style{}, 80, ps); err != nil {
+		t.Fatal(err)
+	}
+	want := `disk  job=node
+  IN                  VALUE  90 % INTERVAL                 CONFIDENCE      UNTIL THEN
+device=/dev/node-1/nvme0n1 instance=node-1:9100
+  1h  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
+  1d  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
+device=/dev/node-2/nvme0n1 instance=node-2:9100
+  1h  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
+  1d  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
 }

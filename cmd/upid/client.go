@@ -53,10 +53,9 @@ func (f *sidecarFlags) client(e *env) *client {
 	dir := f.StoragePath
 	if dir == "" {
 		dir = config.DefaultStorage
-		switch cfg, _, err := loadConfig("", ""); err {
-		case nil:
+		if cfg, _, err := loadConfig("", ""); err == nil {
 			dir = cfg.Storage.Path
-		default:
+		} else {
 			e.warnf("config.yaml is refused (see upid check); the sidecar is looked for in %s and at %s", dir, c.base)
 		}
 	}
@@ -153,7 +152,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if ue, ok := errors.AsType[*url.Error](err); ok {
+	if ue, ok := errors.AsType[*url.Error](err); ok { // its text repeats the whole URL
 		err = ue.Err
 	}
 	return &exitError{code: exitUnreachable, err: &notReachableError{c.base, err}}

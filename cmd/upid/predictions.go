@@ -55,10 +55,7 @@ func (c *predictionsCmd) Validate() error {
 
 // oneOf refuses a value that is in none of the list; "" is not given.
 func oneOf(flag, value string, values []string) error {
-	if slices.Contains(values, value) {
-		return nil
-	}
-	if value == "" {
+	if value == "" || slices.Contains(values, value) {
 		return nil
 	}
 	return fmt.Errorf("%s is %q, want one of %s", flag, value, strings.Join(values, ", "))
@@ -95,12 +92,11 @@ func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
 	if len(ps) < total {
 		e.warnf("%s of %s shown; --limit 0 shows all", output.Count(len(ps)), output.Count(total))
 	}
-	switch format := output.Format(c.Output); format {
+	switch format := output.Format(c.Output); format { //nolint:exhaustive // a table follows
 	case output.CSV:
 		return c.csv(e, ps)
 	case output.JSON, output.YAML:
 		return output.Objects(e.stdout, format, ps)
-	case output.Table:
 	}
 	if len(ps) == 0 {
 		_, err := fmt.Fprintln(e.stdout, "no predictions")

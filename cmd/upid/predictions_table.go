@@ -186,14 +186,15 @@ func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.
 	if names.label != "" {
 		g.Head[0] = strings.ToUpper(names.label)
 	}
+	var series []string // the name of each row's series, "" in further rows of it
 	before := ""
 	for i, p := range ps {
-		name := names.of(p.Labels)
-		if k := canonical(p.Labels); !scores && i > 0 && k == before {
+		name, k := names.of(p.Labels), canonical(p.Labels)
+		if !scores && i > 0 && k == before {
 			name = "" // a further horizon of the series above
-		} else {
-			before = k
 		}
+		before = k
+		series = append(series, name)
 		if scores {
 			g.Add(name, quantity(p.Observed, p.Unit), quantity(p.Value, p.Unit), interval(p.Lower, p.Upper, p.Unit),
 				score(p.Score), score(p.Confidence), spark(p.Path, columns-2))
@@ -206,7 +207,39 @@ func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.
 		g.Add(name, p.Horizon, quantity(p.Value, p.Unit), interval(p.Lower, p.Upper, p.Unit),
 			trust(p.Confidence, p.ConfidenceLevel), spark(way, columns))
 	}
-	return g.Write(b, st)
+	if distinct(series, g.FirstWidth()) {
+		return g.Write(b, st)
+	}
+	return stacked(b, st, width, g, series)
+}
+
+// distinct reports whether the names can still be told apart when they are cut.
+func distinct(names []string, width int) bool {
+	seen := map[string]bool{}
+	for _, n := range names {
+		cut := output.Cut(n, width)
+		if n != "" && seen[cut] {
+			return false
+		}
+		seen[cut] = true
+	}
+	return true
+}
+
+// stacked writes the table with each series in a line of its own above its rows.
+func stacked(b *strings.Builder, st output.Style, width int, g output.Grid, names []string) error {
+	var t strings.Builder
+	g.First("") // an indentation is left
+	if err := g.Write(&t, st); err != nil {
+		return err
+	}
+	for i, l := range slices.Collect(strings.Lines(t.String())) {
+		if i > 0 && names[i-1] != "" {
+			b.WriteString(output.Cut(names[i-1], width) + "\n")
+		}
+		b.WriteString(l)
+	}
+	return nil
 }
 
 // heading is a signal's name in bold and, fainter, what is said of it.

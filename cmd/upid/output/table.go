@@ -25,8 +25,18 @@ func (g *Grid) Add(cells ...string) { g.rows = append(g.rows, cells) }
 // Len returns the number of rows.
 func (g *Grid) Len() int { return len(g.rows) }
 
-// Write writes the table. The header is dimmed if the style has colours.
-func (g *Grid) Write(w io.Writer, st Style) error {
+// First makes the first column say text in the header and in every row.
+func (g *Grid) First(text string) {
+	for _, row := range append([][]string{g.Head}, g.rows...) {
+		row[0] = text
+	}
+}
+
+// FirstWidth returns how many characters of the first column are shown.
+func (g *Grid) FirstWidth() int { return g.widths()[0] }
+
+// widths returns those of the columns.
+func (g *Grid) widths() []int {
 	widths := make([]int, len(g.Head))
 	for _, row := range append([][]string{g.Head}, g.rows...) {
 		for i, cell := range row {
@@ -42,8 +52,14 @@ func (g *Grid) Write(w io.Writer, st Style) error {
 		most = Width
 	}
 	if total > most {
-		widths[0] = max(8, widths[0]-(total-most))
+		widths[0] = min(widths[0], max(8, widths[0]-(total-most)))
 	}
+	return widths
+}
+
+// Write writes the table. The header is dimmed if the style has colours.
+func (g *Grid) Write(w io.Writer, st Style) error {
+	widths := g.widths()
 	var b strings.Builder
 	b.WriteString(st.Dim(g.line(g.Head, widths)))
 	b.WriteByte('\n')
