@@ -300,3 +300,55 @@ func TestRunWritesAtItsEnd(t *testing.T) {
 		t.Errorf("at the end %d files, %v", len(files(t, dir)), err)
 	}
 }
+
+// TestForgottenMeanwhile loses what a query relies on while that asks for the
+// rest: the answer must not have a gap instead.
+func TestForgottenMeanwhile(t *testing.T) {
+	for name, lose := range map[string]func(*rig){
+		"damage met by another query": func(r *rig) {
+			for _, f := range files(t, r.dir) {
+				if err := os.Truncate(f, 100); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := r.Query(context.Background(), expr, epoch, epoch+hour, minute); err != nil {
+				t.Error(err)
+			}
+			for _, l := range r.logs { // and what it asked for again could not be written
+				l.segments = nil
+			}
+		},
+		"points that cannot be written": func(r *rig) {
+			for _, l := range r.logs {
+				l.segments, l.open = nil, nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{series: pods()}
+			slow := &interrupted{server: s}
+			r := newRig(t, t.TempDir(), s)
+			r.ask(t, epoch, epoch+5*hour-minute)
+			r.source = slow
+			slow.now = func() { lose(r) }
+			r.ask(t, epoch, epoch+8*hour)
+			if slow.now != nil {
+				t.Error("nothing was asked for")
+			}
+		})
+	}
+}
+
+// interrupted is a server during whose next answer something happens.
+type interrupted struct {
+	*server
+	now func()
+}
+
+func (s *interrupted) Query(ctx context.Context, expr string, start, end, step int64) (series.Data, error) {
+	if f := s.now; f != nil {
+		s.now = nil
+		f()
+	}
+	return s.server.Query(ctx, expr, start, end, step)
+}

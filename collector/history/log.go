@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,10 +72,7 @@ func openLog(s *Source, name, expr string, step, retention int64) *log {
 
 func (l *log) sort() {
 	slices.SortFunc(l.segments, func(a, b *segment) int {
-		if a.from != b.from {
-			return int(a.from - b.from)
-		}
-		return int(b.to - a.to)
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to))
 	})
 }
 
@@ -114,6 +112,7 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 		l.newest = max(l.newest, want.to)
 		missing := l.covered().missing(want, l.step)
 		l.mu.Unlock()
+		known := spans(missing).missing(want, l.step)
 		if len(missing) == 1 && missing[0] == want && want.points(l.step) <= openPoints {
 			d, err := l.fetch(ctx, want)
 			if err == nil && !d.Partial {
@@ -121,7 +120,7 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 			}
 			return d, err
 		}
-		d, again, err := l.answer(ctx, want, longest(missing, maxQueries))
+		d, again, err := l.answer(ctx, want, known, longest(missing, maxQueries))
 		if !again {
 			return d, err
 		}
@@ -129,9 +128,9 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 	return l.fetch(ctx, want)
 }
 
-// answer fetches what is missing and puts the whole together. again says that a
-// segment turned out to be lost.
-func (l *log) answer(ctx context.Context, want span, missing []span) (d series.Data, again bool, err error) {
+// answer fetches what is missing and puts it together with what is known. again
+// says that some of that turned out to be lost.
+func (l *log) answer(ctx context.Context, want span, known, missing []span) (d series.Data, again bool, err error) {
 	said := series.Data{Ignored: map[string]int{}, Dropped: map[string]int{}}
 	var extra []*block // could not be written
 	for _, m := range missing {
@@ -141,12 +140,21 @@ func (l *log) answer(ctx context.Context, want span, missing []span) (d series.D
 				return d, false, err
 			}
 			note(&said, d)
-			if b := newBlock(p, l.step, d.Series); !l.take(b) {
+			b := newBlock(p, l.step, d.Series)
+			l.mu.Lock()
+			kept := b.known(l.newest - late)
+			l.mu.Unlock()
+			if l.take(b) {
+				known = append(known, kept...)
+			} else {
 				extra = append(extra, b)
 			}
 		}
 	}
-	d, err = l.read(ctx, want, extra)
+	d, err = l.read(ctx, want, known, extra)
+	if errors.Is(err, errForgotten) {
+		return d, true, nil
+	}
 	if lost, ok := errors.AsType[lostError](err); ok {
 		l.lose(lost)
 		return d, true, nil
@@ -240,10 +248,12 @@ func (l *log) store(b *block) error {
 	return nil
 }
 
-func (l *log) add(g *segment) {
+// add takes in a new segment instead of those it was made of, in one step: a query
+// sees either.
+func (l *log) add(g *segment, of ...*segment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.segments = slices.DeleteFunc(l.segments, func(o *segment) bool { return o.path == g.path })
+	l.segments = slices.DeleteFunc(l.segments, func(o *segment) bool { return o.path == g.path || slices.Contains(of, o) })
 	l.segments = append(l.segments, g)
 	l.sort()
 }
@@ -253,9 +263,22 @@ type lostError map[*segment]error
 
 func (e lostError) Error() string { return fmt.Sprintf("%d segments lost", len(e)) }
 
-// read puts an answer together from files, memory and extra.
-func (l *log) read(ctx context.Context, want span, extra []*block) (series.Data, error) {
+// errForgotten says that what was known when a query began is not there any more:
+// another query found a segment damaged, or points were forgotten that cannot be
+// written.
+var errForgotten = errors.New("known points are gone")
+
+// read puts an answer together from files, memory and extra. known must still be
+// there: a stretch without points would look like a gap in the data.
+func (l *log) read(ctx context.Context, want span, known []span, extra []*block) (series.Data, error) {
 	l.mu.Lock()
+	have := l.covered()
+	for _, k := range known {
+		if len(have.missing(k, l.step)) > 0 {
+			l.mu.Unlock()
+			return series.Data{}, errForgotten
+		}
+	}
 	segments := slices.Clone(l.segments)
 	blocks := slices.Clone(extra)
 	if l.open != nil {

@@ -105,10 +105,7 @@ func (l *log) compact() error {
 		if g == nil {
 			continue
 		}
-		l.mu.Lock()
-		l.segments = slices.DeleteFunc(l.segments, func(s *segment) bool { return slices.Contains(run, s) })
-		l.mu.Unlock()
-		l.add(g)
+		l.add(g, run...)
 		if err := remove(run); err != nil {
 			return err
 		}

@@ -1,6 +1,9 @@
 package history
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // span is a stretch of grid times, both ends inclusive.
 type span struct{ from, to int64 }
@@ -83,8 +86,8 @@ func longest(ss []span, n int) []span {
 		return ss
 	}
 	by := slices.Clone(ss)
-	slices.SortStableFunc(by, func(a, b span) int { return int((b.to - b.from) - (a.to - a.from)) })
+	slices.SortStableFunc(by, func(a, b span) int { return cmp.Compare(b.to-b.from, a.to-a.from) })
 	by = by[:n]
-	slices.SortFunc(by, func(a, b span) int { return int(a.from - b.from) })
+	slices.SortFunc(by, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	return by
 }
