@@ -97,6 +97,8 @@ func (g *grafanaAPI) push(ctx context.Context, d dashboards.Dashboard, folder st
 	case status == http.StatusNotFound:
 	case err != nil:
 		return "", err
+	case there.Dashboard == nil:
+		return "", fmt.Errorf("%s answers, but not as Grafana does: no dashboard is in it", g.base)
 	case same(ours, there.Dashboard):
 		return "unchanged", nil
 	case !force:

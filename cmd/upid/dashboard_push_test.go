@@ -166,3 +166,10 @@ func TestDashboardPush_refused(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestPushToSomethingElse meets a server that says yes to everything.
+func TestPushToSomethingElse(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }))
+	t.Cleanup(s.Close)
+	upid(t, "", "dashboard push --grafana.url "+s.URL).want(t, exitFailure, "not as Grafana does")
+}

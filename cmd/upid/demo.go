@@ -125,15 +125,28 @@ func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// serve serves h until ctx is done.
+// serve serves h until ctx is done, and returns when no query is under way: the
+// storage is closed then.
 func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // queries end with it
+	}
+	ended := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err := s.Shutdown(grace)
+		if err != nil { // somebody reads an answer very slowly
+			err = s.Close()
+		}
+		ended <- err
+	})
 	if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return fmt.Errorf("query API: %w", err)
 	}
-	return nil
+	return <-ended
 }
 
 // quiet passes warnings and errors on; everything if debugging was asked for.
@@ -185,7 +198,7 @@ type demonstration struct {
 	engine  *engine.Engine
 	cluster *demo.Cluster
 	next    int64 // of the next scrape
-	samples int
+	samples int   // stored before the sidecar began
 	sidecar *sidecar
 	told    map[string]bool // findings that were printed, and the ends of them
 }
@@ -205,24 +218,26 @@ func (d *demonstration) load(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := d.scrape(ctx, min(d.now, d.next+(batchScrapes-1)*demo.Interval.Milliseconds())); err != nil {
+		n, err := d.scrape(ctx, min(d.now, d.next+(batchScrapes-1)*demo.Interval.Milliseconds()))
+		if err != nil {
 			return err
 		}
+		d.samples += n
 		bar.Set(min(done, total))
 	}
 	return nil
 }
 
-// scrape stores every scrape up to the time to.
-func (d *demonstration) scrape(ctx context.Context, to int64) error {
+// scrape stores every scrape up to the time to, and returns how many samples those
+// were.
+func (d *demonstration) scrape(ctx context.Context, to int64) (samples int, err error) {
 	b := d.engine.Batch(ctx)
 	for ; d.next <= to; d.next += demo.Interval.Milliseconds() {
 		if err := d.cluster.Scrape(d.next, b); err != nil {
-			return errors.Join(err, b.Rollback())
+			return 0, errors.Join(err, b.Rollback())
 		}
 	}
-	d.samples += b.Len()
-	return b.Commit()
+	return b.Len(), b.Commit()
 }
 
 // live goes on scraping. After the machine slept, it makes up for it.
@@ -233,7 +248,7 @@ func (d *demonstration) live(ctx context.Context) error {
 			return nil
 		case <-time.After(time.Until(time.UnixMilli(d.next))):
 		}
-		if err := d.scrape(context.WithoutCancel(ctx), max(d.next, time.Now().Add(-demo.Interval).UnixMilli())); err != nil {
+		if _, err := d.scrape(context.WithoutCancel(ctx), max(d.next, time.Now().Add(-demo.Interval).UnixMilli())); err != nil {
 			return err
 		}
 	}

@@ -46,9 +46,8 @@ type sidecar struct {
 	views    *views.Views
 	started  time.Time
 
-	server   atomic.Pointer[string] // see scope
-	reload   sync.Mutex             // one configuration at a time
-	name     string                 // of the configuration file; "" = default
+	reload   sync.Mutex // one configuration at a time
+	name     string     // of the configuration file; "" = default
 	running  *config.Config
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
@@ -80,7 +79,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 			err = errors.Join(err, s.lock.Release())
 		}
 	}()
-	s.storage(cfg.Storage.Path)
+	s.cleanUp(cfg.Storage.Path)
 	s.reloaded.ok = collector.NewGaugeVec(s.reg, "upid_config_last_reload_successful").WithLabelValues()
 	s.reloaded.at = collector.NewGaugeVec(s.reg, "upid_config_last_reload_success_timestamp_seconds").WithLabelValues()
 	s.reloaded.hash = collector.NewGaugeVec(s.reg, "upid_config_hash").WithLabelValues()
@@ -104,7 +103,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 		return nil, err
 	}
 	s.pipeline, err = pipeline.New(pipeline.Options{
-		Source: s.history, Keeper: &checkpoints{store.NewCheckpoints(cfg.Storage.Path), s.scope}, SaveEvery: c.SaveEvery, Sinks: []pipeline.Sink{results, s.notifier, s.views},
+		Source: s.history, Keeper: store.NewCheckpoints(cfg.Storage.Path), SaveEvery: c.SaveEvery, Sinks: []pipeline.Sink{results, s.notifier, s.views},
 		Workers: c.Workers, QueueCapacity: c.QueueCapacity, Registerer: s.reg, Logger: e.log,
 	})
 	if err != nil {
@@ -149,8 +148,7 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	}
 	s.notifier.SetSignals(infos)
 	s.upstream.set(client)
-	s.server.Store(new(scope(cfg)))
-	s.history.Configure(s.scope(), queries(ts))
+	s.history.Configure(scope(cfg), queries(ts))
 	if err := s.pipeline.Apply(ts); err != nil {
 		return err
 	}
@@ -214,6 +212,7 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 	g, ctx := errgroup.WithContext(ctx)
 	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx)) // until the passes have ended
 	defer stopAlerting()
+	go s.measure(ctx, s.running.Storage.Path) // nothing waits for a disk that hangs
 	g.Go(func() error { return s.web.Run(ctx) })
 	g.Go(func() error {
 		defer stopAlerting()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -99,6 +100,24 @@ func TestTasks(t *testing.T) {
 	other, _, err := tasks(moved, 90*time.Second)
 	if err != nil || other[1].Key != ts[0].Key {
 		t.Errorf("key of a moved signal:\n%s\n%s", other[1].Key, ts[0].Key)
+	}
+	// What its alerts say is nothing it has learned; what another server said is.
+	for _, c := range []struct {
+		text string
+		same bool
+	}{
+		{"signals: [{name: a, query: sum(up), step: 1m, unit: cores, alert: {runbook_url: http://wiki, post: false}}]", true},
+		{"signals: [{name: a, query: sum(up), step: 1m, alert: {severity: critical}}]", false},
+		{"prometheus: {url: http://other:9090}\nsignals: [{name: a, query: sum(up), step: 1m}]", false},
+		{"prometheus: {http: {http_headers: {X-Scope-OrgID: {values: [b]}}}}\nsignals: [{name: a, query: sum(up), step: 1m}]", false},
+	} {
+		cfg, err := config.Parse("test", []byte(c.text), configChecks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, _, err := tasks(cfg, 90*time.Second); err != nil || (other[0].Key == ts[0].Key) != c.same {
+			t.Errorf("%s: same key %v, %v", c.text, !c.same, err)
+		}
 	}
 }
 
@@ -243,6 +262,25 @@ func metricBecomes(t *testing.T, addr, line string) {
 		}
 		return err
 	})
+}
+
+// TestForeignFilesAreLeftAlone starts upid on a directory that is not its alone.
+func TestForeignFilesAreLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	theirs, ours := filepath.Join(dir, "other", "download.tmp"), filepath.Join(dir, "checkpoints", "a.checkpoint.1.tmp")
+	for _, f := range []string{theirs, ours} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(f), 0o700), os.WriteFile(f, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, stop := startSidecar(t, "--prometheus.url", constantPrometheus(t).URL, "--storage.path", dir)
+	stop()
+	if _, err := os.Stat(theirs); err != nil {
+		t.Errorf("another program's file: %v", err)
+	}
+	if _, err := os.Stat(ours); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed upid left is there: %v", err)
+	}
 }
 
 func TestSidecarWithoutPrometheusStaysUp(t *testing.T) {

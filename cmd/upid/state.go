@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/history"
 	"github.com/upid/upid/collector/store"
 )
 
@@ -33,56 +33,35 @@ func scope(cfg *config.Config) string {
 	return b.String()
 }
 
-// scope returns that of the configuration in use.
-func (s *sidecar) scope() string { return *s.server.Load() }
-
-// checkpoints keeps the state of tasks for one server at a time.
-type checkpoints struct {
-	*store.Checkpoints
-	scope func() string
-}
-
-func (c *checkpoints) key(key string) string { return c.scope() + "\n" + key }
-
-// Save implements pipeline.Keeper.
-func (c *checkpoints) Save(task, key string, write func(io.Writer) error) error {
-	return c.Checkpoints.Save(task, c.key(key), write)
-}
-
-// Load implements pipeline.Keeper.
-func (c *checkpoints) Load(task, key string, read func(io.Reader) error) error {
-	return c.Checkpoints.Load(task, c.key(key), read)
-}
-
-// storage cleans the data directory up and registers its metrics.
-func (s *sidecar) storage(dir string) {
-	if err := store.RemoveTemporary(dir); err != nil {
-		s.log.Warn("files of a killed process were not removed", "err", err)
+// cleanUp removes what killed writers left in the data directory.
+func (s *sidecar) cleanUp(dir string) {
+	for _, own := range []string{store.CheckpointsDir, history.Dir} {
+		if err := store.RemoveTemporary(filepath.Join(dir, own)); err != nil {
+			s.log.Warn("files of a killed process were not removed", "err", err)
+		}
 	}
-	u := &usage{dir: dir}
-	collector.NewGaugeFunc(s.reg, "upid_storage_bytes", func() float64 { used, _ := u.get(); return float64(used) })
-	collector.NewGaugeFunc(s.reg, "upid_storage_free_bytes", func() float64 { _, free := u.get(); return float64(free) })
 }
 
-// usage remembers how large a directory is: to look takes a while.
-type usage struct {
-	dir        string
-	mu         sync.Mutex
-	at         time.Time
-	used, free int64
-}
-
-// usageEvery is how old an answer may be.
+// usageEvery is how old the size of the data directory may be on /metrics.
 const usageEvery = 15 * time.Second
 
-func (u *usage) get() (used, free int64) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.at.IsZero() || time.Since(u.at) > usageEvery {
-		u.used, u.free = store.Usage(u.dir)
-		u.at = time.Now()
+// measure keeps the metrics of the data directory up to date until ctx is done. A
+// scrape does not wait for a disk.
+func (s *sidecar) measure(ctx context.Context, dir string) {
+	bytes := collector.NewGaugeVec(s.reg, "upid_storage_bytes")
+	left := collector.NewGaugeVec(s.reg, "upid_storage_free_bytes")
+	t := time.NewTicker(usageEvery)
+	defer t.Stop()
+	for {
+		used, free := store.Usage(dir)
+		bytes.WithLabelValues().Set(float64(used))
+		left.WithLabelValues().Set(float64(free))
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
 	}
-	return u.used, u.free
 }
 
 // holdLock takes the data directory again when somebody has removed it: what is

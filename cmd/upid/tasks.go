@@ -51,7 +51,7 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 			Name:    s.Name,
 			Queries: map[string]string{signal.Input: s.Query},
 			Every:   s.Every, FitEvery: ceil(s.Forecast.Every, s.Every), Step: s.Step, Offset: s.Offset, History: s.History,
-			Key:  taskKey(s),
+			Key:  taskKey(cfg, s),
 			Unit: unit,
 		})
 		signals[s.Name] = described(cfg, s)
@@ -60,15 +60,17 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 }
 
 // taskKey tells signals apart that must learn afresh, in the same words in every
-// process: a pointer would not be. Where a signal stands in the file and who sends
-// its alerts changes nothing it has learned.
-func taskKey(s config.Signal) string {
+// process: a pointer would not be. What another server answered is nothing to go on
+// from. Where a signal stands in the file, what its alerts say and who sends them
+// changes nothing it has learned.
+func taskKey(cfg *config.Config, s config.Signal) string {
 	zone := "UTC"
 	if s.Location != nil {
 		zone = s.Location.String()
 	}
-	s.Line, s.Alert.Post, s.Alert.Rules, s.Location = 0, false, false, nil
-	return fmt.Sprintf("%+v %s", s, zone)
+	s.Line, s.Unit, s.Location = 0, "", nil
+	s.Alert = config.Alert{Enabled: false, Severity: s.Alert.Severity, RunbookURL: "", Post: false, Rules: false}
+	return fmt.Sprintf("%+v %s\n%s", s, zone, scope(cfg))
 }
 
 // queries returns what history is kept of.

@@ -185,7 +185,7 @@ const tailLen = 12
 // open reads the index of a segment. The error is store.ErrDamaged if the file is
 // not whole or not of this step.
 func (s *segment) open(step int64) (_ *reader, err error) {
-	f, err := os.Open(s.path)
+	f, err := store.Open(s.path)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}

@@ -34,7 +34,7 @@ type Upstream interface {
 
 // Options say what a Source works with.
 type Options struct {
-	Dir        string // the files are in Dir/history
+	Dir        string // the data directory
 	Upstream   Upstream
 	MaxSeries  int   // of one answer, as the upstream has it; 0 is no limit
 	MaxSamples int64 // grid points of one answer; 0 is no limit
@@ -73,6 +73,9 @@ type asked struct {
 	step int64
 }
 
+// Dir is where the files are in the data directory.
+const Dir = "history"
+
 const (
 	// keepUnused is how long the files of a query that is not configured any more
 	// are kept.
@@ -89,7 +92,7 @@ func New(o Options) (*Source, error) {
 		return nil, errors.New("history: Dir, Upstream, Registerer and Logger are required")
 	}
 	return &Source{
-		dir: filepath.Join(o.Dir, "history"), source: o.Upstream, maxSeries: o.MaxSeries, maxSamples: o.MaxSamples,
+		dir: filepath.Join(o.Dir, Dir), source: o.Upstream, maxSeries: o.MaxSeries, maxSamples: o.MaxSamples,
 		log: o.Logger, m: newMetrics(o.Registerer), now: time.Now, wake: make(chan struct{}, 1), logs: map[asked]*log{},
 	}, nil
 }

@@ -15,6 +15,9 @@ import (
 // left alone until it is written over.
 const checkpointMagic = "upid.checkpoint.1"
 
+// CheckpointsDir is where checkpoints are in the data directory.
+const CheckpointsDir = "checkpoints"
+
 const checkpointSuffix = ".checkpoint"
 
 // keepUnused is how long the state of a task that is not configured any more is
@@ -33,7 +36,7 @@ type Checkpoints struct{ dir string }
 // NewCheckpoints returns the checkpoints in dir/checkpoints. It reads and writes
 // nothing yet.
 func NewCheckpoints(dir string) *Checkpoints {
-	return &Checkpoints{dir: filepath.Join(dir, "checkpoints")}
+	return &Checkpoints{dir: filepath.Join(dir, CheckpointsDir)}
 }
 
 func (c *Checkpoints) path(task string) string { return filepath.Join(c.dir, task+checkpointSuffix) }
@@ -84,12 +87,11 @@ func (w frames) Write(b []byte) (n int, err error) {
 // refuses, is moved into quarantine.
 func (c *Checkpoints) Load(task, key string, read func(io.Reader) error) error {
 	path := c.path(task)
-	f, err := os.Open(path)
-	if err != nil {
-		return withReason(fmt.Errorf("checkpoint: %w", err))
+	f, err := Open(path)
+	if err == nil {
+		defer f.Close()
+		err = load(bufio.NewReaderSize(f, 1<<18), key, read)
 	}
-	defer f.Close()
-	err = load(bufio.NewReaderSize(f, 1<<18), key, read)
 	if errors.Is(err, ErrDamaged) {
 		err = errors.Join(err, Quarantine(c.dir, path, task+checkpointSuffix))
 	}

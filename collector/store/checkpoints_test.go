@@ -201,6 +201,42 @@ func TestCheckpointDamage(t *testing.T) {
 	}
 }
 
+// TestOnlyRegularFiles meets what an attacker, or an accident, put in the place of
+// a checkpoint.
+func TestOnlyRegularFiles(t *testing.T) {
+	dir := t.TempDir()
+	c := NewCheckpoints(dir)
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, "target")
+	if err := os.WriteFile(target, []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, put := range map[string]func(path string) error{
+		"pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"link":      func(path string) error { return os.Symlink(target, path) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		if err := put(c.path(name)); err != nil {
+			t.Fatal(err)
+		}
+		read := func(r io.Reader) error { _, err := io.ReadAll(r); return err }
+		if err := c.Load(name, "key", read); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.Save(name, "key", func(w io.Writer) error { _, err := w.Write([]byte("state")); return err }); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.Load(name, "key", read); err != nil {
+			t.Errorf("%s, written over: %v", name, err)
+		}
+	}
+	if b, err := os.ReadFile(target); err != nil || string(b) != "theirs" {
+		t.Errorf("what the link points to: %q, %v", b, err)
+	}
+}
+
 func TestFrameLimits(t *testing.T) {
 	w, err := NewFrameWriter(io.Discard, "x.1")
 	if err != nil {

@@ -74,7 +74,28 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// RemoveTemporary removes what writers left that were killed, below dir.
+// Open opens a file that WriteFile wrote. What is no regular file, a link or a
+// pipe that would never be read to its end, is ErrDamaged.
+func Open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s: %w: it is a symbolic link", path, ErrDamaged)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w: it is not a regular file", path, ErrDamaged)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// RemoveTemporary removes what writers left that were killed, below dir, in which
+// nobody else may write: a data directory may hold other people's files too.
 func RemoveTemporary(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		switch {
