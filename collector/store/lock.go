@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 const lockName = "upid.lock"
@@ -100,7 +101,7 @@ func take(dir, path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := exclusive(f); err != nil {
 		defer f.Close()
 		if owner, rerr := readOwner(f); rerr == nil {
 			return nil, fmt.Errorf("%s: %w by process %d (upid stop --storage.path %s ends it)", path, ErrLocked, owner.PID, dir)
@@ -108,6 +109,18 @@ func take(dir, path string) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 	}
 	return f, nil
+}
+
+// exclusive locks f. Find holds a lock of its own for some microseconds: it is
+// waited for, a process is not.
+func exclusive(f *os.File) (err error) {
+	for range 10 {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return err
 }
 
 // Announce writes down where the process listens, for Find.

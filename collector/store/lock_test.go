@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestMain runs this binary as the process that holds a lock when it is asked to.
@@ -166,5 +168,26 @@ func TestAnnounce(t *testing.T) {
 	}
 	if err := l.Announce(nil); err == nil {
 		t.Error("announced in a directory that was let go")
+	}
+}
+
+// TestFindIsInNobodysWay starts while a command looks for a process that is not
+// there, as Find does, only slower.
+func TestFindIsInNobodysWay(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(10*time.Millisecond, func() { f.Close() })
+	l, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
 	}
 }
