@@ -15,7 +15,7 @@ GOLANGCI := .tools/golangci-lint
 FUZZTIME ?= 60s
 COVERAGE_GOAL := 90
 
-.PHONY: all build test vet lint bench demo golden soak clean help
+.PHONY: all build test vet lint bench bench-forecast demo golden soak clean help
 
 all: vet test build ## check, test and build
 
@@ -38,6 +38,9 @@ lint: ## run golangci-lint (installed into .tools at first, which takes minutes)
 bench: ## time decoding, rendering, scoring, forecasting and 10,000 series, each beside its goal
 	@tools/bench.sh
 
+bench-forecast: build ## measure accuracy on real series beside every goal; PEERS=1 runs other forecasters too
+	@go run ./tools/benchforecast -v $(if $(PEERS),-peers)
+
 demo: build ## run upid demo: a cluster with incidents, nothing to install
 	./upid demo
 
@@ -52,4 +55,4 @@ clean: ## remove what was built
 	rm -rf upid .tools coverage.out
 
 help: ## print this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,31 +1,43 @@
 package forecast
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // ARRidge is an autoregression on recent and seasonal lags, fitted by ridge
 // regression with exponentially fading weights and iterated over the horizon:
 //
-//	y[t] = β₀ + Σ_l β_l·y[t−l] + ε,  ŷ[T+h] by putting ŷ for unknown y
+//	y[t] = β₀ + Σ_l β_l·y[t−l] + Σ_k (a_k·sin 2πkt/m + b_k·cos 2πkt/m) + ε
+//	ŷ[T+h] by putting ŷ for unknown y
 //
 // The lags are 1, 2, 3, 4, 6 and 12 points, one to six days, a week, and one
 // point to either side of the day and the week; with Long every point of the
 // first day (24 at most) and the neighbours of two and three days and of six,
 // seven and eight days. Lags that leave fewer than three rows per coefficient are
-// left out. λ is 0.001 (0.003 with Long) of the mean square of the lags; the
-// weights fall to 0.22 over the history. With Log it works on the logarithm, where
+// left out. λ is 0.001 (0.003 with Long or Difference) of the mean square of the lags; the
+// weights fall to 0.22 over the history. Harmonics waves of the day, k = 1 … K,
+// keep the shape of the day alive where the iteration forgets it. With Difference it works on
+// y[t] − y[t−m], m one day, without β₀, and adds the day before again. With Log it works on the logarithm, where
 // multiplicative seasons are linear, if no value is negative. Forecasts stay
 // within half the range around what was seen. Without Log equivariant to scale
 // and shift. Prefer HourOfDayMedian on series of spikes. Time O(n·p² + h·p) with
 // p = 18 (44 with Long); rolling origins share the pass and add p³/6 each.
 type ARRidge struct {
-	Log  bool `yaml:"log"`
-	Long bool `yaml:"long"`
+	Log        bool `yaml:"log"`
+	Long       bool `yaml:"long"`
+	Harmonics  int  `yaml:"harmonics"`  // at least 0; fewer than half a day's points are used
+	Difference bool `yaml:"difference"` // from one day before
 }
 
 func newARRidge(decode func(any) error) (Forecaster, error) {
-	p := ARRidge{Log: true, Long: false}
+	p := ARRidge{Log: true, Long: false, Harmonics: 0, Difference: false}
 	if err := decode(&p); err != nil {
 		return nil, err
+	}
+	if p.Harmonics < 0 {
+		return nil, fmt.Errorf("harmonics is %d, want at least 0", p.Harmonics)
 	}
 	if p.Log {
 		return single("ar_ridge", logged{p}), nil
@@ -55,7 +67,7 @@ func (p ARRidge) appendLags(lags []int, n int, g grid) []int {
 	}
 	slices.Sort(lags)
 	lags = slices.Compact(lags)
-	room := n - 3*len(lags) - m
+	room := n - 3*(len(lags)+2*p.harmonics(g)) - m
 	fits := lags[:0]
 	for _, l := range lags {
 		if l > 0 && l < room {
@@ -83,6 +95,17 @@ const lagRoom = 128
 const maxShortLags = 24
 
 func (p ARRidge) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
+	if p.Difference {
+		differenced[arRows]{arRows{p}}.project(dst, y, ends, g, s)
+		return
+	}
+	arRows{p}.project(dst, y, ends, g, s)
+}
+
+// arRows is the regression itself, of y or of its differences.
+type arRows struct{ ARRidge }
+
+func (p arRows) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
 	// Ends with the same lags share one pass over the history.
 	for first := 0; first < len(ends); {
 		s.lags = p.appendLags(slices.Grow(s.lags[:0], lagRoom), ends[first], g)
@@ -101,55 +124,116 @@ func (p ARRidge) project(dst [][]float64, y []float64, ends []int, g grid, s *Sc
 }
 
 // shared projects from ends that use the same lags.
-func (p ARRidge) shared(dst [][]float64, y []float64, ends []int, lags []int, g grid, s *Scratch) {
+func (p arRows) shared(dst [][]float64, y []float64, ends []int, lags []int, g grid, s *Scratch) {
 	if len(lags) == 0 {
 		repeat{long: false}.project(dst, y, ends, g, s)
 		return
 	}
-	m := s.mark()
-	defer s.release(m)
-	lambda := 1e-3
-	if p.Long {
+	mk := s.mark()
+	defer s.release(mk)
+	lambda, constant, centre := 1e-3, 1.0, mean(y[:ends[0]])
+	if p.Difference {
+		constant, centre = 0, 0
+	}
+	if p.Long || p.Difference {
 		lambda = 3e-3
 	}
 	longest := lags[len(lags)-1]
-	r := newRidge(len(lags)+1, s)
 	n := ends[len(ends)-1]
-	centre := mean(y[:ends[0]])
-	low, high := bounds(y[:ends[0]])
+	f := arFit{lags: lags, constant: constant, centre: centre, waves: p.waves(y[:ends[0]], n, longest, len(lags), g, s), season: g.season}
+	r := newRidge(1+len(lags)+f.columns(), s)
+	f.low, f.high = bounds(y[:ends[0]])
 	grow := 1 / recency(n)
 	w := 1.0
 	t := longest
 	for i, end := range ends {
 		for ; t < end; t++ {
-			r.x[0] = 1
-			for j, l := range lags {
-				r.x[j+1] = y[t-l] - centre
-			}
-			r.add(y[t]-centre, w)
+			f.fill(r.x, y, t)
+			r.add(y[t]-f.centre, w)
 			w *= grow
-			low, high = min(low, y[t]), max(high, y[t])
+			f.low, f.high = min(f.low, y[t]), max(f.high, y[t])
 		}
-		p.iterate(dst[i], y[:end], lags, r.solve(lambda), centre, low, high, s)
+		f.iterate(dst[i], y[:end], r.solve(lambda), s)
+	}
+}
+
+// harmonics returns how many waves the day has room for.
+func (p ARRidge) harmonics(g grid) int { return max(0, min(p.Harmonics, (g.season-1)/2)) }
+
+// waves returns sine and cosine of every harmonic for every phase of the day, phase
+// by phase, in the unit of y; nil if there are none, or rows for less than three
+// to a coefficient.
+func (p ARRidge) waves(y []float64, n, longest, lags int, g grid, s *Scratch) []float64 {
+	k := p.harmonics(g)
+	if k < 1 || len(y)-longest < 3*(1+lags+2*k) {
+		return nil
+	}
+	sum, centre := 0.0, mean(y)
+	for _, v := range y {
+		sum += (v - centre) * (v - centre)
+	}
+	unit := math.Sqrt(sum / float64(len(y)))
+	waves := s.floats(2 * k * g.season)
+	for phase := range g.season {
+		for j := range k {
+			// The phase is reduced first, so that equal angles give equal values.
+			sin, cos := math.Sincos(2 * math.Pi * float64(phase*(j+1)%g.season) / float64(g.season))
+			at := 2 * (phase*k + j)
+			waves[at], waves[at+1] = unit*sin, unit*cos
+		}
+	}
+	return waves
+}
+
+// arFit is what a fit and its iteration share.
+type arFit struct {
+	lags      []int
+	constant  float64 // 1, or 0 for a regression through the origin
+	centre    float64
+	waves     []float64 // season × columns
+	season    int
+	low, high float64 // what was seen
+}
+
+func (f *arFit) columns() int { return len(f.waves) / f.season }
+
+// fill writes the regressors for y[t] into x.
+func (f *arFit) fill(x, y []float64, t int) {
+	x[0] = f.constant
+	lagged := x[1 : 1+len(f.lags)]
+	for j, l := range f.lags {
+		lagged[j] = y[t-l] - f.centre
+	}
+	if c := f.columns(); c > 0 {
+		copy(x[1+len(f.lags):], f.waves[t%f.season*c:][:c])
 	}
 }
 
 // iterate forecasts dst step by step with coefficients beta.
-func (p ARRidge) iterate(dst, y []float64, lags []int, beta []float64, centre, low, high float64, s *Scratch) {
-	m := s.mark()
-	defer s.release(m)
-	longest := lags[len(lags)-1]
-	z := s.floats(longest + len(dst))
-	copy(z, y[len(y)-longest:])
-	slack := (high - low) / 2
+func (f *arFit) iterate(dst, y, beta []float64, s *Scratch) {
+	mk := s.mark()
+	defer s.release(mk)
+	n, longest, c := len(y), f.lags[len(f.lags)-1], f.columns()
+	z := s.floats(longest + len(dst)) // centred
+	for i, v := range y[n-longest:] {
+		z[i] = v - f.centre
+	}
+	slack := (f.high - f.low) / 2
+	low, high := f.low-slack-f.centre, f.high+slack-f.centre
+	onLags, onWaves := beta[1:1+len(f.lags)], beta[1+len(f.lags):]
 	for k := range dst {
-		v := beta[0]
-		at := longest + k
-		for j, l := range lags {
-			v += beta[j+1] * (z[at-l] - centre)
+		v := f.constant * beta[0]
+		at := z[:longest+k]
+		for j, l := range f.lags {
+			v += onLags[j] * at[len(at)-l]
 		}
-		v = min(max(v+centre, low-slack), high+slack)
-		z[at], dst[k] = v, v
+		if c > 0 {
+			for j, u := range f.waves[(n+k)%f.season*c:][:c] {
+				v += onWaves[j] * u
+			}
+		}
+		v = min(max(v, low), high)
+		z[longest+k], dst[k] = v, v+f.centre
 	}
 }
 

@@ -10,26 +10,24 @@ import (
 )
 
 // combination is a Forecaster made of members: rolling origins measure them,
-// their weighted median is the forecast, and the residuals of that median on the
-// origins make the interval. With one member it is that member with a measured
+// their weighted median, or a trimmed mean around it, is the forecast, and its
+// residuals on the origins make the interval. With one member it is that member with a measured
 // interval.
 type combination struct {
 	model  string
 	pool   []named // for histories without negative values
 	signed []named // for all others
 	folds  int     // rolling origins wanted
+	gate   *gate   // weighs the members of the pool; nil: their inverse errors do
 }
 
 func newCombination(model string, pool []named, folds int) combination {
-	c := combination{model: model, pool: pool, signed: nil, folds: folds}
+	c := combination{model: model, pool: pool, signed: nil, folds: folds, gate: nil}
 	for _, m := range pool {
-		l, isLog := m.member.(logged)
-		switch {
-		case !isLog:
-			c.signed = append(c.signed, m)
-		case len(pool) == 1:
-			c.signed = append(c.signed, named{m.name, l.member})
+		if l, ok := m.member.(logged); ok {
+			m.member = l.member
 		}
+		c.signed = append(c.signed, m)
 	}
 	return c
 }
@@ -39,7 +37,7 @@ func single(model string, m member) combination {
 }
 
 // members returns those that fit h. A logarithm needs values that are not
-// negative, and one that is positive.
+// negative, and one that is positive; else its model works without.
 func (c combination) members(h *history) []named {
 	if h.positive && h.max > 0 {
 		return c.pool
@@ -70,10 +68,10 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar,
 	}
 	members := c.members(h)
 	r := roll(members, h, len(dst.Point), c.folds, s)
-	weights := r.weigh(s)
+	weights := c.weigh(&r, s)
 	r.combine(weights, s)
 	copy(dst.Point, r.point[len(r.ends)-1])
-	listMembers(dst, members, weights)
+	listMembers(dst, members, weights, h.grid.block())
 	r.bound(dst, s)
 	span := time.Duration(len(h.y)) * millis(y.Step)
 	dst.Confidence = Confidence(dst.Accuracy, dst.Level, span, h.gapShare())
@@ -88,6 +86,7 @@ type rolling struct {
 	ends    []int         // ascending
 	members [][][]float64 // [member][end][step]
 	point   [][]float64   // [end][step], of the combination
+	trim    float64       // half the share of weight around the median that point averages
 }
 
 // roll projects every member from every origin and from the end of h.
@@ -96,7 +95,7 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 	var short int
 	s.ends, short = origins(s.ends[:0], n, horizon, h.grid.block(), folds)
 	s.ends = append(s.ends, n)
-	r := rolling{h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends))}
+	r := rolling{h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends)), trim: 0}
 	for i := range r.point {
 		r.point[i] = s.floats(r.steps(i, short, horizon))
 	}
@@ -138,7 +137,8 @@ func origins(ends []int, n, horizon, block, k int) ([]int, int) {
 	least := fewOrigins
 	switch {
 	case horizon <= block/2: // few residuals an origin: more of them, all round the day
-		apart, k, least = max(horizon, block/4), max(k, shortFolds), shortFolds
+		least = max(shortFolds, shortResiduals/max(1, horizon))
+		apart, k = max(horizon, block/4), max(k, least)
 	case horizon <= 2*block:
 		apart = block
 	}
@@ -155,8 +155,23 @@ const (
 	trainBlocks    = 10 // days before the first origin, where there are enough
 	minTrainBlocks = 4
 	shortFolds     = 14
-	fewOrigins     = 3 // fewer say little: rather learn from less than 10 days
+	shortResiduals = 28 // of short horizons, so that a level of 0.95 has a bound
+	fewOrigins     = 3  // fewer say little: rather learn from less than 10 days
 )
+
+// weigh returns the weights of the members by block of the horizon; the last row
+// stands for all further blocks. A gate speaks for the grids and horizons it was
+// learned on, those with a day and a week and of half a day and more.
+func (c combination) weigh(r *rolling, s *Scratch) [][]float64 {
+	last := len(r.ends) - 1
+	if c.gate != nil && last > 0 && r.h.grid.long > 0 && len(r.point[last]) > r.h.grid.season/2 {
+		r.trim = gateTrim
+		return c.gate.weights(r, s)
+	}
+	weights := s.table(1)
+	weights[0] = r.weigh(s)
+	return weights
+}
 
 // weigh returns the weight of every member: (error/best)^−2, normalised, with
 // error as below; equal weights where there is no origin. An exponent of 0 would
@@ -211,40 +226,71 @@ func (r *rolling) error(rows [][]float64) float64 {
 	return sum / total
 }
 
-// combine sets point to the weighted median of the members, the smallest value
-// at which the weights of all members up to it reach one half.
-func (r *rolling) combine(weights []float64, s *Scratch) {
+// combine sets point to the mean of the members between the quantiles ½ − trim and
+// ½ + trim of their weights; without trim that is the weighted median, the smallest
+// value at which the weights of all members up to it reach one half.
+func (r *rolling) combine(weights [][]float64, s *Scratch) {
 	m := s.mark()
 	defer s.release(m)
-	values, shares := s.floats(len(weights)), s.floats(len(weights))
+	n := len(r.members)
+	values, order := s.floats(n), s.integers(n)
+	block := r.h.grid.block()
 	for i, row := range r.point {
+		for j := range order {
+			order[j] = j
+		}
 		for k := range row {
-			// Insertion sort: the members are few and nearly in order from step to step.
-			for j, w := range weights {
+			// Insertion sort, from the order of the step before: it is nearly that of this.
+			for at, j := range order {
 				v := r.members[j][i][k]
-				at := j
-				for ; at > 0 && v < values[at-1]; at-- {
-					values[at], shares[at] = values[at-1], shares[at-1]
+				for ; at > 0 && (v < values[at-1] || v == values[at-1] && j < order[at-1]); at-- {
+					values[at], order[at] = values[at-1], order[at-1]
 				}
-				values[at], shares[at] = v, w
+				values[at], order[at] = v, j
 			}
-			sum := 0.0
-			for j, w := range shares {
-				// The tolerance makes ties independent of rounding.
-				if sum += w; sum >= 0.5-1e-12 {
-					row[k] = values[j]
-					break
-				}
-			}
+			row[k] = centre(values, order, weights[min(k/block, len(weights)-1)], r.trim)
 		}
 	}
 }
 
-// listMembers fills dst.Members, heaviest first.
-func listMembers(dst *series.Forecast, members []named, weights []float64) {
+// centre returns the mean of sorted values between the quantiles ½ − trim and
+// ½ + trim of the weights, of which weight[order[i]] belongs to values[i].
+func centre(values []float64, order []int, weight []float64, trim float64) float64 {
+	const tolerance = 1e-12 // makes ties independent of rounding
+	low, high := 0.5-trim-tolerance, 0.5+trim
+	before, sum, total := 0.0, 0.0, 0.0
+	for i, v := range values {
+		after := before + weight[order[i]]
+		switch w := min(after, high) - max(before, low); {
+		case trim == 0 && after >= low:
+			return v
+		case w > 0:
+			sum += w * v
+			total += w
+		}
+		before = after
+	}
+	if total == 0 { // no weights: rounding alone leaves the last
+		return values[len(values)-1]
+	}
+	return sum / total
+}
+
+// listMembers fills dst.Members with the weights over the whole horizon, heaviest
+// first.
+func listMembers(dst *series.Forecast, members []named, weights [][]float64, block int) {
 	dst.Members = dst.Members[:0]
+	steps := len(dst.Point)
 	for j, m := range members {
-		dst.Members = append(dst.Members, series.Member{Name: m.name, Weight: weights[j]})
+		sum := 0.0
+		for d, w := range weights {
+			share := min(block, steps-d*block)
+			if d == len(weights)-1 {
+				share = steps - d*block
+			}
+			sum += w[j] * float64(share)
+		}
+		dst.Members = append(dst.Members, series.Member{Name: m.name, Weight: sum / float64(max(1, steps))})
 	}
 	slices.SortStableFunc(dst.Members, func(a, b series.Member) int {
 		switch {

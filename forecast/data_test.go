@@ -16,8 +16,9 @@ import (
 
 // task is one line of a task file: a history and what followed it.
 type task struct {
-	y      series.Series
-	future []float64
+	kind, id string // id of the series
+	y        series.Series
+	future   []float64
 }
 
 // tasks reads every n-th line of a task file of the shared data, beside the
@@ -25,47 +26,63 @@ type task struct {
 // every n-th is a stratified sample. It skips the test where there is none.
 func tasks(t *testing.T, name string, n int) []task {
 	t.Helper()
+	var out []task
+	i := 0
+	eachLine(t, name, func(cells []string) {
+		if i++; i%n != 0 {
+			return
+		}
+		length := int(number(t, cells[8]))
+		values := gappy(t, cells[9:])
+		out = append(out, task{
+			kind: cells[1], id: cells[2],
+			y:      series.Series{Start: 1000 * int64(number(t, cells[3])), Step: 1000 * int64(number(t, cells[4])), Values: values[:length]},
+			future: values[length:],
+		})
+	})
+	return out
+}
+
+// eachLine calls f with the cells of every line of a file of the shared data, without
+// comments. It skips the test where there is none.
+func eachLine(t *testing.T, name string, f func(cells []string)) {
+	t.Helper()
 	shared := os.Getenv("UPID_SHARED")
 	if shared == "" {
 		shared = filepath.Join("..", "..", "shared")
 	}
-	f, err := os.Open(filepath.Join(shared, "data", "forecast", name))
+	file, err := os.Open(filepath.Join(shared, "data", "forecast", name))
 	if err != nil {
 		t.Skipf("no shared data (set UPID_SHARED to their directory): %v", err)
 	}
-	defer f.Close()
-	zip, err := gzip.NewReader(f)
+	defer file.Close()
+	zip, err := gzip.NewReader(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(zip)
-	lines.Buffer(nil, 1<<20)
-	var out []task
-	for i := 0; lines.Scan(); {
-		cells := strings.Split(lines.Text(), ",")
-		if strings.HasPrefix(cells[0], "#") {
-			continue
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		if cells := strings.Split(lines.Text(), ","); !strings.HasPrefix(cells[0], "#") {
+			f(cells)
 		}
-		if i++; i%n != 0 {
-			continue
-		}
-		length := int(number(t, cells[8]))
-		values := make([]float64, len(cells)-9)
-		for j, c := range cells[9:] {
-			values[j] = math.NaN()
-			if c != "" {
-				values[j] = number(t, c)
-			}
-		}
-		out = append(out, task{
-			y:      series.Series{Start: 1000 * int64(number(t, cells[3])), Step: 1000 * int64(number(t, cells[4])), Values: values[:length]},
-			future: values[length:],
-		})
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return out
+}
+
+// gappy returns the numbers in cells, NaN for those that are empty.
+func gappy(t *testing.T, cells []string) []float64 {
+	t.Helper()
+	values := make([]float64, len(cells))
+	for j, c := range cells {
+		values[j] = math.NaN()
+		if c != "" {
+			values[j] = number(t, c)
+		}
+	}
+	return values
 }
 
 func number(t *testing.T, s string) float64 {

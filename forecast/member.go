@@ -73,6 +73,47 @@ func (m logged) project(dst [][]float64, y []float64, ends []int, g grid, s *Scr
 
 const logShift = 0.2
 
+// differenced makes a member work on z[t] = y[t] − y[t−m], m one season, and adds
+// what it forecasts to the season before:
+//
+//	ŷ[T+h] = ẑ[T+h] + y[T+h−m], with ŷ for unknown y
+//
+// A level that moved stays moved, and the season needs no coefficients. A history
+// with less than two seasons after the first is repeated instead.
+type differenced[M member] struct{ member M } // generic, so that nothing is boxed
+
+func (m differenced[M]) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
+	mk := s.mark()
+	defer s.release(mk)
+	lag, first := g.season, 0
+	for first < len(ends) && ends[first] < 3*lag {
+		first++
+	}
+	repeat{long: false}.project(dst[:first], y, ends[:first], g, s)
+	if first == len(ends) {
+		return
+	}
+	z := s.floats(len(y) - lag)
+	for t := range z {
+		z[t] = y[t+lag] - y[t]
+	}
+	shifted := s.integers(len(ends) - first)
+	for i := range shifted {
+		shifted[i] = ends[first+i] - lag
+	}
+	m.member.project(dst[first:], z, shifted, g, s)
+	for i, end := range ends[first:] {
+		row := dst[first+i]
+		for k := range row {
+			if k < lag {
+				row[k] += y[end-lag+k]
+			} else {
+				row[k] += row[k-lag]
+			}
+		}
+	}
+}
+
 // clipped keeps the forecasts of a member inside [low, high] and replaces what
 // is not a number by the median of the history.
 type clipped struct {

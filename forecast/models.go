@@ -10,10 +10,12 @@ import (
 var Models = map[string]Factory{
 	"ar_ridge":            newARRidge,
 	"auto":                newAuto,
+	"day_shape":           newDayShape,
 	"holt_winters":        newHoltWinters,
 	"hour_of_day_median":  newHourOfDayMedian,
 	"hour_of_week_median": newHourOfWeekMedian,
 	"median":              newMedian,
+	"profile_ar":          newProfileAR,
 	"seasonal_naive":      newSeasonalNaive,
 	"seasonal_ridge":      newSeasonalRidge,
 	"week_profile":        newWeekProfile,

@@ -11,6 +11,7 @@ func constant(int) float64 { return 42 }
 
 func rawAR(v any) error       { v.(*ARRidge).Log = false; return nil }
 func rawSeasonal(v any) error { v.(*SeasonalRidge).Log = false; return nil }
+func rawProfile(v any) error  { v.(*ProfileAR).Log = false; return nil }
 func rawHolt(v any) error     { v.(*HoltWinters).Log = false; return nil }
 
 // seasonalWalk is the process for which the seasonal naive forecast is optimal:
@@ -43,7 +44,7 @@ func TestMedian(t *testing.T) {
 }
 
 func TestWeekProfile(t *testing.T) {
-	testModel(t, modelCase{name: "week_profile", exact: weekly, home: scaling(weekly, 0.01, 0.05), skill: 0.4, equivariant: true})
+	testModel(t, modelCase{name: "week_profile", exact: weekly, home: scaling(weekly, 0.0105, 0.05), skill: 0.4, equivariant: true})
 }
 
 // The ridges shrink a noiseless season by λ and a little more each day of the
@@ -53,15 +54,23 @@ func TestARRidge(t *testing.T) {
 }
 
 func TestSeasonalRidge(t *testing.T) {
-	testModel(t, modelCase{name: "seasonal_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.01, 0.05), skill: 0.03, raw: rawSeasonal, equivariant: true})
+	testModel(t, modelCase{name: "seasonal_ridge", exact: daily, exactTo: 0.02, home: scaling(daily, 0.011, 0.05), skill: 0.03, raw: rawSeasonal, equivariant: true})
 }
 
 func TestHoltWinters(t *testing.T) {
 	testModel(t, modelCase{name: "holt_winters", exact: daily, home: scaling(daily, 0.01, 0.05), skill: 0.1, raw: rawHolt, equivariant: true})
 }
 
+func TestDayShape(t *testing.T) {
+	testModel(t, modelCase{name: "day_shape", exact: daily, home: spiky(drifting(daily, 0.2, 1)), skill: 0.05, equivariant: true})
+}
+
+func TestProfileAR(t *testing.T) {
+	testModel(t, modelCase{name: "profile_ar", exact: daily, home: scaling(daily, 0.007, 0.05), skill: 0.03, raw: rawProfile, equivariant: true})
+}
+
 func TestAuto(t *testing.T) {
-	testModel(t, modelCase{name: "auto", exact: daily, home: scaling(weekly, 0.0125, 0.05), skill: 0.4, equivariant: false})
+	testModel(t, modelCase{name: "auto", exact: daily, home: scaling(weekly, 0.005, 0.05), skill: 0.4, equivariant: false})
 }
 
 func TestNew(t *testing.T) {
@@ -82,6 +91,9 @@ func TestNew(t *testing.T) {
 		}
 	}
 	f("auto", "folds is 0", func(v any) error { v.(*Auto).Folds = 0; return nil })
+	f("ar_ridge", "harmonics is -1", func(v any) error { v.(*ARRidge).Harmonics = -1; return nil })
+	f("day_shape", "recent 0", func(v any) error { v.(*DayShape).Recent = 0; return nil })
+	f("profile_ar", "days is 1", func(v any) error { v.(*ProfileAR).Days = 1; return nil })
 	f("hour_of_day_median", "days is -1", func(v any) error { v.(*HourOfDayMedian).Days = -1; return nil })
 	f("hour_of_week_median", "weeks is 2", func(v any) error { v.(*HourOfWeekMedian).Weeks = 2; return nil })
 	f("median", "window is -3 points", func(v any) error { v.(*Median).Window.Points = -3; return nil })
@@ -95,6 +107,8 @@ func TestNew(t *testing.T) {
 
 func BenchmarkAuto(b *testing.B)             { benchmarkModel(b, "auto") }
 func BenchmarkARRidge(b *testing.B)          { benchmarkModel(b, "ar_ridge") }
+func BenchmarkDayShape(b *testing.B)         { benchmarkModel(b, "day_shape") }
+func BenchmarkProfileAR(b *testing.B)        { benchmarkModel(b, "profile_ar") }
 func BenchmarkHoltWinters(b *testing.B)      { benchmarkModel(b, "holt_winters") }
 func BenchmarkHourOfDayMedian(b *testing.B)  { benchmarkModel(b, "hour_of_day_median") }
 func BenchmarkHourOfWeekMedian(b *testing.B) { benchmarkModel(b, "hour_of_week_median") }

@@ -214,8 +214,9 @@ func TestOrigins(t *testing.T) {
 	}
 	f(672, 168, 24, 7, 168, 288, 360, 432, 504)
 	f(700, 48, 24, 7, 48, 508, 532, 556, 580, 604, 628, 652)
-	f(700, 1, 24, 2, 1, 621, 627, 633, 639, 645, 651, 657, 663, 669, 675, 681, 687, 693, 699) // a quarter of a day apart
-	f(300, 168, 24, 7, 96, 108, 156, 204)                                                     // (300−96)/2 in whole days
+	f(700, 2, 24, 2, 2, 620, 626, 632, 638, 644, 650, 656, 662, 668, 674, 680, 686, 692, 698)                                                                       // a quarter of a day apart
+	f(700, 1, 24, 2, 1, 537, 543, 549, 555, 561, 567, 573, 579, 585, 591, 597, 603, 609, 615, 621, 627, 633, 639, 645, 651, 657, 663, 669, 675, 681, 687, 693, 699) // as many as make 28 residuals
+	f(300, 168, 24, 7, 96, 108, 156, 204)                                                                                                                           // (300−96)/2 in whole days
 	f(168, 168, 24, 7, 24, 96, 120, 144)
 	f(120, 168, 24, 7, 24, 96)
 	f(119, 168, 24, 7, 24)
@@ -227,15 +228,15 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestInflation(t *testing.T) {
-	closeTo(t, inflation(0.9, 2), 1.47, 1e-12)
-	closeTo(t, inflation(0.9, 1), 1.47, 1e-12)
-	closeTo(t, inflation(0.9, 7), 1.52, 1e-12)
-	closeTo(t, inflation(0.9, 30), 1.52, 1e-12)
-	closeTo(t, inflation(0.1, 7), 1.02, 1e-12)
+	closeTo(t, inflation(0.9, 2), 1.27, 1e-12)
+	closeTo(t, inflation(0.9, 1), 1.27, 1e-12)
+	closeTo(t, inflation(0.9, 7), 1.42, 1e-12)
+	closeTo(t, inflation(0.9, 30), 1.42, 1e-12)
+	closeTo(t, inflation(0.1, 7), 1.05, 1e-12)
 	// 3 of 5 blocks from 2 to 7.
-	closeTo(t, inflation(0.8, 5), 1.37*0.4+1.25*0.6, 1e-12)
+	closeTo(t, inflation(0.8, 5), 1.20*0.4+1.22*0.6, 1e-12)
 	// 0.999 lies log 100/log 50 beyond 0.95 on the way through 0.99 and further.
-	closeTo(t, inflation(0.999, 7), 2.13+(3.5-2.13)*math.Log(50)/math.Log(5), 1e-9)
+	closeTo(t, inflation(0.999, 7), 1.85+(3.4-1.85)*math.Log(50)/math.Log(5), 1e-9)
 	last := 0.0
 	for level := 0.01; level < 1; level += 0.001 {
 		if f := inflation(level, 4); f < last {

@@ -15,6 +15,7 @@ type Scratch struct {
 	rows    [][]float64 // row headers, handed out from the front
 	rowUsed int
 	bools   []bool
+	ints    []int
 	members [][][]float64
 	history history
 }
@@ -68,6 +69,16 @@ func (s *Scratch) flags(n int) []bool {
 	s.bools = s.bools[:n]
 	clear(s.bools)
 	return s.bools
+}
+
+// integers hands out n zeros. There is one such slice at a time.
+func (s *Scratch) integers(n int) []int {
+	if cap(s.ints) < n {
+		s.ints = make([]int, n)
+	}
+	s.ints = s.ints[:n]
+	clear(s.ints)
+	return s.ints
 }
 
 // tables hands out n nil tables. There is one such slice at a time.
