@@ -15,33 +15,56 @@ type history struct {
 	y        []float64 // gaps interpolated
 	observed []bool    // whether y[i] was observed
 	present  int       // number of observed points
+	silent   int       // gaps after the last observed point, which y does not hold
 	grid     grid
 	exponent int     // y = input · 2^−exponent
 	min, max float64 // of y
 	positive bool    // no observed value is negative
 }
 
-// gapShare returns the share of points that are gaps.
+// gapShare returns the share of points that are gaps, from the first observed point.
 func (h *history) gapShare() float64 {
-	return 1 - float64(h.present)/float64(len(h.y))
+	return 1 - float64(h.present)/float64(len(h.y)+h.silent)
+}
+
+// newest cuts h down to its last n points.
+func (h *history) newest(n int) {
+	from := max(0, len(h.y)-n)
+	h.y, h.observed = h.y[from:], h.observed[from:]
+	h.present = 0
+	for _, is := range h.observed {
+		if is {
+			h.present++
+		}
+	}
 }
 
 // clean reads y into h, with memory from s. Gaps (NaN, ±Inf) between observed
-// points are filled by linear interpolation, gaps at an end by the nearest
-// observed value. It returns ErrShort, wrapped, if fewer than want points are
+// points are filled by linear interpolation; gaps at the beginning are left out, and
+// those at the end too, so that they are forecast and not made up. It returns ErrShort, wrapped, if fewer than want points are
 // observed. O(n).
 func (h *history) clean(y series.Series, want int, s *Scratch) error {
 	if y.Step <= 0 {
 		return fmt.Errorf("step is %d ms, want more than 0", y.Step)
 	}
-	n := len(y.Values)
+	values := y.Values
+	first, last := 0, len(values)
+	for first < last && !finite(values[first]) {
+		first++
+	}
+	for last > first && !finite(values[last-1]) {
+		last--
+	}
+	silent := len(values) - last
+	values = values[first:last]
+	n := len(values)
 	*h = history{
-		y: s.floats(n), observed: s.flags(n), present: 0, grid: gridOf(y.Step),
+		y: s.floats(n), observed: s.flags(n), present: 0, silent: silent, grid: gridOf(y.Step),
 		exponent: 0, min: math.Inf(1), max: math.Inf(-1), positive: true,
 	}
 	magnitude := 0.0
-	for i, v := range y.Values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+	for i, v := range values {
+		if !finite(v) {
 			continue
 		}
 		h.observed[i] = true
@@ -56,8 +79,8 @@ func (h *history) clean(y series.Series, want int, s *Scratch) error {
 	if magnitude > 0 {
 		_, h.exponent = math.Frexp(magnitude)
 	}
-	last := -1
-	for i, v := range y.Values {
+	last = -1
+	for i, v := range values {
 		if !h.observed[i] {
 			continue
 		}
@@ -67,9 +90,10 @@ func (h *history) clean(y series.Series, want int, s *Scratch) error {
 		fill(h.y, last, i)
 		last = i
 	}
-	fill(h.y, last, n)
 	return nil
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // fill writes the values strictly between the observed indices a and b; a = −1
 // and b = len(y) stand for "none".

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/upid/upid/collector/series"
 )
@@ -66,18 +65,40 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar,
 		h.grid = grid{season: 1, long: 0, step: h.grid.step}
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("no daily season: %d points of history, want %d", len(h.y), 2*unseen))
 	}
-	members := c.members(h)
-	r := roll(members, h, len(dst.Point), c.folds, s)
+	r := c.roll(h, h.silent+len(dst.Point), s)
 	weights := c.weigh(&r, s)
 	r.combine(weights, s)
-	copy(dst.Point, r.point[len(r.ends)-1])
-	listMembers(dst, members, weights, h.grid.block())
+	r.detail(s)
+	for k := range dst.Point {
+		dst.Point[k] = r.at(h.silent + k)
+	}
+	listMembers(dst, c.members(h), weights, r.h.grid.block(), (h.silent+len(dst.Point)+r.per-1)/r.per)
 	r.bound(dst, s)
-	span := time.Duration(len(h.y)) * millis(y.Step)
-	dst.Confidence = Confidence(dst.Accuracy, dst.Level, span, h.gapShare())
+	r.trust(dst, s)
 	h.finish(dst)
 	return nil
 }
+
+// roll projects the members from rolling origins and from the end of h: at hourly
+// means, where h is finer than an hour and what is asked for is more than an hour.
+func (c combination) roll(h *history, horizon int, s *Scratch) rolling {
+	per := h.grid.perHour()
+	if c.gate == nil || per == 1 || len(h.y) < 2*h.grid.season {
+		return roll(c.members(h), h, horizon, c.folds, s)
+	}
+	if horizon <= per {
+		// The next minutes follow from the last days: more would cost and say little.
+		h.newest(shortDays * h.grid.season)
+		return roll(c.members(h), h, horizon, c.folds, s)
+	}
+	s.coarse = h.means(per, s)
+	r := roll(c.members(h), &s.coarse, (horizon+per-1)/per, c.folds, s)
+	r.fine, r.per = h, per
+	return r
+}
+
+// shortDays is the history of forecasts of up to an hour on a finer grid.
+const shortDays = 14
 
 // rolling holds the forecasts of all members from all origins. The last end is
 // that of the history: its forecasts are the ones asked for.
@@ -87,6 +108,46 @@ type rolling struct {
 	members [][][]float64 // [member][end][step]
 	point   [][]float64   // [end][step], of the combination
 	trim    float64       // half the share of weight around the median that point averages
+
+	fine   *history  // the history h holds the means of; h itself where there is none
+	per    int       // points of fine to one of h
+	shape  []float64 // of fine around its means, by phase of the day; nil: none
+	recent []float64 // what the newest points of fine add to the first of the horizon
+}
+
+// at returns the forecast for step k of fine after the end.
+func (r *rolling) at(k int) float64 {
+	v := r.point[len(r.ends)-1][k/r.per]
+	if len(r.shape) > 0 {
+		v += r.shape[(len(r.h.y)*r.per+k)%len(r.shape)]
+	}
+	if k < len(r.recent) {
+		v += r.recent[k]
+	}
+	return v
+}
+
+// residuals calls f with what step k of h, counted from origin i, held beyond its
+// forecast, for every point of fine that was observed.
+func (r *rolling) residuals(i int, f func(k int, e float64)) {
+	end := r.ends[i]
+	if r.per == 1 {
+		for k, v := range r.point[i] {
+			if r.h.observed[end+k] {
+				f(k, r.h.y[end+k]-v)
+			}
+		}
+		return
+	}
+	offset := len(r.fine.y) - len(r.h.y)*r.per
+	for k, v := range r.point[i] {
+		for j := range r.per {
+			t := (end+k)*r.per + j
+			if r.fine.observed[offset+t] {
+				f(k, r.fine.y[offset+t]-v-r.shape[t%len(r.shape)])
+			}
+		}
+	}
 }
 
 // roll projects every member from every origin and from the end of h.
@@ -94,8 +155,11 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 	n := len(h.y)
 	var short int
 	s.ends, short = origins(s.ends[:0], n, horizon, h.grid.block(), folds)
-	s.ends = append(s.ends, n)
-	r := rolling{h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends)), trim: 0}
+	s.ends = append(onObserved(s.ends, h), n)
+	r := rolling{
+		h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends)), trim: 0,
+		fine: h, per: 1, shape: nil, recent: nil,
+	}
 	for i := range r.point {
 		r.point[i] = s.floats(r.steps(i, short, horizon))
 	}
@@ -113,6 +177,23 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 		r.members[j] = rows
 	}
 	return r
+}
+
+// onObserved moves every end back to just after an observed point, by up to a block,
+// or drops it: a gap is filled from both sides, so that an end inside one would see
+// what comes after it.
+func onObserved(ends []int, h *history) []int {
+	kept := ends[:0]
+	for _, end := range ends {
+		least := max(1, end-h.grid.block())
+		for end > least && !h.observed[end-1] {
+			end--
+		}
+		if h.observed[end-1] && (len(kept) == 0 || end > kept[len(kept)-1]) {
+			kept = append(kept, end)
+		}
+	}
+	return kept
 }
 
 func (r *rolling) steps(i, short, horizon int) int {
@@ -278,15 +359,14 @@ func centre(values []float64, order []int, weight []float64, trim float64) float
 
 // listMembers fills dst.Members with the weights over the whole horizon, heaviest
 // first.
-func listMembers(dst *series.Forecast, members []named, weights [][]float64, block int) {
+func listMembers(dst *series.Forecast, members []named, weights [][]float64, block, steps int) {
 	dst.Members = dst.Members[:0]
-	steps := len(dst.Point)
 	for j, m := range members {
 		sum := 0.0
 		for d, w := range weights {
 			share := min(block, steps-d*block)
 			if d == len(weights)-1 {
-				share = steps - d*block
+				share = max(1, steps-d*block)
 			}
 			sum += w[j] * float64(share)
 		}

@@ -48,18 +48,15 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 	phaseCount, blockCount := s.floats(m), s.floats(blocks)
 	count := 0.0
 	for i, end := range r.ends[:tests] {
-		for k, v := range r.point[i] {
-			if !r.h.observed[end+k] {
-				continue
-			}
-			e := math.Abs(r.h.y[end+k] - v)
+		r.residuals(i, func(k int, e float64) {
+			e = math.Abs(e)
 			sp.scale += e
 			count++
 			sp.hour[(end+k)%m] += e
 			phaseCount[(end+k)%m]++
 			sp.growth[k/block] += e
 			blockCount[k/block]++
-		}
+		})
 	}
 	if count == 0 {
 		return sp, false
@@ -82,16 +79,13 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 		}
 	}
 	for i, end := range r.ends[:tests] {
-		z := s.floats(len(r.point[i]))[:0]
-		for k, v := range r.point[i] {
-			switch {
-			case !r.h.observed[end+k]:
-			case sp.scale > 0:
-				z = append(z, (r.h.y[end+k]-v)/sp.at(end+k, k))
-			default:
-				z = append(z, 0) // every residual is zero
-			}
-		}
+		z := s.floats(len(r.point[i]) * r.per)[:0]
+		r.residuals(i, func(k int, e float64) {
+			if sp.scale > 0 {
+				e /= sp.at(end+k, k)
+			} // else every residual is zero
+			z = append(z, e)
+		})
 		sp.z[i] = z
 	}
 	sp.past = r.pastResiduals(sp.scale, s)
@@ -248,14 +242,16 @@ func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
 		r.measure(dst, math.NaN(), s)
 		return
 	}
-	blocks := (len(dst.Point) + sp.block - 1) / sp.block
+	blocks := ((r.fine.silent+len(dst.Point)+r.per-1)/r.per + sp.block - 1) / sp.block
 	lower, upper := sp.quantiles(dst.Level, -1, blocks, s)
 	// What never was is hardly ever: a fifth of the range beyond it is the limit.
-	room := (r.h.max - r.h.min) / 5
+	seen := r.fine
+	room := (seen.max - seen.min) / 5
 	for k, p := range dst.Point {
-		scale := sp.at(n+k, k)
-		dst.Lower[k] = max(p+lower*scale, min(r.h.min, p)-room)
-		dst.Upper[k] = min(p+upper*scale, max(r.h.max, p)+room)
+		step := (seen.silent + k) / r.per
+		scale := sp.at(n+step, step)
+		dst.Lower[k] = max(p+lower*scale, min(seen.min, p)-room)
+		dst.Upper[k] = min(p+upper*scale, max(seen.max, p)+room)
 	}
 	r.measure(dst, r.coverage(dst.Level, blocks, &sp, s), s)
 }

@@ -293,7 +293,8 @@ func TestWarnings(t *testing.T) {
 	f(auto, hourly(120, daily), "rests on one rolling origin, 24 steps back")
 	f(auto, hourly(672, constant), "the history is constant")
 	f(auto, hourly(672, func(i int) float64 { return pick(i%10 == 0, math.NaN(), daily(i)) }), "10 % of the history is missing")
-	f(auto, hourly(672, func(i int) float64 { return pick(i > 100, math.NaN(), daily(i)) }), "nothing was observed in the last 384 points")
+	f(auto, hourly(672, func(i int) float64 { return pick(i > 100, math.NaN(), daily(i)) }), "nothing was observed in the last 571h0m0s", "85 % of the history is missing")
+	f(auto, hourly(672, func(i int) float64 { return daily(i) + pick(i > 660, 200, 0) }), "the level may have changed")
 	one := sized(1, 0.99)
 	var scratch Scratch
 	if err := auto.Forecast(one, hourly(110, daily), Calendar{}, &scratch); err != nil {

@@ -18,6 +18,8 @@ type Scratch struct {
 	ints    []int
 	members [][][]float64
 	history history
+	coarse  history
+	means   []bool
 }
 
 // mark is a position in the working memory to which release returns.

@@ -103,6 +103,16 @@ func gridOf(step int64) grid {
 	return grid{season: 1, long: 0, step: step}
 }
 
+// perHour returns how many points make an hour where there are several and a whole
+// number of them, else 1.
+func (g grid) perHour() int {
+	const hour = dayMillis / 24
+	if g.step > 0 && g.step < hour && hour%g.step == 0 && g.long > 0 {
+		return int(hour / g.step)
+	}
+	return 1
+}
+
 // block returns the number of points by which horizons and rolling origins are
 // counted: a season, or 7 points where there is none.
 func (g grid) block() int {

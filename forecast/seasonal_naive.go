@@ -3,7 +3,6 @@ package forecast
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/num"
@@ -56,9 +55,9 @@ func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, _ Calenda
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("%d points, want one season of %d: the last value is repeated", len(h.y), m))
 		m = 1
 	}
-	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, h, len(dst.Point), singleFolds, s)
+	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, h, h.silent+len(dst.Point), singleFolds, s)
 	r.point = r.members[0]
-	copy(dst.Point, r.point[len(r.ends)-1])
+	copy(dst.Point, r.point[len(r.ends)-1][h.silent:])
 	band, seen := h.seasonalDeviation(m)
 	if seen >= minDifferences {
 		band *= num.NormalQuantile((1 + dst.Level) / 2)
@@ -67,11 +66,11 @@ func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, _ Calenda
 		band = math.NaN()
 	}
 	for i, v := range dst.Point {
-		width := band * math.Sqrt(float64(1+i/m))
+		width := band * math.Sqrt(float64(1+(h.silent+i)/m))
 		dst.Lower[i], dst.Upper[i] = v-width, v+width
 	}
 	r.measure(dst, r.within(band, m), s)
-	dst.Confidence = Confidence(dst.Accuracy, dst.Level, time.Duration(len(h.y))*millis(y.Step), h.gapShare())
+	r.trust(dst, s)
 	h.finish(dst)
 	return nil
 }

@@ -1,0 +1,73 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// trust sets dst.Confidence from what was measured, less what the measure cannot
+// know yet:
+//
+//	confidence = Confidence(…) · exp(−silence/3d) · min(1, 2/unrest)
+//
+// silence is how long nothing was observed at the end (1 d: 0.72), unrest the
+// error of the last day beside that of the days before, both by the median of the
+// seven days before each (a level that moved by ten times the usual error: 0.2, until
+// most of those seven days have the new one).
+func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
+	seen := r.fine
+	span := time.Duration(len(seen.y)) * millis(dst.Step)
+	dst.Confidence = Confidence(dst.Accuracy, dst.Level, span, seen.gapShare())
+	if seen.silent > 0 {
+		silence := time.Duration(seen.silent) * millis(dst.Step)
+		dst.Confidence *= math.Exp(-silence.Hours() / 72)
+		if silence >= time.Hour && seen.silent > 1 {
+			dst.Warnings = append(dst.Warnings, fmt.Errorf("nothing was observed in the last %s", silence))
+		}
+	}
+	if unrest := r.unrest(s); unrest > 2 {
+		dst.Confidence *= 2 / unrest
+		if unrest > 4 {
+			dst.Warnings = append(dst.Warnings, fmt.Errorf("the last day was %.0f times further from the usual than the days before: the level may have changed", math.Min(unrest, 1000)))
+		}
+	}
+}
+
+// unrest returns the mean absolute error of the median of seven days on the last
+// day over its mean on up to 14 days before; 0 where there are fewer than three of them
+// or no day.
+func (r *rolling) unrest(s *Scratch) float64 {
+	const window, before = 7, 14
+	m, n := r.h.grid.season, len(r.h.y)
+	if r.h.grid.long == 0 {
+		return 0
+	}
+	mk := s.mark()
+	defer s.release(mk)
+	day := s.floats(m)
+	last, sum, count := 0.0, 0.0, 0.0
+	for j := 0; j <= before; j++ {
+		end := n - j*m
+		if end < 4*m {
+			break
+		}
+		phaseMedians(day, r.h.y[:end-m], m, window, s)
+		e := 0.0
+		for k, v := range day {
+			e += math.Abs(r.h.y[end-m+k] - v)
+		}
+		if j == 0 {
+			last = e
+			continue
+		}
+		sum += e
+		count++
+	}
+	if count < 3 || last == 0 {
+		return 0
+	}
+	return last / max(sum/count, 1e-9*float64(m))
+}
