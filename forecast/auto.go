@@ -36,6 +36,9 @@ func newAuto(decode func(any) error) (Forecaster, error) {
 			panic("forecast: the gate was learned for another pool; see TestTrainGate")
 		}
 	}
+	short := newCombination("auto", shortPool(), 24)
+	short.power = 3
+	c.short = &short
 	return c, nil
 }
 
@@ -60,5 +63,21 @@ func autoPool() []named {
 		{"week_profile_log", logged{WeekProfile{}}},
 		{"profile_ar_7d_log", logged{ProfileAR{Days: 7, Log: true}}},
 		{"profile_ar_28d_log", logged{ProfileAR{Days: 28, Log: true}}},
+	}
+}
+
+// shortPool lists the members of auto for the next hour on a grid finer than that,
+// where the season is an hour and the long one a day. On 306 origins of 5-minute
+// series their error is 0.91, 0.83 and 0.69 of that of the last value, 5, 15 and 60
+// minutes ahead; those of autoPool on the same grid 0.89, 0.83 and 0.75 in four times the time.
+func shortPool() []named {
+	return []named{
+		{"last_value", fixedSeason(1)},
+		{"median_3_points", Median{Window: Season{Length: 0, Points: 3}}},
+		{"median_1h", Median{Window: Season{Length: time.Hour, Points: 0}}},
+		{"ar_ridge_log", logged{ARRidge{Log: true, Long: false, Harmonics: 0, Difference: false}}},
+		{"seasonal_naive_1d", repeat{long: true}},
+		{"hour_shape_1h", DayShape{Days: 24, Recent: 1, Log: false}},
+		{"time_of_day_median", HourOfWeekMedian{Weeks: 8}},
 	}
 }

@@ -14,14 +14,16 @@ import (
 // interval.
 type combination struct {
 	model  string
-	pool   []named // for histories without negative values
-	signed []named // for all others
-	folds  int     // rolling origins wanted
-	gate   *gate   // weighs the members of the pool; nil: their inverse errors do
+	pool   []named      // for histories without negative values
+	signed []named      // for all others
+	folds  int          // rolling origins wanted
+	gate   *gate        // weighs the members of the pool; nil: their inverse errors do
+	power  float64      // of the inverse errors
+	short  *combination // for the next hour on a grid finer than that; nil: none
 }
 
 func newCombination(model string, pool []named, folds int) combination {
-	c := combination{model: model, pool: pool, signed: nil, folds: folds, gate: nil}
+	c := combination{model: model, pool: pool, signed: nil, folds: folds, gate: nil, power: 2, short: nil}
 	for _, m := range pool {
 		if l, ok := m.member.(logged); ok {
 			m.member = l.member
@@ -65,40 +67,44 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar,
 		h.grid = grid{season: 1, long: 0, step: h.grid.step}
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("no daily season: %d points of history, want %d", len(h.y), 2*unseen))
 	}
-	r := c.roll(h, h.silent+len(dst.Point), s)
-	weights := c.weigh(&r, s)
-	r.combine(weights, s)
-	r.detail(s)
+	if c.short != nil && h.fine() && h.silent+len(dst.Point) <= h.grid.perHour() {
+		c = *c.short
+		c.model = dst.Model
+		h.hourly()
+	}
+	r, weights := c.forecast(h, h.silent+len(dst.Point), s)
 	for k := range dst.Point {
 		dst.Point[k] = r.at(h.silent + k)
 	}
 	listMembers(dst, c.members(h), weights, r.h.grid.block(), (h.silent+len(dst.Point)+r.per-1)/r.per)
 	r.bound(dst, s)
+	r.boundHead(dst, s)
 	r.trust(dst, s)
 	h.finish(dst)
 	return nil
 }
 
-// roll projects the members from rolling origins and from the end of h: at hourly
-// means, where h is finer than an hour and what is asked for is more than an hour.
-func (c combination) roll(h *history, horizon int, s *Scratch) rolling {
-	per := h.grid.perHour()
-	if c.gate == nil || per == 1 || len(h.y) < 2*h.grid.season {
-		return roll(c.members(h), h, horizon, c.folds, s)
+// forecast projects, weighs and combines the members: at the points of h, or, where
+// they are finer than an hour and there is a combination for that, at hourly means with what
+// these do not hold put back.
+func (c combination) forecast(h *history, horizon int, s *Scratch) (rolling, [][]float64) {
+	per := 1
+	at := h
+	if c.short != nil && h.fine() {
+		per = h.grid.perHour()
+		s.coarse = h.means(per, s)
+		at = &s.coarse
 	}
-	if horizon <= per {
-		// The next minutes follow from the last days: more would cost and say little.
-		h.newest(shortDays * h.grid.season)
-		return roll(c.members(h), h, horizon, c.folds, s)
+	r := roll(c.members(h), at, (horizon+per-1)/per, c.folds, s)
+	weights := c.weigh(&r, s)
+	r.combine(weights, s)
+	if per > 1 {
+		r.fine, r.per = h, per
+		r.findShape(s)
+		c.findHead(&r, s)
 	}
-	s.coarse = h.means(per, s)
-	r := roll(c.members(h), &s.coarse, (horizon+per-1)/per, c.folds, s)
-	r.fine, r.per = h, per
-	return r
+	return r, weights
 }
-
-// shortDays is the history of forecasts of up to an hour on a finer grid.
-const shortDays = 14
 
 // rolling holds the forecasts of all members from all origins. The last end is
 // that of the history: its forecasts are the ones asked for.
@@ -109,10 +115,10 @@ type rolling struct {
 	point   [][]float64   // [end][step], of the combination
 	trim    float64       // half the share of weight around the median that point averages
 
-	fine   *history  // the history h holds the means of; h itself where there is none
-	per    int       // points of fine to one of h
-	shape  []float64 // of fine around its means, by phase of the day; nil: none
-	recent []float64 // what the newest points of fine add to the first of the horizon
+	fine  *history  // the history h holds the means of; h itself where there is none
+	per   int       // points of fine to one of h
+	shape []float64 // of fine around its means, by phase of the day; nil: none
+	head  *rolling  // of the first hour of fine; nil: none
 }
 
 // at returns the forecast for step k of fine after the end.
@@ -121,8 +127,17 @@ func (r *rolling) at(k int) float64 {
 	if len(r.shape) > 0 {
 		v += r.shape[(len(r.h.y)*r.per+k)%len(r.shape)]
 	}
-	if k < len(r.recent) {
-		v += r.recent[k]
+	if r.head == nil {
+		return v
+	}
+	// What the head says, and for an hour after it ever less of how it ended.
+	head := r.head.point[len(r.head.ends)-1]
+	switch n := len(head); {
+	case k < n:
+		return head[k]
+	case k < 2*n:
+		end := r.point[len(r.ends)-1][(n-1)/r.per] + r.shape[(len(r.h.y)*r.per+n-1)%len(r.shape)]
+		v += (head[n-1] - end) * float64(2*n-1-k) / float64(n)
 	}
 	return v
 }
@@ -158,7 +173,7 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 	s.ends = append(onObserved(s.ends, h), n)
 	r := rolling{
 		h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends)), trim: 0,
-		fine: h, per: 1, shape: nil, recent: nil,
+		fine: h, per: 1, shape: nil, head: nil,
 	}
 	for i := range r.point {
 		r.point[i] = s.floats(r.steps(i, short, horizon))
@@ -250,15 +265,16 @@ func (c combination) weigh(r *rolling, s *Scratch) [][]float64 {
 		return c.gate.weights(r, s)
 	}
 	weights := s.table(1)
-	weights[0] = r.weigh(s)
+	weights[0] = r.weigh(c.power, s)
 	return weights
 }
 
-// weigh returns the weight of every member: (error/best)^−2, normalised, with
+// weigh returns the weight of every member: (error/best)^−power, normalised, with
 // error as below; equal weights where there is no origin. An exponent of 0 would
 // be the plain median (rel168 on the server traces 1 % worse), 400 the best member
-// alone (6 % worse); 1.5 to 3 differ by 0.3 %.
-func (r *rolling) weigh(s *Scratch) []float64 {
+// alone (6 % worse); 1.5 to 3 differ by 0.3 %. Of the next hour there are more origins
+// and more to choose, so 3 is better than 2 there.
+func (r *rolling) weigh(power float64, s *Scratch) []float64 {
 	weights := s.floats(len(r.members))
 	best := math.Inf(1)
 	for j, rows := range r.members {
@@ -271,7 +287,7 @@ func (r *rolling) weigh(s *Scratch) []float64 {
 		w := 1.0
 		if !math.IsInf(best, 1) {
 			ratio := (e + floor) / (best + floor)
-			w = 1 / (ratio * ratio)
+			w = math.Pow(ratio, -power)
 		}
 		weights[j] = w
 		total += w

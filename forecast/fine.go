@@ -3,6 +3,7 @@ package forecast
 import (
 	"math"
 
+	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/num"
 )
 
@@ -36,16 +37,6 @@ func (h *history) means(per int, s *Scratch) history {
 		}
 	}
 	return out
-}
-
-// detail finds what the means do not hold: the usual shape around them, and how far
-// the newest points lead.
-func (r *rolling) detail(s *Scratch) {
-	if r.per == 1 {
-		return
-	}
-	r.findShape(s)
-	r.lead(s)
 }
 
 // findShape sets shape to the median deviation of every phase of the day from the
@@ -101,53 +92,55 @@ func (r *rolling) findShape(s *Scratch) {
 	}
 }
 
-// lead sets recent to how the deviation of the newest point from the forecast dies
-// away over the first hours:
-//
-//	recent[k] = ρ[k]·(1 − k/K)·x[T],  ρ[k] = Σ x[t]·x[t+k+1] / Σ x[t]², 0 ≤ ρ[k] ≤ ρ[k−1]
-//
-// x[t] is the deviation of y[t] from HourOfDayMedian over 7 days and the usual
-// shape, less that of the hour before it (for x[T]: of the forecast of the next hour), which the
-// hourly forecast knows already; over the last 7 days; K is two hours.
-func (r *rolling) lead(s *Scratch) {
-	m, hours := r.h.grid.season, len(r.h.y)
-	reach := 2 * r.per
-	back := min(7*m, hours-1)
-	n := back * r.per
-	if n < 4*reach || r.fine.silent > 0 {
+// findHead lets the combination for the next hour speak for the first of the fine
+// points; not if the newest ones are missing.
+func (c combination) findHead(r *rolling, s *Scratch) {
+	if r.fine.silent > 0 {
 		return
 	}
-	r.recent = s.floats(reach)
-	mk := s.mark()
-	defer s.release(mk)
-	profile := s.floats(m)
-	phaseMedians(profile, r.h.y, m, 7, s)
-	usual := func(hour int) float64 { return profile[(hour-hours%m+m)%m] }
-	offset := len(r.fine.y) - hours*r.per
-	x := s.floats(n)
-	for i := range x {
-		t := hours*r.per - n + i
-		hour := t / r.per
-		known := r.h.y[hour-1] - usual(hour-1)
-		x[i] = r.fine.y[offset+t] - r.shape[t%len(r.shape)] - usual(hour) - known
-	}
-	square := 0.0
-	for _, v := range x[:n-reach] {
-		square += v * v
-	}
-	if square == 0 {
+	// The two stand beside each other, so they need lists of their own.
+	s.ends, s.otherEnds = s.otherEnds, s.ends
+	s.members, s.otherMembers = s.otherMembers, s.members
+	s.head = *r.fine
+	s.head.hourly()
+	h := roll(c.short.members(&s.head), &s.head, r.per, c.short.folds, s)
+	h.combine(c.short.weigh(&h, s), s)
+	s.headRolling = h
+	r.head = &s.headRolling
+}
+
+// fine reports whether h is finer than an hour and long enough to tell one day from
+// the next.
+func (h *history) fine() bool {
+	return h.grid.perHour() > 1 && len(h.y) >= 2*h.grid.season
+}
+
+// The history of the next hour: a week, and no more points than a week of minutes.
+const (
+	headDays   = 7
+	headPoints = 10080
+)
+
+// hourly makes h the history of forecasts of up to an hour: its newest days, with an
+// hour for the season and a day for the long one.
+func (h *history) hourly() {
+	h.newest(min(headDays*h.grid.season, headPoints))
+	h.grid = grid{season: h.grid.perHour(), long: h.grid.season, step: h.grid.step}
+}
+
+// boundHead sets the bounds of the first hour from the residuals of its own.
+func (r *rolling) boundHead(dst *series.Forecast, s *Scratch) {
+	if r.head == nil || math.IsNaN(dst.Lower[0]) {
 		return
 	}
-	t := hours*r.per - 1
-	known := r.point[len(r.ends)-1][0] - usual(hours)
-	newest := r.fine.y[offset+t] - r.shape[t%len(r.shape)] - usual(hours-1) - known
-	limit := 1.0
-	for k := range r.recent {
-		cross := 0.0
-		for i, v := range x[:n-reach] {
-			cross += v * x[i+k+1]
-		}
-		limit = min(limit, max(0, cross/square))
-		r.recent[k] = limit * newest * (1 - float64(k)/float64(reach))
+	sp, ok := r.head.newSpread(s)
+	if !ok || sp.residuals() < int(math.Ceil(1/(1-dst.Level)-1e-9)) {
+		return
+	}
+	lower, upper := sp.quantiles(dst.Level, -1, 1, s)
+	n := len(r.head.h.y)
+	for k := range min(r.per, len(dst.Point)) {
+		scale := sp.at(n+k, k)
+		dst.Lower[k], dst.Upper[k] = dst.Point[k]+lower*scale, dst.Point[k]+upper*scale
 	}
 }

@@ -294,12 +294,13 @@ func (r *rolling) measure(dst *series.Forecast, coverage float64, s *Scratch) {
 	for i := range tests {
 		naive[i] = s.floats(len(r.point[i]))
 	}
-	repeat{long: false}.project(naive[:tests], r.h.y, r.ends[:tests], r.h.grid, s)
+	day := r.h.grid.day()
+	fixedSeason(day).project(naive[:tests], r.h.y, r.ends[:tests], r.h.grid, s)
 	mae, naiveMAE := r.error(r.point), r.error(naive)
 	if math.IsInf(mae, 1) {
 		return
 	}
-	scale := r.seasonalScale(r.h.grid.season)
+	scale := r.seasonalScale(day)
 	if !(scale > 0) {
 		scale = math.NaN()
 	}

@@ -18,8 +18,14 @@ type Scratch struct {
 	ints    []int
 	members [][][]float64
 	history history
-	coarse  history
-	means   []bool
+
+	otherEnds    []int
+	otherMembers [][][]float64
+
+	coarse      history
+	head        history // of the next hour
+	headRolling rolling
+	means       []bool
 }
 
 // mark is a position in the working memory to which release returns.

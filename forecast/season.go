@@ -103,6 +103,14 @@ func gridOf(step int64) grid {
 	return grid{season: 1, long: 0, step: step}
 }
 
+// day returns the points of a day, or of the season where that is no day.
+func (g grid) day() int {
+	if g.long > 0 && int64(g.long)*g.step == dayMillis {
+		return g.long
+	}
+	return g.season
+}
+
 // perHour returns how many points make an hour where there are several and a whole
 // number of them, else 1.
 func (g grid) perHour() int {

@@ -42,7 +42,7 @@ func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 func (r *rolling) unrest(s *Scratch) float64 {
 	const window, before = 7, 14
 	m, n := r.h.grid.season, len(r.h.y)
-	if r.h.grid.long == 0 {
+	if int64(m)*r.h.grid.step != dayMillis {
 		return 0
 	}
 	mk := s.mark()

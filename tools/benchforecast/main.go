@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/upid/upid/forecast/accuracy"
 )
 
 type options struct {
@@ -219,7 +221,37 @@ func fineRows(ctx context.Context, t *table, o options) error {
 	t.row("rel168 of hourly means", a.rel, b.rel*1.005, atMost, "", fmt.Sprintf("%.3f from hourly means", b.rel))
 	t.row("coverage at 0.9, off by", math.Abs(inside-0.9), 0.04, atMost, "", fmt.Sprintf("(%.3f)", inside))
 	t.row("CPU of the whole command", cpu.Seconds()*1e3/float64(len(tasks)), 8, atMost, "ms", "")
+	short, cpu, err := upid(ctx, o, input.Bytes(), "1h", "5m", 0.9)
+	if err != nil {
+		return err
+	}
+	shortRows(t, tasks, short, fine)
+	t.row("CPU of the whole command, 1 h ahead", cpu.Seconds()*1e3/float64(len(tasks)), 8, atMost, "ms", "")
 	return nil
+}
+
+// shortRows compares the next hour with repeating the last value: both that asked for
+// alone and that at the head of a forecast of 7 days.
+func shortRows(t *table, tasks []task, alone, head map[string]forecast) {
+	relative := func(got map[string]forecast, steps int) (rel, coverage float64) {
+		var logs, inside accuracy.Mean
+		for _, task := range tasks {
+			y := filled(task.y)
+			scale := accuracy.SeasonalScale(task.y, 1)
+			future, f := task.future[:steps], got[task.id]
+			mase := accuracy.MASE(future, f.point[:steps], scale)
+			naive := accuracy.MASE(future, repeated(y, steps, 1), scale)
+			logs.Add(math.Log((mase + 0.05) / (naive + 0.05)))
+			inside.Add(accuracy.Coverage(future, f.lower[:steps], f.upper[:steps]))
+		}
+		return math.Exp(logs.Value()), inside.Value()
+	}
+	for _, steps := range []int{1, 3, 12} {
+		rel, inside := relative(alone, steps)
+		t.row(fmt.Sprintf("%d min ahead, error to that of the last value", 5*steps), rel, 1, atMost, "", fmt.Sprintf("coverage at 0.9 %.3f", inside))
+	}
+	rel, inside := relative(head, 12)
+	t.row("the same, 1 h, head of 7 days", rel, 1, atMost, "", fmt.Sprintf("coverage at 0.9 %.3f", inside))
 }
 
 func hourMeans(v []float64, per int) []float64 {
