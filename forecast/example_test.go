@@ -43,7 +43,7 @@ func ExampleNew() {
 	show("prophet", nil)
 	// Output:
 	// midnight 10.0, noon 30.0
-	// model "prophet" is unknown, want one of ar_ridge, auto, day_shape, holt_winters, hour_of_day_median, hour_of_week_median, median, profile_ar, seasonal_naive, seasonal_ridge, week_profile
+	// model "prophet" is unknown, want one of ar_ridge, auto, damped_ets, day_shape, drift, holt_winters, hour_of_day_median, hour_of_week_median, median, mstl, profile_ar, seasonal_naive, seasonal_ridge, theta, week_profile
 }
 
 func ExampleAuto() {

@@ -10,14 +10,18 @@ import (
 var Models = map[string]Factory{
 	"ar_ridge":            newARRidge,
 	"auto":                newAuto,
+	"damped_ets":          newDampedETS,
 	"day_shape":           newDayShape,
+	"drift":               newDrift,
 	"holt_winters":        newHoltWinters,
 	"hour_of_day_median":  newHourOfDayMedian,
 	"hour_of_week_median": newHourOfWeekMedian,
 	"median":              newMedian,
+	"mstl":                newMSTL,
 	"profile_ar":          newProfileAR,
 	"seasonal_naive":      newSeasonalNaive,
 	"seasonal_ridge":      newSeasonalRidge,
+	"theta":               newTheta,
 	"week_profile":        newWeekProfile,
 }
 

@@ -69,6 +69,81 @@ func TestProfileAR(t *testing.T) {
 	testModel(t, modelCase{name: "profile_ar", exact: daily, home: scaling(daily, 0.007, 0.05), skill: 0.03, raw: rawProfile, equivariant: true})
 }
 
+// line rises by a tenth a point.
+func line(i int) float64 { return 40 + float64(i)/10 }
+
+// walk is a random walk with a drift, for which Drift is optimal.
+func walk(rng *rand.Rand) func(int) float64 {
+	level := 500.0
+	return func(int) float64 {
+		level += 0.2 + rng.NormFloat64()
+		return level
+	}
+}
+
+// trending is daily on a level that walks and rises.
+func trending(rng *rand.Rand) func(int) float64 {
+	level := 100.0
+	return func(i int) float64 {
+		level += 0.05 + 0.4*rng.NormFloat64()
+		return daily(i) + level + 0.5*rng.NormFloat64()
+	}
+}
+
+func TestDrift(t *testing.T) {
+	testModel(t, modelCase{name: "drift", exact: line, home: walk, skill: 0.1, equivariant: true})
+	f := forecastOf(t, mustNew(t, "drift"), hourly(5, func(i int) float64 { return []float64{2, 9, 1, 4, 10}[i] }), 2, 0.9)
+	closeTo(t, f.Point[0], 12, 1e-12) // 10 + (10 − 2)/4
+	closeTo(t, f.Point[1], 14, 1e-12)
+}
+
+// The start at the mean of the first day is forgotten to 1e-6 after 28 days.
+func TestDampedETS(t *testing.T) {
+	testModel(t, modelCase{name: "damped_ets", exact: daily, exactTo: 1e-6, home: trending, skill: 0.15, equivariant: true})
+}
+
+func TestTheta(t *testing.T) {
+	testModel(t, modelCase{name: "theta", exact: daily, home: trending, skill: 0.2, equivariant: true})
+	// By hand: the slope of 0, 2, 4, 9 is 2.9, the best α 0.98 with l = 2·0.98 = 1.96, 3.9592, 8.899184,
+	// and (1 − 0.02⁴)/0.98 = 1.0204080.
+	dst := make([]float64, 2)
+	theta(dst, []float64{0, 2, 4, 9})
+	closeTo(t, dst[0], 8.899184+1.45*1.0204080, 1e-6)
+	closeTo(t, dst[1], 8.899184+1.45*2.0204080, 1e-6)
+}
+
+// A season that never changes is found to 0.1 %: the low pass leaves a little of it at the
+// ends.
+func TestMSTL(t *testing.T) {
+	testModel(t, modelCase{name: "mstl", exact: daily, exactTo: 1e-3, home: drifting(weekly, 0.1, 4), skill: 0.1, equivariant: true})
+}
+
+// Local regression reproduces a line, at the ends too.
+func TestLoess(t *testing.T) {
+	x, dst := make([]float64, 60), make([]float64, 60)
+	for i := range x {
+		x[i] = line(i)
+	}
+	loess(dst, x, 25)
+	for i, v := range dst {
+		closeTo(t, v, line(i), 1e-9)
+	}
+	closeTo(t, local(x[:5], -1, 11, 1), line(-1), 1e-9)
+	got := make([]float64, 5)
+	if n := movingMean(got, []float64{1, 2, 6, 4, 2}, 3); n != 3 || got[0] != 3 || got[1] != 4 || got[2] != 4 {
+		t.Errorf("%d means %v", n, got)
+	}
+}
+
+func mustNew(t *testing.T, name string) Forecaster {
+	t.Helper()
+	f, err := New(name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func TestAuto(t *testing.T) {
 	testModel(t, modelCase{name: "auto", exact: daily, home: scaling(weekly, 0.005, 0.05), skill: 0.4, equivariant: false})
 }
@@ -112,6 +187,10 @@ func BenchmarkProfileAR(b *testing.B)        { benchmarkModel(b, "profile_ar") }
 func BenchmarkHoltWinters(b *testing.B)      { benchmarkModel(b, "holt_winters") }
 func BenchmarkHourOfDayMedian(b *testing.B)  { benchmarkModel(b, "hour_of_day_median") }
 func BenchmarkHourOfWeekMedian(b *testing.B) { benchmarkModel(b, "hour_of_week_median") }
+func BenchmarkDampedETS(b *testing.B)        { benchmarkModel(b, "damped_ets") }
+func BenchmarkDrift(b *testing.B)            { benchmarkModel(b, "drift") }
+func BenchmarkMSTL(b *testing.B)             { benchmarkModel(b, "mstl") }
+func BenchmarkTheta(b *testing.B)            { benchmarkModel(b, "theta") }
 func BenchmarkMedian(b *testing.B)           { benchmarkModel(b, "median") }
 func BenchmarkSeasonalNaive(b *testing.B)    { benchmarkModel(b, "seasonal_naive") }
 func BenchmarkSeasonalRidge(b *testing.B)    { benchmarkModel(b, "seasonal_ridge") }
