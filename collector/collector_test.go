@@ -30,6 +30,7 @@ func full(t testing.TB, o Options) *Collector {
 		{Horizon: 7 * day, Value: 8, Lower: 2, Upper: 16, Peak: 9},
 	}
 	r.Findings = []series.Finding{finding(series.TypeSpike, series.SeverityWarning, 0.625)}
+	r.Trends = []series.Trend{{Window: 7 * day, Ratio: 0.125}}
 	r.BudgetSpent = 0.5
 	write(t, c, "cpu", r)
 	return c
@@ -44,6 +45,7 @@ func TestEveryMetric(t *testing.T) {
 		fmt.Sprintf(s, "upid_expected_value"):                                                         3.6,
 		fmt.Sprintf(s, "upid_expected_lower"):                                                         2,
 		fmt.Sprintf(s, "upid_expected_upper"):                                                         6,
+		fmt.Sprintf(strings.TrimSuffix(s, "}")+`, window="7d"}`, "upid_trend_ratio"):                  0.125,
 		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                                              0.75,
 		fmt.Sprintf(s, "upid_anomaly_score"):                                                          0.25,
 		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                               0.625,
@@ -70,9 +72,9 @@ func TestEveryMetric(t *testing.T) {
 	check(t, parsed(t, c, predictions), want)
 
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
-	// 8 + 2 × 4 of the series, 4 + 5 of the signal.
+	// 9 + 2 × 4 of the series, 4 + 5 of the signal.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 25, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 26, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 
@@ -86,9 +88,10 @@ func TestAbsentBeatsWrong(t *testing.T) {
 	r.Horizons = []series.Horizon{{Horizon: time.Hour, Value: 1e300, Lower: nan, Upper: inf, Peak: -0.5}}
 	r.Findings = []series.Finding{finding("drop", "info", nan)}
 	r.Findings[0].End = 120_000 // resolved
+	r.Trends = []series.Trend{{Window: time.Hour, Ratio: nan}}
 	write(t, c, "cpu", r)
 	check(t, only(parsed(t, c, predictions), "upid_observed_value", "upid_expected_value", "upid_expected_lower", "upid_expected_upper",
-		"upid_anomaly_score", "upid_anomaly_active", "upid_anomaly_confidence_ratio", "upid_forecast_confidence_ratio",
+		"upid_anomaly_score", "upid_anomaly_active", "upid_anomaly_confidence_ratio", "upid_forecast_confidence_ratio", "upid_trend_ratio",
 		"upid_forecast_value", "upid_forecast_lower", "upid_forecast_upper", "upid_forecast_peak_value",
 		"upid_model_skill_ratio", "upid_model_coverage_ratio", "upid_model_mase", "upid_alert_budget_ratio"), map[string]float64{
 		`{__name__="upid_forecast_value", a="b", horizon="1h", signal="cpu"}`:      1e300,

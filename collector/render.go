@@ -66,6 +66,8 @@ var perSeries = map[string]func(w *writer, labels string, r *series.Result){
 		}
 	},
 
+	"upid_trend_ratio": trends,
+
 	"upid_anomaly_active":           active,
 	"upid_anomaly_confidence_ratio": confidence,
 }
@@ -86,9 +88,18 @@ func horizons(of func(*series.Horizon) float64) func(*writer, string, *series.Re
 		for i := range r.Horizons {
 			h := &r.Horizons[i]
 			if !slices.ContainsFunc(r.Horizons[:i], func(o series.Horizon) bool { return o.Horizon == h.Horizon }) {
-				w.sample(labels, w.tail(i, h.Horizon), of(h))
+				w.sample(labels, w.tail(i, "horizon", h.Horizon), of(h))
 			}
 		}
+	}
+}
+
+func trends(w *writer, labels string, r *series.Result) {
+	for i, t := range r.Trends {
+		if slices.ContainsFunc(r.Trends[:i], func(o series.Trend) bool { return o.Window == t.Window }) {
+			continue
+		}
+		w.sample(labels, w.tail(i, "window", t.Window), t.Ratio)
 	}
 }
 
@@ -141,19 +152,20 @@ func (w *writer) sample(labels, tail string, v float64) {
 
 // tail is what follows the labels of a series in a sample for a horizon.
 type tail struct {
+	label   string // horizon or window
 	horizon time.Duration
 	text    string
 }
 
-// tail returns the tail of d, horizon i of its result. Results of a signal have
-// the same horizons, so nearly always it is there.
-func (w *writer) tail(i int, d time.Duration) string {
+// tail returns the tail of d, horizon or window i of its result. Results of a signal have
+// the same ones, so nearly always it is there.
+func (w *writer) tail(i int, label string, d time.Duration) string {
 	for len(w.tails) <= i {
-		w.tails = append(w.tails, tail{-1, ""})
+		w.tails = append(w.tails, tail{"", -1, ""})
 	}
-	if t := &w.tails[i]; t.horizon != d || t.text == "" {
-		t.horizon = d
-		t.text = string(appendLabel([]byte{','}, "horizon", HorizonLabel(d))) + end
+	if t := &w.tails[i]; t.horizon != d || t.label != label {
+		t.label, t.horizon = label, d
+		t.text = string(appendLabel([]byte{','}, label, HorizonLabel(d))) + end
 	}
 	return w.tails[i].text
 }

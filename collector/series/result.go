@@ -26,6 +26,32 @@ type Forecast struct {
 	Warnings   []error  // the forecast stands; say this beside it
 }
 
+// Pattern is what a history shows beside its forecast.
+type Pattern struct {
+	Trends       []Trend       // significant ones only, shortest window first
+	WeekOverWeek float64       // level of the last 7 days over that of the 7 before, less 1; NaN if unknown
+	Seasons      []Seasonality // that were found, longest first
+	Changes      []Change      // of the level, oldest first
+}
+
+// Trend is a significant change over a window.
+type Trend struct {
+	Window time.Duration // 7 or 28 days
+	Ratio  float64       // change over the window, relative to the level
+}
+
+// Seasonality is a season and the share of the variance that it explains.
+type Seasonality struct {
+	Length   time.Duration
+	Strength float64 // in (0, 1]
+}
+
+// Change is a day from which the level was another.
+type Change struct {
+	Time          int64 // start of the day counted back from the end of the series
+	Before, After float64
+}
+
 // Member is one model's share in a combination.
 type Member struct {
 	Name   string
@@ -110,6 +136,7 @@ type Result struct {
 	Time       int64         // grid time of the newest complete point; 0 if there is none
 	Observed   float64       // NaN if missing
 	Forecast   *Forecast     // nil before the first fit
+	Trends     []Trend       // significant ones, as of the newest fit
 	Horizons   []Horizon     // Forecast read off at Time
 	Score      *Score
 	Findings   []Finding // open ones, and those resolved a short while ago

@@ -61,7 +61,7 @@ func (u *Unit) fit(y series.Series, end int64, present map[string]bitmap, sc *fo
 		return nil
 	}
 	if u.o.Forecast != nil {
-		s.forecast, s.warnings = u.forecast(y, sc)
+		s.forecast, s.trends, s.warnings = u.forecast(y, sc)
 	}
 	return s
 }
@@ -78,18 +78,18 @@ func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap
 }
 
 // forecast predicts y far enough for the longest horizon to be read off until
-// the next fit, and the one after in case that fails.
-func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast, []error) {
+// the next fit, and the one after in case that fails, and says where y is going.
+func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast, []series.Trend, []error) {
 	o := u.o.Forecast
 	longest := o.Horizons[len(o.Horizons)-1]
 	y = born(y)
 	if have, want := time.Duration(y.End()-y.Start)*time.Millisecond, min(longest, leastHistory); have < want {
-		return nil, []error{fmt.Errorf("no forecast yet: %v of history, want %v", have, want)}
+		return nil, nil, []error{fmt.Errorf("no forecast yet: %v of history, want %v", have, want)}
 	}
 	grid := coarsen(u.o.Step, longest, time.Duration(y.End()-y.Start)*time.Millisecond)
 	y, err := forecast.Resample(y, grid.Milliseconds())
 	if err != nil {
-		return nil, []error{fmt.Errorf("no forecast: %w", err)}
+		return nil, nil, []error{fmt.Errorf("no forecast: %w", err)}
 	}
 	ahead := longest + 2*u.o.FitEvery + 2*grid
 	n := int((ahead + grid - 1) / grid)
@@ -99,11 +99,11 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 	}}
 	switch err := o.Model.Forecast(f, y, forecast.Calendar{Location: u.o.Location}, sc); {
 	case errors.Is(err, forecast.ErrShort):
-		return nil, []error{fmt.Errorf("no forecast yet: %w", err)}
+		return nil, nil, []error{fmt.Errorf("no forecast yet: %w", err)}
 	case err != nil:
-		return nil, []error{fmt.Errorf("no forecast: %w", err)}
+		return nil, nil, []error{fmt.Errorf("no forecast: %w", err)}
 	}
-	return f, f.Warnings
+	return f, forecast.Patterns(y).Trends, f.Warnings
 }
 
 // born returns y from its first value on: what was before is no history.

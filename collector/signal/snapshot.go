@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -19,7 +20,7 @@ import (
 // A snapshot is its version, the position and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
@@ -99,6 +100,11 @@ func (s *state) append(b []byte) []byte {
 	b = binary.AppendVarint(b, s.last)
 	b = appendErrors(b, s.warnings)
 	b = appendForecast(b, s.forecast)
+	b = binary.AppendUvarint(b, uint64(len(s.trends)))
+	for _, t := range s.trends {
+		b = binary.AppendVarint(b, int64(t.Window))
+		b = coding.AppendFloat(b, t.Ratio)
+	}
 	if s.scorer == nil {
 		return append(b, 0)
 	}
@@ -124,6 +130,9 @@ func (u *Unit) load(b []byte) (*state, labels.Labels, error) {
 	s.value, s.last = r.Float(), r.Int()
 	s.warnings = readErrors(r)
 	s.forecast = readForecast(r)
+	for range r.Count(9) {
+		s.trends = append(s.trends, series.Trend{Window: time.Duration(r.Int()), Ratio: r.Float()})
+	}
 	if s.forecast != nil {
 		s.forecast.Warnings = s.warnings
 	}

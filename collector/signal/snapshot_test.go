@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -133,6 +134,7 @@ func TestSnapshotHoldsEverything(t *testing.T) {
 		ID: "i", Family: "f", Type: "spike", Reclassified: "drift", Severity: "critical", Start: 1, End: 2, Peak: 3, Confidence: 0.5,
 		Score: series.Score{Observed: 1, Expected: 2, Lower: 3, Upper: 4, Value: 5, Confidence: 6, Type: "x"}, Stale: true,
 	})
+	u.order[0].trends = []series.Trend{{Window: 168 * time.Hour, Ratio: -0.25}}
 	r := restored(t, snapshot(t, u))
 	if r.Position() != u.Position() || len(r.order) != len(u.order) || len(r.states) != len(u.states) {
 		t.Fatalf("position %d, %d series", r.Position(), len(r.order))

@@ -68,11 +68,11 @@ func (u *Unit) results(slot, t int64) []series.Result {
 	for i, s := range u.order {
 		r := series.Result{
 			Signal: u.o.Name, SourceName: s.sourceName, Labels: s.labels, Slot: slot, Time: t, Observed: s.value,
-			Forecast: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings,
+			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings,
 		}
 		// A series that is absent now has no forecast: it may never come back.
 		if s.forecast != nil && !math.IsNaN(s.value) {
-			r.Forecast = s.forecast
+			r.Forecast, r.Trends = s.forecast, s.trends
 			r.Horizons = u.horizons(s.forecast, t)
 		}
 		if s.scorer != nil {

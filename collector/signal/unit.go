@@ -87,6 +87,7 @@ type state struct {
 
 	forecast *series.Forecast // nil: none
 	warnings []error          // of the fit
+	trends   []series.Trend   // of the fit
 
 	scorer detect.Scorer // nil: not scored
 	alert  rules.Alert

@@ -1,0 +1,138 @@
+package forecast
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+)
+
+const oneDay = 24 * time.Hour
+
+func TestTrend(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	f := func(what string, value func(i int) float64, want map[time.Duration]float64) {
+		t.Helper()
+		p := Patterns(hourly(672, value))
+		if len(p.Trends) != len(want) {
+			t.Errorf("%s: got %v, want %v", what, p.Trends, want)
+			return
+		}
+		for _, trend := range p.Trends {
+			w, ok := want[trend.Window]
+			if !ok || math.Abs(trend.Ratio-w) > 0.1*math.Abs(w) {
+				t.Errorf("%s: got %v, want %v", what, trend, want)
+			}
+		}
+	}
+	noise := func() float64 { return rng.NormFloat64() }
+	f("noise", func(int) float64 { return 50 + noise() }, nil)
+	f("day", func(i int) float64 { return daily(i) + noise() }, nil)
+	f("weekdays", func(i int) float64 { return 50 + pick(i/24%7 < 5, 10, 0) + noise() }, nil)
+	f("rise", func(i int) float64 { return daily(i) - daily(0) + 50 + 0.02*float64(i) + 0.05*noise() }, map[time.Duration]float64{28 * oneDay: 13.44 / trendLevel(0, 672), 7 * oneDay: 3.36 / trendLevel(504, 672)})
+	f("fall", func(i int) float64 { return 100 - 0.05*float64(i) + 0.2*noise() }, map[time.Duration]float64{28 * oneDay: -33.6 / 83.2, 7 * oneDay: -8.4 / 70.6})
+	f("rise with weekdays", func(i int) float64 { return 50 + 0.02*float64(i) + pick(i/24%7 < 5, 10, 0) + 0.2*noise() }, map[time.Duration]float64{28 * oneDay: 13.44 / 65, 7 * oneDay: 3.36 / 72})
+	level := 0.0
+	f("random walk", func(int) float64 { level = 0.98*level + noise(); return 100 + level }, nil)
+}
+
+// trendLevel is the median of the daily medians of the rising series of TestTrend.
+func trendLevel(from, to int) float64 {
+	days := dailyLevels(hourly(to-from, func(i int) float64 {
+		i += from
+		return daily(i) - daily(0) + 50 + 0.02*float64(i)
+	}).Values, 24)
+	return days[len(days)/2]
+}
+
+// Of 1,000 series without a trend one in a hundred may have one in 28 days: 10, and
+// 20 is three deviations more. Half as many have one in 7 days: only a strict order counts.
+func TestTrendIsRare(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
+	found := map[time.Duration]int{}
+	for range 1000 {
+		level := 0.0
+		y := hourly(672, func(int) float64 {
+			level = 0.9*level + rng.NormFloat64()
+			return 200 + level
+		})
+		for _, trend := range Patterns(y).Trends {
+			found[trend.Window]++
+		}
+	}
+	if found[28*oneDay] > 20 || found[7*oneDay] > 20 {
+		t.Errorf("found %v of 1,000", found)
+	}
+}
+
+func TestSeasonsFound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(25, 26))
+	f := func(what string, y series.Series, want ...time.Duration) {
+		t.Helper()
+		got := Patterns(y).Seasons
+		if len(got) != len(want) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+			return
+		}
+		for i, s := range got {
+			if s.Length != want[i] || s.Strength < leastStrength || s.Strength > 1 {
+				t.Errorf("%s: got %v, want %v", what, got, want)
+			}
+		}
+	}
+	noise := func() float64 { return 3 * rng.NormFloat64() }
+	sine := func(i int, period float64) float64 { return 10 * math.Sin(2*math.Pi*float64(i)/period) }
+	f("noise", hourly(672, func(int) float64 { return noise() }))
+	f("constant", hourly(672, constant))
+	f("day", hourly(672, func(i int) float64 { return sine(i, 24) + noise() }), oneDay)
+	f("half day", hourly(672, func(i int) float64 { return sine(i, 12) + noise() }), oneDay/2)
+	f("week", hourly(672, func(i int) float64 { return pick(i/24%7 < 5, 10, 0) + noise() }), 7*oneDay)
+	f("day and week", hourly(672, func(i int) float64 { return sine(i, 24) + pick(i/24%7 < 5, 10, 0) + noise() }), 7*oneDay, oneDay)
+	f("job at 3", hourly(672, func(i int) float64 { return pick(i%24 == 3, 60, 0) + noise() }), oneDay)
+	f("job every hour", everyFive(20*288, func(i int) float64 { return pick(i%12 == 4, 30, 0) + noise() }), time.Hour)
+	f("gaps", hourly(672, func(i int) float64 { return pick(i%5 == 0, math.NaN(), sine(i, 24)+noise()) }), oneDay)
+}
+
+func TestChanges(t *testing.T) {
+	rng := rand.New(rand.NewPCG(27, 28))
+	y := hourly(672, func(i int) float64 { return daily(i) + pick(i >= 12*24, 60, 0) + rng.NormFloat64() })
+	got := Patterns(y).Changes
+	if len(got) != 1 || got[0].Time != y.At(12*24) || got[0].After-got[0].Before < 50 {
+		t.Errorf("got %v, want one at %d", got, y.At(12*24))
+	}
+	if got := Patterns(hourly(672, func(i int) float64 { return daily(i) + rng.NormFloat64() })).Changes; got != nil {
+		t.Errorf("got %v, want none", got)
+	}
+}
+
+func TestWeekOverWeek(t *testing.T) {
+	closeTo(t, Patterns(hourly(336, func(i int) float64 { return pick(i < 168, 10, 12) })).WeekOverWeek, 0.2, 1e-12)
+	closeTo(t, Patterns(hourly(335, constant)).WeekOverWeek, math.NaN(), 0)
+	closeTo(t, Patterns(hourly(336, func(i int) float64 { return pick(i < 168, 0, 12) })).WeekOverWeek, math.NaN(), 0)
+}
+
+// Hostile histories have no patterns, or finite ones.
+func TestPatternsHostile(t *testing.T) {
+	for _, y := range []series.Series{
+		{}, hourly(0, constant), hourly(1, constant), {Step: 7 * hour, Values: make([]float64, 500)},
+		hourly(672, func(int) float64 { return math.NaN() }), hourly(672, func(i int) float64 { return pick(i%2 == 0, math.Inf(1), math.NaN()) }),
+		hourly(672, func(i int) float64 { return pick(i%3 == 0, 1e300, -1e300) }), hourly(672, func(i int) float64 { return 5e-324 * float64(i) }),
+	} {
+		p := Patterns(y)
+		if math.IsInf(p.WeekOverWeek, 0) {
+			t.Error(p.WeekOverWeek)
+		}
+		for _, s := range p.Seasons {
+			if !finite(s.Strength) {
+				t.Error(s)
+			}
+		}
+		for _, s := range p.Trends {
+			if !finite(s.Ratio) {
+				t.Error(s)
+			}
+		}
+	}
+}
