@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/forecast/backtest"
 )
@@ -22,6 +23,7 @@ type backtestCmd struct {
 	Folds      int      `default:"4" placeholder:"N" help:"Rolling origins: how many forecasts of each series are compared with what came. (default ${default})"`
 	Model      []string `default:"auto" placeholder:"NAME" help:"Model, may be repeated: ${models}. seasonal_naive is always measured. (default auto)"`
 	Level      float64  `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
+	ByHorizon  bool     `help:"Measure the same forecasts at 1h, 6h, 1d and 3d too, as far as they are shorter."`
 	Output     string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
@@ -33,6 +35,7 @@ Examples:
 
     upid backtest --input cpu.csv
     upid backtest --input cpu.csv --model auto --model ar_ridge --folds 10
+    upid backtest --input cpu.csv --by-horizon
     upid backtest --query 'sum(rate(http_requests_total[5m]))' -o csv
 
 CSV columns: ` + strings.Join(backtestColumns, ",") + `. MASE below 1 beats one day's naive forecast inside the sample; skill is 1 - MASE/MASE of seasonal_naive; smape is in percent.
@@ -81,7 +84,7 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 			return backtested{}, err
 		}
 		rows, err := backtest.Run(ctx, y, backtest.Options{
-			Series: in[i].Name, Models: models, Horizon: time.Duration(c.Horizon), Folds: c.Folds, Level: c.Level,
+			Series: in[i].Name, Models: models, Horizon: time.Duration(c.Horizon), Parts: c.parts(y.Step), Folds: c.Folds, Level: c.Level,
 			Calendar: forecast.Calendar{Location: e.loc}, Scratch: &scratches[worker], Now: time.Now,
 		})
 		if ctx.Err() != nil {
@@ -105,6 +108,15 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 		err = errors.New("no series could be measured")
 	}
 	return err
+}
+
+// parts returns the shorter horizons to measure.
+func (c *backtestCmd) parts(step int64) []time.Duration {
+	if !c.ByHorizon {
+		return nil
+	}
+	all := horizons(time.Duration(c.Horizon), millis(step))
+	return all[:len(all)-1]
 }
 
 var backtestColumns = []string{"series", "model", "horizon", "folds", "mase", "smape", "rmsse", "coverage", "msis", "skill", "seconds"}
@@ -136,21 +148,22 @@ func backtestTable(w io.Writer, st output.Style, rows []backtest.Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	whole := rows[len(rows)-1].Horizon
 	n, means := meansByModel(rows)
 	count := "1 series"
 	if n > 1 {
 		count = output.Count(n) + " series"
 	}
-	if _, err := fmt.Fprintf(w, "%s, forecasts of %s, up to %d rolling origins\n\n", count, output.Horizon(rows[0].Horizon), maxFolds(rows)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s, forecasts of %s, up to %d rolling origins\n\n", count, output.Horizon(whole), maxFolds(rows)); err != nil {
 		return err
 	}
 	g := output.Grid{
-		Head:  []string{"SERIES", "MODEL", "MASE", "sMAPE", "RMSSE", "COVERAGE", "MSIS", "SKILL"},
-		Right: []bool{false, false, true, true, true, true, true, true},
+		Head:  []string{"SERIES", "MODEL", "IN", "MASE", "sMAPE", "COVERAGE", "MSIS", "SKILL", "TIME"},
+		Right: []bool{false, false, true, true, true, true, true, true, true},
 	}
 	add := func(name string, r backtest.Row) {
-		g.Add(name, r.Model, measure(r.MASE), percent(r.SMAPE, "%.1f"), measure(r.RMSSE),
-			percent(100*r.Coverage, "%.0f"), measure(r.MSIS), percent(100*r.Skill, "%+.0f"))
+		g.Add(name, r.Model, output.Horizon(r.Horizon), measure(r.MASE), percent(r.SMAPE, "%.1f"),
+			percent(100*r.Coverage, "%.0f"), measure(r.MSIS), percent(100*r.Skill, "%+.0f"), elapsed(r.Seconds))
 	}
 	for _, r := range rows {
 		add(r.Series, r)
@@ -160,7 +173,61 @@ func backtestTable(w io.Writer, st output.Style, rows []backtest.Row) error {
 			add("(mean)", r)
 		}
 	}
+	if err := g.Write(w, st); err != nil {
+		return err
+	}
+	return reliabilityTable(w, st, rows)
+}
+
+// reliabilityTable shows what forecasts of each level of confidence were worth: the
+// error beside the naive one's, by the median, and the share of values inside the interval. The naive
+// forecast itself is left out.
+func reliabilityTable(w io.Writer, st output.Style, rows []backtest.Row) error {
+	levels := []string{"low", "medium", "high", "very_high"}
+	ratios, inside := map[string][]float64{}, map[string][]float64{}
+	for _, r := range rows {
+		if r.Model == backtest.Naive {
+			continue
+		}
+		for _, j := range r.Judged {
+			level := series.ConfidenceLevel(j.Confidence)
+			if !math.IsNaN(j.Ratio) {
+				ratios[level] = append(ratios[level], j.Ratio)
+			}
+			if !math.IsNaN(j.Coverage) {
+				inside[level] = append(inside[level], j.Coverage)
+			}
+		}
+	}
+	g := output.Grid{Head: []string{"CONFIDENCE", "FORECASTS", "ERROR TO NAIVE", "COVERAGE"}, Right: []bool{false, true, true, true}}
+	for _, level := range levels {
+		if n := len(ratios[level]); n > 0 {
+			slices.Sort(ratios[level])
+			sum := 0.0
+			for _, c := range inside[level] {
+				sum += c
+			}
+			g.Add(level, output.Count(n), measure(ratios[level][n/2]), percent(100*sum/float64(len(inside[level])), "%.0f"))
+		}
+	}
+	if g.Len() == 0 {
+		return nil
+	}
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return err
+	}
 	return g.Write(w, st)
+}
+
+// elapsed shows the time of one forecast.
+func elapsed(seconds float64) string {
+	switch {
+	case math.IsNaN(seconds):
+		return "-"
+	case seconds < 1e-3:
+		return fmt.Sprintf("%.0f µs", 1e6*seconds)
+	}
+	return fmt.Sprintf("%.3g ms", 1e3*seconds)
 }
 
 // measure shows a scaled error.
@@ -182,43 +249,48 @@ func maxFolds(rows []backtest.Row) int {
 	return slices.MaxFunc(rows, func(a, b backtest.Row) int { return a.Folds - b.Folds }).Folds
 }
 
-// meansByModel returns the number of series and for each model the means over
+// meansByModel returns the number of series and for each model and horizon the means over
 // the series, each measure over those that have it. Skill is 1 − the ratio of the
 // mean MASE to that of the seasonal naive forecast, not a mean of ratios.
 func meansByModel(rows []backtest.Row) (n int, means []backtest.Row) {
 	measures := func(r *backtest.Row) []*float64 {
 		return []*float64{&r.MASE, &r.SMAPE, &r.RMSSE, &r.Coverage, &r.MSIS, &r.Seconds}
 	}
-	counts := map[string][]float64{}
+	type kind struct {
+		model   string
+		horizon time.Duration
+	}
+	counts := map[kind][]float64{}
+	names := map[string]bool{}
 	for _, r := range rows {
-		i := slices.IndexFunc(means, func(m backtest.Row) bool { return m.Model == r.Model })
+		names[r.Series] = true
+		key := kind{r.Model, r.Horizon}
+		i := slices.IndexFunc(means, func(m backtest.Row) bool { return m.Model == r.Model && m.Horizon == r.Horizon })
 		if i < 0 {
 			i = len(means)
 			means = append(means, backtest.Row{Model: r.Model, Horizon: r.Horizon})
-			counts[r.Model] = make([]float64, len(measures(&r)))
-		}
-		if i == 0 {
-			n++
+			counts[key] = make([]float64, len(measures(&r)))
 		}
 		have := measures(&r)
 		for k, sum := range measures(&means[i]) {
 			if !math.IsNaN(*have[k]) {
 				*sum += *have[k]
-				counts[r.Model][k]++
+				counts[key][k]++
 			}
 		}
 	}
-	naive := math.NaN()
+	naive := map[time.Duration]float64{}
 	for i := range means {
-		for k, sum := range measures(&means[i]) {
-			*sum /= counts[means[i].Model][k] // 0/0 is NaN: unknown
+		m := &means[i]
+		for k, sum := range measures(m) {
+			*sum /= counts[kind{m.Model, m.Horizon}][k] // 0/0 is NaN: unknown
 		}
-		if means[i].Model == backtest.Naive {
-			naive = means[i].MASE
+		if m.Model == backtest.Naive {
+			naive[m.Horizon] = m.MASE
 		}
 	}
 	for i := range means {
-		means[i].Skill = 1 - means[i].MASE/naive
+		means[i].Skill = 1 - means[i].MASE/naive[means[i].Horizon]
 	}
-	return n, means
+	return len(names), means
 }

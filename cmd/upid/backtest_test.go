@@ -82,3 +82,27 @@ func TestMeansByModel(t *testing.T) {
 		t.Errorf("means of naive %+v", m)
 	}
 }
+
+// Every model stands beside the naive one at every horizon, and what forecasts said of
+// themselves beside how they came out.
+func TestBacktest_byHorizon(t *testing.T) {
+	o := upid(t, incident(), "backtest --input - --horizon 12h --folds 2 --model median --by-horizon -o csv")
+	o.want(t, exitOK)
+	rows, err := csv.NewReader(strings.NewReader(o.stdout)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range rows[1:] {
+		got = append(got, row[1]+" "+row[2])
+	}
+	if s, want := strings.Join(got, ", "), "seasonal_naive 1h, median 1h, seasonal_naive 6h, median 6h, seasonal_naive 12h, median 12h"; s != want {
+		t.Errorf("rows %s, want %s", s, want)
+	}
+	o = upid(t, incident(), "backtest --input - --horizon 12h --folds 2 --model median --by-horizon")
+	o.want(t, exitOK)
+	narrow(t, o.stdout)
+	if !strings.Contains(o.stdout, "\nCONFIDENCE  FORECASTS  ERROR TO NAIVE  COVERAGE\n") {
+		t.Errorf("stdout:\n%s", o.stdout)
+	}
+}

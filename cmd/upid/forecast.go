@@ -104,7 +104,7 @@ Examples:
     upid forecast --query 'sum(rate(http_requests_total[5m]))' --horizon 1d
     upid forecast --query node_load1 --prometheus.url http://prometheus:9090
 
-CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1.
+CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1. JSON and YAML also say what the history shows: ` + strings.Join(patternColumns, ", ") + `; a trend is the relative change over the window and null where it is not significant.
 `
 }
 
@@ -166,7 +166,7 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 		if err := model.Forecast(f, y, calendar, &scratches[worker]); err != nil {
 			return forecasted{y: y, err: err}, nil
 		}
-		return forecasted{y: y, f: f, rows: out.render(in[i].Name, f)}, nil
+		return forecasted{y: y, f: f, rows: out.render(in[i].Name, y, f)}, nil
 	}
 
 	bar := e.progress("forecast", len(in))
@@ -207,27 +207,42 @@ func newForecast(n int, level float64) *series.Forecast {
 	}
 }
 
-var forecastColumns = []string{"series", "timestamp", "value", "lower", "upper", "model", "confidence"}
+var (
+	forecastColumns = []string{"series", "timestamp", "value", "lower", "upper", "model", "confidence"}
+	// patternColumns stand beside them in JSON and YAML, the same in every object of a series.
+	patternColumns = []string{"trend_7d", "trend_28d", "week_over_week", "seasons", "changed"}
+)
 
 // forecastWriter writes forecasts in the format asked for.
 type forecastWriter struct {
-	schema  *output.Schema // nil for a table
-	records *output.Writer
-	table   *forecastTable
+	schema   *output.Schema // nil for a table
+	records  *output.Writer
+	table    *forecastTable
+	patterns bool
+	loc      *time.Location
 }
 
 func newForecastWriter(c *forecastCmd, e *env, n int) *forecastWriter {
 	if output.Format(c.Output) == output.Table {
 		return &forecastWriter{table: newForecastTable(e, n, time.Duration(c.Horizon))}
 	}
-	s := output.NewSchema(output.Format(c.Output), forecastColumns...)
-	return &forecastWriter{schema: s, records: output.NewWriter(e.stdout, s)}
+	columns := forecastColumns
+	patterns := output.Format(c.Output) != output.CSV
+	if patterns {
+		columns = slices.Concat(columns, patternColumns)
+	}
+	s := output.NewSchema(output.Format(c.Output), columns...)
+	return &forecastWriter{schema: s, patterns: patterns, loc: e.loc, records: output.NewWriter(e.stdout, s)}
 }
 
 // render returns f as records, nil for a table. It is safe for concurrent use.
-func (w *forecastWriter) render(name string, f *series.Forecast) []byte {
+func (w *forecastWriter) render(name string, y series.Series, f *series.Forecast) []byte {
 	if w.schema == nil {
 		return nil
+	}
+	var p describedPattern
+	if w.patterns {
+		p = describe(forecast.Patterns(y), w.loc)
 	}
 	rows := w.schema.Rows(make([]byte, 0, 96*len(f.Point)))
 	for i, v := range f.Point {
@@ -238,6 +253,13 @@ func (w *forecastWriter) render(name string, f *series.Forecast) []byte {
 		rows.Number(f.Upper[i])
 		rows.Text(f.Model)
 		rows.Number(f.Confidence)
+		if w.patterns {
+			rows.Number(p.trend7)
+			rows.Number(p.trend28)
+			rows.Number(p.weekOverWeek)
+			rows.TextOrNull(p.seasons)
+			rows.TextOrNull(p.changed)
+		}
 	}
 	return rows.Bytes()
 }
@@ -267,4 +289,32 @@ func horizons(whole, step time.Duration) []time.Duration {
 		}
 	}
 	return slices.Clip(append(hs, whole))
+}
+
+// describedPattern is what a history shows, as cells.
+type describedPattern struct {
+	trend7, trend28, weekOverWeek float64
+	seasons, changed              string
+}
+
+// describe turns a pattern into cells: seasons as "7d 0.31, 1d 0.52" with the share of
+// the variance each explains, changes as "2026-01-31T00:00:00Z 12 to 47".
+func describe(p series.Pattern, loc *time.Location) describedPattern {
+	out := describedPattern{trend7: math.NaN(), trend28: math.NaN(), weekOverWeek: p.WeekOverWeek, seasons: "", changed: ""}
+	for _, t := range p.Trends {
+		if t.Window == 7*24*time.Hour {
+			out.trend7 = t.Ratio
+		} else {
+			out.trend28 = t.Ratio
+		}
+	}
+	var seasons, changed []string
+	for _, s := range p.Seasons {
+		seasons = append(seasons, fmt.Sprintf("%s %.2f", output.Horizon(s.Length), s.Strength))
+	}
+	for _, c := range p.Changes {
+		changed = append(changed, fmt.Sprintf("%s %s to %s", output.Timestamp(c.Time, loc), output.Human(c.Before), output.Human(c.After)))
+	}
+	out.seasons, out.changed = strings.Join(seasons, ", "), strings.Join(changed, ", ")
+	return out
 }

@@ -26,11 +26,12 @@ type Model struct {
 
 // Options say what to measure. Models, Horizon, Folds and Level are required.
 type Options struct {
-	Series   string        // name for Row.Series
-	Models   []Model       // in the order of the rows; seasonal_naive is added in front if absent
-	Horizon  time.Duration // rounded up to whole steps
-	Folds    int           // rolling origins wanted; as many as fit are used
-	Level    float64       // coverage asked for, in (0, 1)
+	Series   string          // name for Row.Series
+	Models   []Model         // in the order of the rows; seasonal_naive is added in front if absent
+	Horizon  time.Duration   // rounded up to whole steps
+	Parts    []time.Duration // shorter horizons to measure the same forecasts at, ascending
+	Folds    int             // rolling origins wanted; as many as fit are used
+	Level    float64         // coverage asked for, in (0, 1)
 	Calendar forecast.Calendar
 	Scratch  *forecast.Scratch // working memory to reuse; nil makes its own
 	Now      func() time.Time  // clock for Row.Seconds; nil leaves them NaN
@@ -48,12 +49,24 @@ type Row struct {
 	RMSSE    float64
 	Coverage float64 // share of values inside the interval
 	MSIS     float64
-	Skill    float64 // 1 − MASE/MASE of the seasonal naive forecast
-	Seconds  float64 // time per forecast
+	Skill    float64     // 1 − MASE/MASE of the seasonal naive forecast
+	Seconds  float64     // time per forecast; of a shorter horizon that of the whole
+	Judged   []Judgement // the single forecasts, newest first; only of the whole horizon
+}
+
+// Judgement is what one forecast said of itself and how it came out.
+type Judgement struct {
+	Confidence float64
+	Ratio      float64 // mean absolute error over that of the seasonal naive forecast; NaN if that is 0
+	Coverage   float64
+
+	origin int
+	mae    float64
 }
 
 // Run forecasts y from rolling origins with every model and returns one row per
-// model, the seasonal naive forecast first unless Models places it. Fold k ends
+// model, the seasonal naive forecast first unless Models places it, for each of
+// Parts that is shorter than the horizon, and for the horizon. Fold k ends
 // its history k horizons before the end of y, so folds do not overlap in what
 // they test. Gaps in the tested part are skipped. It is an error if not even one
 // fold leaves a history, or if a model fails on every fold; a model that fails on
@@ -77,28 +90,68 @@ func Run(ctx context.Context, y series.Series, o Options) ([]Row, error) {
 	if len(origins) == 0 {
 		return nil, fmt.Errorf("backtest of %d points at a horizon of %d: want at least %d: %w", len(y.Values), h, h+season+1, forecast.ErrShort)
 	}
-	rows := make([]Row, len(models))
-	var naive tally
-	tallies := make([]tally, len(models))
+	parts := o.parts(y.Step)
+	naive := 0
+	tallies := make([][]tally, len(models)) // by model and part
 	for i, m := range models {
-		t := &tallies[i]
+		tallies[i] = make([]tally, len(parts))
 		for _, n := range origins {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			t.fold(y, n, h, season, m.Forecaster, o, scratch)
+			fold(tallies[i], parts, y, n, season, m.Forecaster, o, scratch)
 		}
-		if t.folds == 0 {
+		if t := tallies[i][0]; t.folds == 0 {
 			return nil, fmt.Errorf("backtest %s: %w", m.Name, t.err)
 		}
 		if m.Name == Naive {
-			naive = *t
+			naive = i
 		}
 	}
-	for i, m := range models {
-		rows[i] = tallies[i].row(o, m.Name, naive)
+	var rows []Row
+	for k, part := range parts {
+		for i, m := range models {
+			row := tallies[i][k].row(o, m.Name, tallies[naive][k])
+			row.Horizon = part.length
+			if part.steps == h {
+				row.Judged = judged(tallies[i][k], tallies[naive][k])
+			}
+			rows = append(rows, row)
+		}
 	}
 	return rows, nil
+}
+
+// part is a horizon that is measured.
+type part struct {
+	length time.Duration
+	steps  int
+}
+
+// parts returns the horizons to measure, the whole one last.
+func (o Options) parts(step int64) []part {
+	whole := part{length: o.Horizon, steps: steps(o.Horizon, step)}
+	var out []part
+	for _, d := range o.Parts {
+		if n := steps(d, step); n > 0 && n < whole.steps {
+			out = append(out, part{length: d, steps: n})
+		}
+	}
+	return append(out, whole)
+}
+
+// judged compares every forecast with the naive one from the same origin.
+func judged(t, naive tally) []Judgement {
+	out := t.judged
+	for i, j := range out {
+		out[i].Ratio = math.NaN()
+		for _, other := range naive.judged {
+			if other.origin == j.origin && other.mae > 0 {
+				out[i].Ratio = j.mae / other.mae
+			}
+		}
+	}
+	return out
 }
 
 func (o Options) validate(y series.Series) error {
@@ -151,12 +204,15 @@ type tally struct {
 	mae                                accuracy.Mean
 	seconds                            float64
 	err                                error // the last one
+	judged                             []Judgement
 }
 
-// fold forecasts the h points after the first n of y and adds up the errors.
-func (t *tally) fold(y series.Series, n, h, season int, f forecast.Forecaster, o Options, s *forecast.Scratch) {
+// fold forecasts what follows the first n points of y and adds up the errors over
+// every part of it.
+func fold(ts []tally, parts []part, y series.Series, n, season int, f forecast.Forecaster, o Options, s *forecast.Scratch) {
 	past := y
 	past.Values = y.Values[:n]
+	h := parts[len(parts)-1].steps
 	actual := observed(y.Values[n : n+h])
 	dst := series.Forecast{Band: series.Band{
 		Start: 0, Step: 0, Level: o.Level, Coverage: math.NaN(),
@@ -167,23 +223,33 @@ func (t *tally) fold(y series.Series, n, h, season int, f forecast.Forecaster, o
 		began = o.Now()
 	}
 	if err := f.Forecast(&dst, past, o.Calendar, s); err != nil {
-		t.err = err
+		for k := range ts {
+			ts[k].err = err
+		}
 		return
 	}
+	seconds := math.NaN()
 	if o.Now != nil {
-		t.seconds += o.Now().Sub(began).Seconds()
-	} else {
-		t.seconds = math.NaN()
+		seconds = o.Now().Sub(began).Seconds()
 	}
-	t.folds++
 	history := observed(past.Values)
-	scale := accuracy.SeasonalScale(history, season)
-	t.mae.Add(accuracy.MAE(actual, dst.Point))
-	t.mase.Add(accuracy.MASE(actual, dst.Point, scale))
-	t.smape.Add(accuracy.SMAPE(actual, dst.Point))
-	t.rmsse.Add(accuracy.RMSSE(actual, dst.Point, accuracy.SeasonalScaleSquared(history, season)))
-	t.coverage.Add(accuracy.Coverage(actual, dst.Lower, dst.Upper))
-	t.msis.Add(accuracy.MSIS(actual, dst.Lower, dst.Upper, o.Level, scale))
+	scale, scale2 := accuracy.SeasonalScale(history, season), accuracy.SeasonalScaleSquared(history, season)
+	for k, p := range parts {
+		t := &ts[k]
+		t.folds++
+		t.seconds += seconds
+		actual, point, lower, upper := actual[:p.steps], dst.Point[:p.steps], dst.Lower[:p.steps], dst.Upper[:p.steps]
+		mae, coverage := accuracy.MAE(actual, point), accuracy.Coverage(actual, lower, upper)
+		t.mae.Add(mae)
+		t.mase.Add(accuracy.MASE(actual, point, scale))
+		t.smape.Add(accuracy.SMAPE(actual, point))
+		t.rmsse.Add(accuracy.RMSSE(actual, point, scale2))
+		t.coverage.Add(coverage)
+		t.msis.Add(accuracy.MSIS(actual, lower, upper, o.Level, scale))
+		if !math.IsNaN(mae) {
+			t.judged = append(t.judged, Judgement{Confidence: dst.Confidence, Ratio: math.NaN(), Coverage: coverage, origin: n, mae: mae})
+		}
+	}
 }
 
 // row turns the sums into means. Skill compares MASE; where the history repeats
@@ -197,7 +263,7 @@ func (t *tally) row(o Options, model string, naive tally) Row {
 		Series: o.Series, Model: model, Horizon: o.Horizon, Folds: t.folds,
 		MASE: t.mase.Value(), SMAPE: t.smape.Value(), RMSSE: t.rmsse.Value(),
 		Coverage: t.coverage.Value(), MSIS: t.msis.Value(),
-		Skill: skill, Seconds: t.seconds / float64(t.folds),
+		Skill: skill, Seconds: t.seconds / float64(t.folds), Judged: nil,
 	}
 }
 

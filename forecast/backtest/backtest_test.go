@@ -190,3 +190,27 @@ func TestSteps(t *testing.T) {
 		t.Errorf("2 hours are %d hourly steps, want 2", got)
 	}
 }
+
+// Shorter horizons measure the heads of the same forecasts: the line of
+// TestRunKnownAnswer is 24 above the naive forecast at any of them.
+func TestRunParts(t *testing.T) {
+	y := hourly(96, func(i int) float64 { return 1000 + float64(i) })
+	o := options(Model{Name: "level", Forecaster: level{value: 1090, short: -1}})
+	o.Folds = 1
+	o.Parts = []time.Duration{6 * time.Hour, 24 * time.Hour, 48 * time.Hour}
+	rows, err := Run(context.Background(), y, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 4 || rows[0].Horizon != 6*time.Hour || rows[2].Horizon != 24*time.Hour || rows[0].Model != Naive {
+		t.Fatalf("rows %+v", rows)
+	}
+	closeTo(t, rows[0].MASE, 1, 1e-12)
+	closeTo(t, rows[1].MASE, 15.5/24, 1e-12) // 1072 … 1077 against 1090: 18 … 13
+	if rows[1].Judged != nil || len(rows[3].Judged) != 1 {
+		t.Fatalf("judged %v, %v", rows[1].Judged, rows[3].Judged)
+	}
+	// Over the day 18 … 0 … −5 add up to 171 + 15.
+	closeTo(t, rows[3].Judged[0].Ratio, 186.0/24/24, 1e-12)
+	closeTo(t, rows[3].Judged[0].Coverage, 3.0/24, 1e-12)
+}
