@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -93,23 +94,34 @@ func (h *history) clean(y series.Series, want int, s *Scratch) error {
 	return nil
 }
 
+var errCounter = errors.New("it only rises, and falls to almost nothing: if it is a counter, forecast its rate")
+
+// counter reports whether h rises from point to point like a counter that is sometimes
+// set back: it never falls but to less than a twentieth, at most once in 24 points, and
+// rises at half of the steps at least.
+func (h *history) counter() bool {
+	rises, resets := 0, 0
+	for t := 1; t < len(h.y); t++ {
+		switch d := h.y[t] - h.y[t-1]; {
+		case d > 0:
+			rises++
+		case d < 0 && (h.y[t] < 0 || h.y[t] > h.y[t-1]/20):
+			return false
+		case d < 0:
+			resets++
+		}
+	}
+	return resets > 0 && 24*resets <= len(h.y) && 2*rises >= len(h.y)
+}
+
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// fill writes the values strictly between the observed indices a and b; a = −1
-// and b = len(y) stand for "none".
+// fill writes the values strictly between the observed indices a and b on a straight
+// line; a = −1 stands for none.
 func fill(y []float64, a, b int) {
-	for i := a + 1; i < b; i++ {
-		switch {
-		case a < 0 && b < len(y):
-			y[i] = y[b]
-		case a < 0:
-			return
-		case b == len(y):
-			y[i] = y[a]
-		default:
-			w := float64(i-a) / float64(b-a)
-			y[i] = y[a]*(1-w) + y[b]*w
-		}
+	for i := a + 1; i < b && a >= 0; i++ {
+		w := float64(i-a) / float64(b-a)
+		y[i] = y[a]*(1-w) + y[b]*w
 	}
 }
 

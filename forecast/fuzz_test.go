@@ -28,9 +28,14 @@ func FuzzModels(f *testing.F) {
 	f.Add(bits(), uint8(1), uint8(50))
 	var used Scratch
 	f.Fuzz(func(t *testing.T, b []byte, horizon, percent uint8) {
-		y := series.Series{Start: 0, Step: hour, Values: make([]float64, min(len(b)/8, 1000))}
+		y := series.Series{Start: 0, Step: []int64{hour, minutes5, dayMillis, 7 * hour}[percent%4], Values: make([]float64, min(len(b)/8, 1000))}
 		for i := range y.Values {
 			y.Values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+		for _, s := range Patterns(y).Seasons {
+			if !(s.Strength > 0 && s.Strength <= 1) {
+				t.Fatalf("strength %v", s.Strength)
+			}
 		}
 		for _, name := range Names() {
 			model, err := New(name, nil)

@@ -234,6 +234,9 @@ func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
 	if tests == 1 {
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("the interval rests on one rolling origin, %d steps back", n-r.ends[0]))
 	}
+	if r.fine.counter() {
+		dst.Warnings = append(dst.Warnings, errCounter)
+	}
 	if r.h.min == r.h.max {
 		dst.Warnings = append(dst.Warnings, errConstant)
 	}

@@ -292,6 +292,8 @@ func TestWarnings(t *testing.T) {
 	f(auto, hourly(100, daily), "no interval: 100 points of history, want 120")
 	f(auto, hourly(120, daily), "rests on one rolling origin, 24 steps back")
 	f(auto, hourly(672, constant), "the history is constant")
+	f(auto, hourly(672, func(i int) float64 { return float64(i % 100) }), "forecast its rate")
+	f(auto, hourly(672, func(i int) float64 { return 1000 + float64(i) }))
 	f(auto, hourly(672, func(i int) float64 { return pick(i%10 == 0, math.NaN(), daily(i)) }), "10 % of the history is missing")
 	f(auto, hourly(672, func(i int) float64 { return pick(i > 100, math.NaN(), daily(i)) }), "nothing was observed in the last 571h0m0s", "85 % of the history is missing")
 	f(auto, hourly(672, func(i int) float64 { return daily(i) + pick(i > 660, 200, 0) }), "the level may have changed")

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -31,10 +32,12 @@ func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 	if unrest := r.unrest(s); unrest > 2 {
 		dst.Confidence *= 2 / unrest
 		if unrest > 4 {
-			dst.Warnings = append(dst.Warnings, fmt.Errorf("the last day was %.0f times further from the usual than the days before: the level may have changed", math.Min(unrest, 1000)))
+			dst.Warnings = append(dst.Warnings, errMoved)
 		}
 	}
 }
+
+var errMoved = errors.New("the last day was more than four times as far from the usual as the days before: the level may have changed")
 
 // unrest returns the mean absolute error of the median of seven days on the last
 // day over its mean on up to 14 days before; 0 where there are fewer than three of them
