@@ -27,7 +27,7 @@ type Forecaster interface {
 
 // Calendar places a series in civil time.
 type Calendar struct {
-	Location *time.Location // nil is UTC
+	Location *time.Location // nil is UTC; see civil for what it changes
 }
 
 // Factory makes a Forecaster; decode fills the model's own parameter struct
