@@ -9,7 +9,7 @@ import (
 // to the mean logarithm of the error, by Adam (Kingma and Ba, 2015) with a
 // cosine schedule and decay towards the plain gate, on the lessons that use accepts.
 func learnGate(lessons []*lesson, use func(*lesson) bool) *gate {
-	const epochs, batch, rate, decay = 10, 64, 0.02, 0.03
+	const epochs, batch, rate, decay = 20, 64, 0.02, 0.02
 	var chosen []*lesson
 	for _, l := range lessons {
 		if use(l) && l.base > 0 {

@@ -195,7 +195,7 @@ func (sp *spread) quantiles(level float64, without, blocks int, s *Scratch) (low
 var inflations = [...]struct{ level, short, long float64 }{
 	{0.50, 1.13, 1.05},
 	{0.80, 1.20, 1.22},
-	{0.90, 1.27, 1.42},
+	{0.90, 1.27, 1.40},
 	{0.95, 1.35, 1.85},
 	{0.99, 1.60, 3.40},
 }

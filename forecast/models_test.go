@@ -214,6 +214,19 @@ func TestNoAllocation(t *testing.T) {
 		if got != 0 {
 			t.Errorf("%s: %v allocations per series, want 0", name, got)
 		}
+		if name == "auto" {
+			fine := everyFive(28*288, scaling(func(i int) float64 { return daily(i / 12) }, 0.01, 0.05)(rand.New(rand.NewPCG(19, 20))))
+			week := sized(7*288, 0.9)
+			var s Scratch
+			got := testing.AllocsPerRun(20, func() { // the first two find the size
+				if err := model.Forecast(week, fine, Calendar{}, &s); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if kib := len(s.arena) * 8 / 1024; kib > 1024 || got != 0 {
+				t.Errorf("5 minutes: %v allocations, %d KiB", got, kib)
+			}
+		}
 		if kib := len(s.arena) * 8 / 1024; kib > 1024 {
 			t.Errorf("%s: %d KiB of working memory, want at most 1024", name, kib)
 		}

@@ -230,8 +230,8 @@ func TestOrigins(t *testing.T) {
 func TestInflation(t *testing.T) {
 	closeTo(t, inflation(0.9, 2), 1.27, 1e-12)
 	closeTo(t, inflation(0.9, 1), 1.27, 1e-12)
-	closeTo(t, inflation(0.9, 7), 1.42, 1e-12)
-	closeTo(t, inflation(0.9, 30), 1.42, 1e-12)
+	closeTo(t, inflation(0.9, 7), 1.40, 1e-12)
+	closeTo(t, inflation(0.9, 30), 1.40, 1e-12)
 	closeTo(t, inflation(0.1, 7), 1.05, 1e-12)
 	// 3 of 5 blocks from 2 to 7.
 	closeTo(t, inflation(0.8, 5), 1.20*0.4+1.22*0.6, 1e-12)

@@ -40,7 +40,7 @@ func (s *Scratch) release(m mark) { s.used, s.rowUsed = m.used, m.rowUsed }
 // reset takes everything back and makes room for what did not fit before.
 func (s *Scratch) reset() {
 	if s.spill > 0 {
-		s.arena = make([]float64, len(s.arena)+s.spill+s.spill/4)
+		s.arena = make([]float64, len(s.arena)+s.spill+s.spill/16)
 		s.spill = 0
 	}
 	s.used, s.rowUsed = 0, 0
