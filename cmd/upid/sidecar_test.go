@@ -71,6 +71,7 @@ func TestTasks(t *testing.T) {
   - {name: b, query: sum(up), step: 5m, every: 10m, forecast: {every: 7m}}
   - {name: c, query: sum(up), alert: {enabled: false}}
   - {name: d, query: sum(up), detect: {enabled: false}}
+  - {name: e, query: sum(up), history: 2h}
 `), configChecks())
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +85,9 @@ func TestTasks(t *testing.T) {
 	}
 	if ts[1].Every != 10*time.Minute || ts[1].FitEvery != 10*time.Minute {
 		t.Errorf("every %v, fit every %v", ts[1].Every, ts[1].FitEvery)
+	}
+	if ts[4].FitEvery != 2*time.Hour {
+		t.Errorf("fit every %v, want no more than the history", ts[4].FitEvery)
 	}
 	if infos["a"].Muted || !infos["c"].Muted || !infos["d"].Muted {
 		t.Errorf("muted: %+v", infos)

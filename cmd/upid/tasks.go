@@ -50,7 +50,7 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 		out = append(out, pipeline.Task{
 			Name:    s.Name,
 			Queries: map[string]string{signal.Input: s.Query},
-			Every:   s.Every, FitEvery: ceil(s.Forecast.Every, s.Every), Step: s.Step, Offset: s.Offset, History: s.History,
+			Every:   s.Every, FitEvery: fitEvery(s), Step: s.Step, Offset: s.Offset, History: s.History,
 			Key:  taskKey(cfg, s),
 			Unit: unit,
 		})
@@ -92,7 +92,7 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL,
 			Muted: !s.Alert.Post || !s.Detect.Enabled,
 		},
-		Step: s.Step, FitEvery: ceil(s.Forecast.Every, s.Every), History: s.History,
+		Step: s.Step, FitEvery: fitEvery(s), History: s.History,
 	}
 	if s.Forecast.Enabled {
 		out.Horizons, out.Level = s.Forecast.Horizons, s.Forecast.Level
@@ -104,7 +104,7 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 }
 
 func signalUnit(s config.Signal) (*signal.Unit, error) {
-	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: ceil(s.Forecast.Every, s.Every), Location: s.Location}
+	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: fitEvery(s), Location: s.Location}
 	if s.Forecast.Enabled {
 		model, err := forecast.New(s.Forecast.Model, nil)
 		if err != nil {
@@ -133,4 +133,10 @@ func signalUnit(s config.Signal) (*signal.Unit, error) {
 // ceil returns the smallest multiple of m that is at least d and at least m.
 func ceil(d, m time.Duration) time.Duration {
 	return max((d+m-1)/m, 1) * m
+}
+
+// fitEvery returns the cadence of fits. It is not above the history: points
+// after a fit slot that far back could not be caught up.
+func fitEvery(s config.Signal) time.Duration {
+	return ceil(min(s.Forecast.Every, s.History), s.Every)
 }

@@ -142,6 +142,10 @@ func (a *assembly) segment(s *segment) error {
 		return err
 	}
 	defer r.close()
+	return a.columns(r)
+}
+
+func (a *assembly) columns(r *reader) error {
 	for _, col := range r.columns {
 		b, err := r.read(col)
 		if err != nil {
@@ -153,7 +157,7 @@ func (a *assembly) segment(s *segment) error {
 				c = a.set(c, col.labels, t, v)
 			}
 		}); err != nil {
-			return damaged(s.path, "%v", err)
+			return damaged(r.path, "%v", err)
 		}
 		if err := a.fit(); err != nil {
 			return err

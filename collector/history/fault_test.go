@@ -352,3 +352,20 @@ func (s *interrupted) Query(ctx context.Context, expr string, start, end, step i
 	}
 	return s.server.Query(ctx, expr, start, end, step)
 }
+
+// FuzzSegment reads files of any content: an error or points, never a panic.
+func FuzzSegment(f *testing.F) {
+	whole, err := os.ReadFile(golden)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte(segmentMagic + "\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g := &segment{golden, 6_000_000, 42_000_000}
+		if r, err := g.index(bytes.NewReader(b), int64(len(b)), 10*minute); err == nil {
+			_ = newAssembly(span{g.from, g.to}, 10*minute, 0, 0).columns(r)
+		}
+		_ = decode(b, func(int64, float64) {})
+	})
+}

@@ -166,7 +166,7 @@ func writeSegment(dir string, step, from, to int64, columns func(yield func(labe
 
 // reader is an open segment.
 type reader struct {
-	f       *os.File
+	f       io.ReaderAt
 	path    string
 	columns []column
 	buf     []byte
@@ -198,9 +198,13 @@ func (s *segment) open(step int64) (_ *reader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	size := info.Size()
+	return s.index(f, info.Size(), step)
+}
+
+// index reads the index of a segment of that size.
+func (s *segment) index(f io.ReaderAt, size, step int64) (*reader, error) {
 	head := make([]byte, len(segmentMagic)+1)
-	if _, err := io.ReadFull(f, head); err != nil || string(head) != segmentMagic+"\n" {
+	if _, err := f.ReadAt(head, 0); err != nil || string(head) != segmentMagic+"\n" {
 		return nil, damaged(s.path, "it does not begin with %q", segmentMagic)
 	}
 	tail := make([]byte, tailLen)
@@ -262,7 +266,11 @@ func (r *reader) read(c column) ([]byte, error) {
 	return r.buf, nil
 }
 
-func (r *reader) close() { _ = r.f.Close() } // it was only read
+func (r *reader) close() {
+	if f, ok := r.f.(*os.File); ok {
+		_ = f.Close() // it was only read
+	}
+}
 
 // seriesColumns returns the columns of ss from grid time from to to.
 func seriesColumns(ss []series.Series, from, to int64) func(yield func(labels.Labels, []byte) error) error {

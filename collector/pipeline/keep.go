@@ -31,7 +31,7 @@ type Keeper interface {
 }
 
 const (
-	// saveAgain is when a failed one is tried again.
+	// saveAgain is when a failed one is tried again at the latest.
 	saveAgain = 30 * time.Second
 	// saveShare bounds the time spent saving: one part in so many.
 	saveShare = 100
@@ -171,7 +171,7 @@ func (p *Pipeline) save(e *entry) {
 	if err != nil {
 		e.kept.stepped = e.kept.stepped || was.stepped
 		e.kept.fitted = e.kept.fitted || was.fitted
-		e.kept.again = time.Now().Add(saveAgain)
+		e.kept.again = time.Now().Add(min(saveAgain, p.saveEvery))
 		e.kept.next = e.kept.again
 	}
 	e.unit.Unlock()

@@ -275,3 +275,35 @@ func BenchmarkRestore(b *testing.B) {
 	}
 	b.ReportMetric(float64(buf.Len())/n, "B/series")
 }
+
+// FuzzRestore reads snapshots of any content: an error or a state that can be
+// written again, never a panic.
+func FuzzRestore(f *testing.F) {
+	o := options()
+	o.Workers = 1
+	u, err := New(o)
+	if err != nil {
+		f.Fatal(err)
+	}
+	w := single(daily)
+	commit, err := u.Fit(context.Background(), epoch+30*day, w.input(epoch+27*day, epoch+30*day))
+	if err != nil {
+		f.Fatal(err)
+	}
+	commit()
+	var b bytes.Buffer
+	if err := u.Snapshot(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte{snapshotVersion, 2, 1, 1, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Restore(bytes.NewReader(b)) == nil {
+			_ = snapshot(t, r)
+		}
+	})
+}
