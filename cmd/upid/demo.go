@@ -89,7 +89,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
 	d := &demonstration{cmd: c, e: e, began: began}
-	d.engine, err = engine.Open(engine.Options{Dir: filepath.Join(dir, "tsdb"), Logger: quiet(e.log)})
+	d.engine, err = engine.Open(engine.Options{Dir: filepath.Join(dir, "tsdb"), Concurrency: 4, Logger: quiet(e.log)})
 	if err != nil {
 		return err
 	}
@@ -254,20 +254,21 @@ func (d *demonstration) live(ctx context.Context) error {
 	}
 }
 
-// watch prints the table as soon as everything was learned, then what is new.
+// watch prints the table as soon as everything was learned, then what is new. On
+// a slow machine it prints what there is when patience ends, and all of it later.
 func (d *demonstration) watch(ctx context.Context, url string) error {
+	printed, whole := false, false
 	for t := range d.tick(ctx) {
 		waiting := d.learning()
-		if len(waiting) > 0 && t.Sub(d.began) < demoPatience {
-			continue
+		switch {
+		case whole:
+			d.news()
+		case len(waiting) == 0 || !printed && t.Sub(d.began) >= demoPatience:
+			printed, whole = true, len(waiting) == 0
+			if err := d.table(url, waiting); err != nil || d.cmd.Once {
+				return err
+			}
 		}
-		if err := d.table(url, waiting); err != nil || d.cmd.Once {
-			return err
-		}
-		break
-	}
-	for range d.tick(ctx) {
-		d.news()
 	}
 	return nil
 }

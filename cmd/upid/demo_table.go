@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 func (d *demonstration) table(url string, waiting []string) error {
 	var b strings.Builder
 	st := d.e.style()
-	fmt.Fprintf(&b, "28 days of a cluster, seed %d: %s series, %s samples, learned in %s\n\n",
+	fmt.Fprintf(&b, "28 days of a cluster, seed %d: %s series, %s samples, after %s\n\n",
 		d.cmd.Seed, output.Count(d.engine.Series()), output.Human(float64(d.samples)), time.Since(d.began).Round(time.Second))
 	if len(waiting) > 0 {
 		fmt.Fprintf(&b, "not learned yet, and so not below: %s\n\n", strings.Join(waiting, ", "))
@@ -42,7 +43,7 @@ func (d *demonstration) table(url string, waiting []string) error {
 			d.told[a.ID+" end"] = true
 		}
 	}
-	if err := d.incidents(&b, st, all, v); err != nil {
+	if err := d.incidents(&b, st, all, v, waiting); err != nil {
 		return err
 	}
 	if err := d.falseAlarms(&b, st, all, v); err != nil {
@@ -107,7 +108,7 @@ func (d *demonstration) largest(signal string) []views.Prediction {
 }
 
 // incidents prints for each incident what found it.
-func (d *demonstration) incidents(b *strings.Builder, st output.Style, all []views.Anomaly, v demo.Verdict) error {
+func (d *demonstration) incidents(b *strings.Builder, st output.Style, all []views.Anomaly, v demo.Verdict, waiting []string) error {
 	b.WriteString(st.Bold("INJECTED") + ", what it is: docs/demo.md\n")
 	g := output.Grid{
 		Head:  []string{"INCIDENT", "ON", "STARTED", "FOUND BY", "TYPE", "AFTER"},
@@ -121,8 +122,12 @@ func (d *demonstration) incidents(b *strings.Builder, st output.Style, all []vie
 			g.Add(in.Name, in.On, when, "to come: live", "", "")
 			continue
 		}
-		past++
 		when := output.Span(-in.Start) + " ago"
+		if v.Found[i] < 0 && slices.ContainsFunc(in.Finds, func(s string) bool { return slices.Contains(waiting, s) }) {
+			g.Add(in.Name, in.On, when, "not learned yet", "", "")
+			continue
+		}
+		past++
 		if v.Found[i] < 0 {
 			g.Add(in.Name, in.On, when, "missed", "", "")
 			continue

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/demo"
 	"github.com/upid/upid/collector/testserver"
 )
@@ -243,5 +244,20 @@ func TestDemoDocument(t *testing.T) {
 	}
 	if rows != len(demo.Incidents) {
 		t.Errorf("docs/demo.md has %d incidents, there are %d", rows, len(demo.Incidents))
+	}
+}
+
+// TestDemoNotLearned does not call missed what was not looked for yet.
+func TestDemoNotLearned(t *testing.T) {
+	d := &demonstration{now: time.Now().UnixMilli()}
+	var b strings.Builder
+	v := demo.Judge(demo.Incidents, d.now, nil)
+	if err := d.incidents(&b, output.Style{}, nil, v, []string{"node_up", "error_ratio"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`host_down .* not learned yet`, `error_burst .* not learned yet`, `cpu_spike .* missed`, `live_errors .* to come`, `0 of 10 found, 10 missed`} {
+		if !regexp.MustCompile(want).MatchString(b.String()) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
 	}
 }
