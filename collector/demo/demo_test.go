@@ -251,6 +251,27 @@ func TestIncidentsShow(t *testing.T) {
 }
 
 // TestLeakEnds runs into the memory limit and a full disk.
+// TestProcessorTime holds that no core works longer than the time there is: a
+// counter that goes back a little is a reset to PromQL, and a rate of thousands.
+func TestProcessorTime(t *testing.T) {
+	m := scraped(t, Options{Seed: 1, Incidents: Incidents}, 28*day)
+	n := 0
+	for _, s := range m.series {
+		if !strings.Contains(s.key, "node_cpu_seconds_total") {
+			continue
+		}
+		n++
+		for k := 1; k < len(s.values); k++ {
+			if a, b := s.values[k-1], s.values[k]; b < a && b > a/2 { // a reboot begins at 0
+				t.Fatalf("%s falls from %v to %v at %d", s.key, a, b, s.times[k])
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no processors")
+	}
+}
+
 func TestLeakEnds(t *testing.T) {
 	leak := Incident{On: "shop/recommend", Start: -2 * day, Lasts: 3 * day, leak: 600}
 	fill := Incident{On: "node-2", Start: -2 * day, Lasts: 3 * day, fill: 0.1}

@@ -97,8 +97,8 @@ func (h *host) scrape(s *scrape, e effect) {
 		up = 0
 	}
 	s.set(&h.up, up)
-	user := min(h.usedCPU/h.cores, 0.97) * seconds
-	kernel := system / h.cores * seconds
+	kernel := min(system/h.cores, 1) * seconds
+	user := min(h.usedCPU/h.cores*seconds, seconds-kernel) // a core has no more than the time there is
 	for i := range h.cpu {
 		h.counter(s, e, &h.cpu[i], grain([]float64{seconds - user - kernel, kernel, user}[i%3], 1.0/1024))
 	}
