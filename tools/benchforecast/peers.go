@@ -74,7 +74,7 @@ func (p peer) run(ctx context.Context, tasks []task, level float64) (string, err
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(script.Name())
+	defer os.Remove(script.Name()) //nolint:errcheck // a temporary file
 	if _, err := script.Write(p.script); err != nil {
 		return "", err
 	}
@@ -105,7 +105,9 @@ func (p peer) run(ctx context.Context, tasks []task, level float64) (string, err
 	}
 	s := summarize(scores)
 	var cpu float64
-	fmt.Sscanf(lastLine(errs.String()), "cpu %f", &cpu)
+	if _, err := fmt.Sscanf(lastLine(errs.String()), "cpu %f", &cpu); err != nil {
+		return "", fmt.Errorf("no CPU time in the peer's last line: %w", err)
+	}
 	return fmt.Sprintf("n %d  rel168 %.4f  OWA %.4f  sMAPE %.3f  MASE %.4f  median %.4f  coverage at %g %.3f  MSIS %.2f  CPU %.1f ms",
 		s.n, s.rel, s.owa, s.smape, s.mase, s.median, level, s.coverage, s.msis, 1e3*cpu/float64(s.n)), nil
 }

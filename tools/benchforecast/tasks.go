@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -187,7 +188,7 @@ func readOutput(r io.Reader) (map[string]forecast, error) {
 	out := map[string]forecast{}
 	for {
 		cells, err := c.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {
