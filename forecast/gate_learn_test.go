@@ -3,6 +3,7 @@ package forecast
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // learnGate minimises Σ weight·MASE/(MASE of the plain gate + 0.05), which is close
@@ -96,9 +97,9 @@ func (l *lesson) byWeight(dst []float64, k int, w []float64) {
 		}
 	}
 	acc := 0.0
-	for r := len(values) - 1; r >= 0; r-- {
+	for r, value := range slices.Backward(values) {
 		if r >= first && r <= last {
-			acc += (values[r] - values[r+1]) / (2 * gateTrim)
+			acc += (value - values[r+1]) / (2 * gateTrim)
 		}
 		dst[order[r]] = acc
 	}

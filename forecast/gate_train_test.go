@@ -73,8 +73,11 @@ func learnable(t *testing.T) []*lesson {
 		apart      int
 		keep       float64
 	}{
-		{"bitbrains_rnd_hourly.csv.gz", "bitbrains", 3, 400, 0.8}, {"cloudcluster_hourly.csv.gz", "cloudcluster", 6, 100, 1},
-		{"ett_hourly.csv.gz", "ett", 40, 400, 1}, {"nab_hourly.csv.gz", "nab", 8, 200, 1}, {"dc_aggregate_hourly.csv.gz", "dcagg", 6, 60, 1},
+		{"bitbrains_rnd_hourly.csv.gz", "bitbrains", 3, 400, 0.8},
+		{"cloudcluster_hourly.csv.gz", "cloudcluster", 6, 100, 1},
+		{"ett_hourly.csv.gz", "ett", 40, 400, 1},
+		{"nab_hourly.csv.gz", "nab", 8, 200, 1},
+		{"dc_aggregate_hourly.csv.gz", "dcagg", 6, 60, 1},
 	} {
 		add("other", windows(t, rng, f.file, f.kind, f.windows, f.apart, f.keep))
 	}

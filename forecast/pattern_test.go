@@ -116,7 +116,9 @@ func TestWeekOverWeek(t *testing.T) {
 // Hostile histories have no patterns, or finite ones.
 func TestPatternsHostile(t *testing.T) {
 	for _, y := range []series.Series{
-		{}, hourly(0, constant), hourly(1, constant), {Step: 7 * hour, Values: make([]float64, 500)},
+		{},
+		hourly(0, constant), hourly(1, constant),
+		{Step: 7 * hour, Values: make([]float64, 500)},
 		hourly(672, func(int) float64 { return math.NaN() }), hourly(672, func(i int) float64 { return pick(i%2 == 0, math.Inf(1), math.NaN()) }),
 		hourly(672, func(i int) float64 { return pick(i%3 == 0, 1e300, -1e300) }), hourly(672, func(i int) float64 { return 5e-324 * float64(i) }),
 	} {

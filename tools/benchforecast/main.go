@@ -190,8 +190,10 @@ func serverRows(t *table, m measured) {
 func fineRows(ctx context.Context, t *table, o options) error {
 	var tasks []task
 	for _, f := range [...]struct{ file, kind string }{
-		{"bitbrains_rnd_5min_cpu.csv.gz", "bitbrains"}, {"cloudcluster_5min.csv.gz", "cloudcluster"},
-		{"nab_5min.csv.gz", "nab"}, {"dc_aggregate_5min.csv.gz", "dcagg"},
+		{"bitbrains_rnd_5min_cpu.csv.gz", "bitbrains"},
+		{"cloudcluster_5min.csv.gz", "cloudcluster"},
+		{"nab_5min.csv.gz", "nab"},
+		{"dc_aggregate_5min.csv.gz", "dcagg"},
 	} {
 		some, err := readFine(filepath.Join(o.data, f.file), f.kind, 3)
 		if err != nil {
