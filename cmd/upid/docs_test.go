@@ -280,6 +280,7 @@ func TestImportDiagram(t *testing.T) {
 		"forecast":             {"collector/series", "forecast/num", "forecast/accuracy"},
 		"forecast/backtest":    {"collector/series", "forecast", "forecast/num", "forecast/accuracy"},
 		"detect":               {"collector/series", "forecast/num"},
+		"detect/cluster":       {},
 		"rules":                {"collector/series"},
 		"rules/notify":         {"collector", "collector/series", "rules"},
 		"rules/presets":        {},
@@ -288,9 +289,10 @@ func TestImportDiagram(t *testing.T) {
 		"cmd/upid/config":      {},
 		"cmd/upid/output":      {},
 		"tools/bench10k":       {},
+		"tools/benchdetect":    {"detect/cluster"},
 		"tools/benchforecast":  {"forecast/accuracy"},
 	}
-	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "rules"}
+	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "rules"}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, root+"/...").Output()
 	if err != nil {
 		t.Fatal(err)
