@@ -15,7 +15,7 @@ GOLANGCI := .tools/golangci-lint
 FUZZTIME ?= 60s
 COVERAGE_GOAL := 90
 
-.PHONY: all build test vet lint bench bench-forecast demo golden soak clean help
+.PHONY: all build test vet lint bench bench-forecast bench-detect demo golden soak clean help
 
 all: vet test build ## check, test and build
 
@@ -40,6 +40,10 @@ bench: ## time decoding, rendering, scoring, forecasting and 10,000 series, each
 
 bench-forecast: build ## measure accuracy on real series beside every goal; PEERS=1 runs other forecasters too
 	@go run ./tools/benchforecast -v $(if $(PEERS),-peers)
+
+bench-detect: build ## measure detection on real and simulated series beside every goal and other detectors, without each view too
+	@status=0; go run ./tools/benchdetect || status=$$?; \
+	UPID_ABLATION=1 go test -count=1 -run '^TestAblation$$' -v ./detect | sed -n 's/^ *ablation_test.go:[0-9]*: //p'; exit $$status
 
 demo: build ## run upid demo: a cluster with incidents, nothing to install
 	./upid demo

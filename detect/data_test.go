@@ -19,15 +19,21 @@ import (
 // sharedData returns the folder of the labelled series, or skips the test.
 func sharedData(t *testing.T) string {
 	t.Helper()
+	dir, ok := labelledFolder()
+	if !ok {
+		t.Skipf("no labelled series at %s: set UPID_SHARED to their folder", dir)
+	}
+	return dir
+}
+
+func labelledFolder() (dir string, ok bool) {
 	root := os.Getenv("UPID_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "shared")
 	}
-	dir := filepath.Join(root, "data", "anomaly")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no labelled series at %s: set UPID_SHARED to their folder", dir)
-	}
-	return dir
+	dir = filepath.Join(root, "data", "anomaly")
+	_, err := os.Stat(dir)
+	return dir, err == nil
 }
 
 // On the labelled application servers, at the default options, event F1 passes
@@ -89,15 +95,6 @@ func readJSON(t *testing.T, path string, v any) {
 // alertStarts returns when findings opened after warm, in seconds.
 func alertStarts(t *testing.T, path string, step, warm float64) []float64 {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := time.Duration(step) * time.Second
 	s := mustNew(t, Options{Step: d, Budget: 1})
 	r := rules.Default(d, series.SeverityWarning)
@@ -111,6 +108,30 @@ func alertStarts(t *testing.T, path string, step, warm float64) []float64 {
 		}
 	}
 	prev := int64(math.MinInt64)
+	readPoints(t, path, func(at int64, v float64) {
+		if prev != math.MinInt64 {
+			for g := range Gaps(prev, at, d.Milliseconds()) {
+				feed(g, math.NaN())
+			}
+		}
+		feed(at, v)
+		prev = at
+	})
+	return starts
+}
+
+// readPoints calls f with every point of a labelled series, times in milliseconds.
+func readPoints(t *testing.T, path string, f func(at int64, v float64)) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sc := bufio.NewScanner(z)
 	sc.Scan() // the header
 	for sc.Scan() {
@@ -123,17 +144,9 @@ func alertStarts(t *testing.T, path string, step, warm float64) []float64 {
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		at := int64(sec * 1000)
-		if prev != math.MinInt64 {
-			for g := range Gaps(prev, at, d.Milliseconds()) {
-				feed(g, math.NaN())
-			}
-		}
-		feed(at, v)
-		prev = at
+		f(int64(sec*1000), v)
 	}
 	if err := sc.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return starts
 }

@@ -38,6 +38,7 @@ type stream struct {
 	flat   flat
 	gap    gap
 	tail   [tailed]tail
+	off    uint32 // views that are silent, a bit each: for the measure of what each is worth
 }
 
 // gains are the weights of the newest point in the discounted means: a half-life
@@ -67,7 +68,7 @@ func makeStream(o Options) *stream {
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
 		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{},
-		window: [windows]window{}, recent: recent{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{},
+		window: [windows]window{}, recent: recent{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0,
 	}
 	s.every = min(max(20, s.daily/24), warmPoints)
 	for i := range s.tail {
@@ -121,7 +122,7 @@ func (s *stream) missed(t int64) series.Score {
 	sc.Expected = finite(s.expect.at(lt).value)
 	sc.Lower, sc.Upper = s.band(sc.Expected, s.scale.at(hourOf(lt), s.floor()))
 	sc.Value = 0
-	if s.seen > gapAfter {
+	if s.seen > gapAfter && s.off&(1<<missing) == 0 {
 		sc.Value = s.gap.score(float64(t-s.seenAt), s.step) / margin
 	}
 	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value)

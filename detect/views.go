@@ -17,6 +17,7 @@ const (
 	joint        = variance + 1         // Mahalanobis norm
 	tailed       = joint + 1
 	flatline     = tailed
+	missing      = tailed + 1
 
 	windows    = 3
 	longWindow = 2
@@ -98,7 +99,7 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 func (s *stream) judge(l *look) (view int, value float64) {
 	view = residualUp
 	take := func(v int, score float64) {
-		if score > value {
+		if score > value && s.off&(1<<v) == 0 {
 			view, value = v, score
 		}
 	}

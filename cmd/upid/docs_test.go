@@ -289,7 +289,7 @@ func TestImportDiagram(t *testing.T) {
 		"cmd/upid/config":      {},
 		"cmd/upid/output":      {},
 		"tools/bench10k":       {},
-		"tools/benchdetect":    {"detect/cluster"},
+		"tools/benchdetect":    {"detect", "detect/cluster", "rules"},
 		"tools/benchforecast":  {"forecast/accuracy"},
 	}
 	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "rules"}

@@ -169,9 +169,5 @@ func (n *node) minute(w *world, m int) {
 	n.disk.put(min(n.data+n.logs+n.spilled, nodeDisk))
 	n.write.put(write)
 	n.net.put((0.05 + 0.02*requests) * (1 + 0.04*z + system))
-	up := 1.0
-	if n.cpu.from.missing {
-		up = 0
-	}
-	n.up.put(up)
+	n.up.up(n.cpu.from)
 }

@@ -195,11 +195,7 @@ func (s *service) minute(w *world, m int) {
 	}
 	failing := s.serviceRow.errors*(1+max(0, s.utilisation-0.85)*4) + e.errors
 	s.errs.put(count(requests*failing, rng))
-	up := 1.0
-	if s.rate.from.missing {
-		up = 0
-	}
-	s.up.put(up)
+	s.up.up(s.rate.from)
 }
 
 // deploy replaces one pod every two minutes once a release is due. A version takes

@@ -113,13 +113,16 @@ func (w *world) effect(on string, m int) effect {
 	return e
 }
 
-// An exporter is one target: a scrape of it that fails leaves a gap in all its
-// series. About one in 700 does, for one to three scrapes: a slow answer, a restart.
+// An exporter is one target: a scrape without samples leaves a gap in all its
+// series. About one in 700 is, for one to three scrapes. Of these gaps one in ten is a
+// scrape that failed, a slow answer or a restart, and `up` is 0; the others were lost
+// behind it, by a restart of Prometheus or a write that came too late, and `up` with them.
 type exporter struct {
 	name            string
 	src             *source
 	gap             int // scrapes that still fail
 	missing, frozen bool
+	failed          bool // if missing: the target did not answer
 	steady          bool // Prometheus' own series do not fail
 	factor          float64
 }
@@ -140,21 +143,32 @@ func (w *world) exporter(name string) *exporter {
 func (e *exporter) scrape(w *world, m int) {
 	rng := e.src.at(m / w.per)
 	e.missing, e.frozen, e.factor = e.gap > 0, false, 1
+	e.failed = e.failed && e.missing
 	e.gap = max(e.gap-1, 0)
-	if hit, more := rng.IntN(gapEvery) == 0, rng.IntN(3); hit && !e.missing && !e.steady {
-		e.missing, e.gap = true, more
+	if hit, more, failed := rng.IntN(gapEvery) == 0, rng.IntN(3), rng.IntN(10) == 0; hit && !e.missing && !e.steady {
+		e.missing, e.gap, e.failed = true, more, failed
 	}
 	for _, f := range w.faults[e.name] {
 		if m >= f.start && m < f.end {
 			switch f.kind {
 			case Missing:
-				e.missing = true
+				e.missing, e.failed = true, true
 			case Flatline:
 				e.frozen = true
 			case Outlier:
 				e.factor = f.size
 			}
 		}
+	}
+}
+
+// up gives the value of a target's up.
+func (t *track) up(e *exporter) {
+	switch {
+	case !e.missing:
+		t.put(1)
+	case e.failed:
+		t.put(0)
 	}
 }
 
