@@ -214,6 +214,12 @@ func TestNAB(t *testing.T) {
 	half := (2/(1+math.Exp(-2.5)) - 1) / (2/(1+math.Exp(-5)) - 1)
 	f("late", score(standard, 350, 700), 100*(half+1+2)/4)
 	f("late, low FN", score(nabProfiles[2], 350, 700), 100*(half+1+4)/6)
+	// NAB's own tests have 0.8482836399575131 over 0.9866142981514305 for the second of
+	// two rows (tests/unit/scorer_test.py at 222ee20e).
+	found := make([]bool, 7)
+	found[2] = true
+	raw, _ := nabRaw(times[:7], found, []span{{300, 600}, {1200, 1500}}, standard)
+	f("NAB's own case", raw, -1+0.8482836399575131/0.9866142981514305)
 	// Behind a window of 100 rows by 33: a third of its width.
 	f("just behind", score(standard, 300, 399+33, 700), 100*(2+0.11*(2/(1+math.Exp(5*33/99.))-1)+2)/4)
 }
