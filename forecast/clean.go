@@ -1,7 +1,6 @@
 package forecast
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -92,26 +91,6 @@ func (h *history) clean(y series.Series, want int, s *Scratch) error {
 		last = i
 	}
 	return nil
-}
-
-var errCounter = errors.New("it only rises, and falls to almost nothing: if it is a counter, forecast its rate")
-
-// counter reports whether h rises from point to point like a counter that is sometimes
-// set back: it never falls but to less than a twentieth, at most once in 24 points, and
-// rises at half of the steps at least.
-func (h *history) counter() bool {
-	rises, resets := 0, 0
-	for t := 1; t < len(h.y); t++ {
-		switch d := h.y[t] - h.y[t-1]; {
-		case d > 0:
-			rises++
-		case d < 0 && (h.y[t] < 0 || h.y[t] > h.y[t-1]/20):
-			return false
-		case d < 0:
-			resets++
-		}
-	}
-	return resets > 0 && 24*resets <= len(h.y) && 2*rises >= len(h.y)
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -186,17 +186,22 @@ func weekOverWeek(days []float64) float64 {
 
 // changes returns the days whose level differs from that of the days before for
 // good: the medians of up to seven days on either side, of at least three, differ by more than
-// six times the mean absolute difference of neighbouring days and by more than 10 %. Of
+// eight times the median absolute difference of neighbouring days and by more than 10 %, beyond
+// what they differ by the median difference of neighbouring days: a steady rise is a trend and no change. Of
 // several near each other the clearest counts.
 func changes(days []float64, y series.Series) []series.Change {
 	var steps []float64
 	for i := 1; i < len(days); i++ {
-		if d := math.Abs(days[i] - days[i-1]); finite(d) {
+		if d := days[i] - days[i-1]; finite(d) {
 			steps = append(steps, d)
 		}
 	}
 	if len(steps) < 6 {
 		return nil
+	}
+	drift := num.Median(slices.Clone(steps))
+	for i, d := range steps {
+		steps[i] = math.Abs(d - drift)
 	}
 	usual := num.Median(steps)
 	side := func(v []float64) float64 {
@@ -211,12 +216,14 @@ func changes(days []float64, y series.Series) []series.Change {
 	first := len(y.Values) - len(days)*gridOf(y.Step).season
 	for i := 3; i+3 <= len(days); i++ {
 		before, after := side(days[max(0, i-7):i]), side(days[i:min(len(days), i+7)])
-		size := math.Abs(after - before)
-		if !(size > 6*usual && size > 0.1*math.Abs(before)) {
+		// The middles of the two sides lie this many days apart.
+		apart := float64(min(len(days), i+7)-max(0, i-7)) / 2
+		size := math.Abs(after - before - drift*apart)
+		if !(size > 8*usual && size > 0.1*math.Abs(before)) {
 			continue
 		}
 		// A step in the very day tells where: medians alone move for days.
-		size *= 1 + math.Abs(days[i]-days[i-1])/size
+		size *= 1 + math.Abs(days[i]-days[i-1]-drift)/size
 		change := series.Change{Time: y.At(first + i*gridOf(y.Step).season), Before: before, After: after}
 		switch {
 		case at >= 0 && i-at < 7 && size > best:

@@ -113,6 +113,48 @@ func TestWeekOverWeek(t *testing.T) {
 	closeTo(t, Patterns(hourly(336, func(i int) float64 { return pick(i < 168, 0, 12) })).WeekOverWeek, math.NaN(), 0)
 }
 
+// A steady rise is a trend, and neither a season nor a change.
+func TestLineIsOnlyATrend(t *testing.T) {
+	rng := rand.New(rand.NewPCG(29, 30))
+	for _, noise := range []float64{0, 5} {
+		p := Patterns(hourly(672, func(i int) float64 { return 1000 + 3*float64(i) + noise*rng.NormFloat64() }))
+		if len(p.Trends) != 2 || p.Seasons != nil || p.Changes != nil {
+			t.Errorf("noise %v: got %+v", noise, p)
+		}
+	}
+}
+
+// Of chance alone at most 5 % have a season, a change or a trend, be it white or slowly wandering.
+func TestPatternsOfChance(t *testing.T) {
+	const runs = 400
+	f := func(what string, ar float64, days int) {
+		t.Helper()
+		rng := rand.New(rand.NewPCG(41, uint64(100*ar)))
+		seasons, changes, trends := 0, 0, 0
+		for range runs {
+			level := 0.0
+			y := hourly(24*days, func(int) float64 {
+				level = ar*level + rng.NormFloat64()
+				return 100 + level
+			})
+			p := Patterns(y)
+			seasons += min(1, len(p.Seasons))
+			changes += min(1, len(p.Changes))
+			trends += min(1, len(p.Trends))
+		}
+		t.Logf("%s, %d days: %d seasons, %d changes, %d trends of %d", what, days, seasons, changes, trends, runs)
+		if most := runs / 20; seasons > most || changes > most || trends > most {
+			t.Errorf("%s, %d days: %d seasons, %d changes, %d trends of %d, want at most %d", what, days, seasons, changes, trends, runs, most)
+		}
+	}
+	for _, days := range []int{7, 14, 28, 56} {
+		f("white noise", 0, days)
+		f("noise with memory of two hours", 0.6, days)
+		f("noise with memory of ten hours", 0.9, days)
+		f("noise with memory of two days", 0.98, days)
+	}
+}
+
 // Hostile histories have no patterns, or finite ones.
 func TestPatternsHostile(t *testing.T) {
 	for _, y := range []series.Series{

@@ -79,6 +79,9 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 	var said notes
 	var rows []backtest.Row
 	err = inOrder(ctx, len(in), func(ctx context.Context, worker, i int) (backtested, error) {
+		if err := c.refuse(in[i]); err != nil {
+			return backtested{err: err}, nil
+		}
 		y, err := c.grid(in[i])
 		if err != nil {
 			return backtested{}, err

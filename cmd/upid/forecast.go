@@ -104,6 +104,8 @@ Examples:
     upid forecast --query 'sum(rate(http_requests_total[5m]))' --horizon 1d
     upid forecast --query node_load1 --prometheus.url http://prometheus:9090
 
+A raw counter, which only rises and falls to almost nothing at a restart, is refused: give its rate.
+
 CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1. JSON and YAML also say what the history shows: ` + strings.Join(patternColumns, ", ") + `; a trend is the relative change over the window and null where it is not significant.
 `
 }
@@ -151,6 +153,9 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
 	out := newForecastWriter(c, e, len(in))
 	work := func(_ context.Context, worker, i int) (forecasted, error) {
+		if err := c.refuse(in[i]); err != nil {
+			return forecasted{err: err}, nil
+		}
 		y, err := c.grid(in[i])
 		if err != nil {
 			return forecasted{}, err
@@ -317,4 +322,18 @@ func describe(p series.Pattern, loc *time.Location) describedPattern {
 	}
 	out.seasons, out.changed = strings.Join(seasons, ", "), strings.Join(changed, ", ")
 	return out
+}
+
+// trends returns the significant trends as "-3.1 % in 7d, +12 % in 28d".
+func (p describedPattern) trends() string {
+	var out []string
+	for _, t := range []struct {
+		ratio float64
+		name  string
+	}{{p.trend7, "7d"}, {p.trend28, "28d"}} {
+		if !math.IsNaN(t.ratio) {
+			out = append(out, fmt.Sprintf("%+.3g %% in %s", 100*t.ratio, t.name))
+		}
+	}
+	return strings.Join(out, ", ")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast"
 )
 
 // forecastTable shows a block for each of a few series, and a line for each of
@@ -100,6 +101,12 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 		return err
 	}
 	fmt.Fprintf(&b, "\nconfidence  %s\nmodel       %s\n", worth(f), members(f))
+	p := describe(forecast.Patterns(y), t.loc)
+	for _, line := range []struct{ name, text string }{{"seasons", p.seasons}, {"trend", p.trends()}, {"changed", p.changed}} {
+		if line.text != "" {
+			fmt.Fprintf(&b, "%-10s  %s\n", line.name, output.Cut(line.text, output.Width-12))
+		}
+	}
 	_, err := io.WriteString(t.w, b.String())
 	return err
 }

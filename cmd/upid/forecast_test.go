@@ -294,3 +294,64 @@ func TestForecast_auto(t *testing.T) {
 		}
 	}
 }
+
+// A raw counter is refused, by its values or its name; what merely rises is not.
+func TestForecast_counter(t *testing.T) {
+	in := func(name string, value func(i int) float64) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "timestamp,%s\n", name)
+		for i := range 14 * 24 {
+			fmt.Fprintf(&b, "%d,%g\n", monday+3600*i, value(i))
+		}
+		return b.String()
+	}
+	total, since := 0.0, 0
+	counter := func(reset int) func(int) float64 {
+		total, since = 0, reset
+		return func(i int) float64 {
+			if i == since {
+				total = 0
+			}
+			total += 1 + wave(i)
+			return total
+		}
+	}
+	refused := func(name, csv, says string) {
+		t.Helper()
+		for _, command := range []string{"forecast", "backtest"} {
+			o := upid(t, csv, command+" --input - --horizon 1d -o csv")
+			if o.code != exitFailure || !strings.Contains(o.stderr, says) || !strings.Contains(o.stderr, "rate(") {
+				t.Errorf("%s: %s ends with %d and says %s", name, command, o.code, o.stderr)
+			}
+		}
+	}
+	refused("a restart", in("requests", counter(200)), "it is a raw counter: it only rises")
+	refused("the name", in("http_requests_total", counter(-1)), "a raw counter by its name")
+
+	for name, csv := range map[string]string{
+		"disk":        in("disk_used_bytes", func(i int) float64 { return 1e9 + 1e6*float64(i) + wave(i) }),
+		"certificate": in("seconds_left", func(i int) float64 { return 1e7 - 3600*float64(i) }),
+		"age":         in("backup_age_seconds", func(i int) float64 { return float64(3600 * (i%24 + 1)) }),
+		"gauge":       in("memory_total", wave),
+	} {
+		if o := upid(t, csv, "forecast --input - --horizon 1d -o csv"); o.code != exitOK {
+			t.Errorf("%s: refused: %s", name, o.stderr)
+		}
+	}
+}
+
+// The table says what the history shows.
+func TestForecast_patterns(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp,disk\n")
+	for i := range 28 * 24 {
+		fmt.Fprintf(&b, "%d,%g\n", monday+3600*i, 1000+3*float64(i)+10*wave(i))
+	}
+	o := upid(t, b.String(), "forecast --input - --horizon 1d")
+	o.want(t, exitOK)
+	for _, want := range []string{"\nseasons     1d ", "\ntrend       +", " % in 28d"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("no %q in\n%s", want, o.stdout)
+		}
+	}
+}

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/forecast"
 )
 
 // inputFlags say where the series of a one-off command come from.
@@ -82,6 +85,22 @@ func (f *inputFlags) load(ctx context.Context, e *env, step time.Duration) ([]so
 		all = append(all, file.Series...)
 	}
 	return all, nil
+}
+
+// refuse returns why s is not forecast: it is a raw counter by its values, or by its
+// name and values that never fall. A query says with last_over_time that it is none.
+func (f *inputFlags) refuse(s source.FileSeries) error {
+	if strings.Contains(f.Query, "last_over_time") {
+		return nil
+	}
+	name, _, _ := strings.Cut(s.Name, "{")
+	switch y := s.Grid(); {
+	case forecast.Counter(y):
+		return fmt.Errorf("it is a raw counter: it only rises, and falls to almost nothing at a restart; write its rate, in PromQL rate(%s[5m])", cmp.Or(name, "NAME"))
+	case f.Query == "" && source.NamesCounter(s.Name) && forecast.Rising(y):
+		return fmt.Errorf("it is a raw counter by its name, and never falls; write its rate, in PromQL rate(%s[5m])", name)
+	}
+	return nil
 }
 
 // readFile reads path, or stdin, and gives up when ctx is done: a read of a

@@ -144,6 +144,14 @@ func isCounter(name string) bool {
 	return slices.ContainsFunc(counterSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
+// NamesCounter reports whether a series of that name, as a file has it, is a counter by
+// convention: the name ends in _total or _bucket and has no colon. CheckExpr knows
+// _sum and _count too; in a file they may be anything.
+func NamesCounter(series string) bool {
+	name, _, _ := strings.Cut(series, "{")
+	return isCounter(name) && (strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_bucket"))
+}
+
 // differByOffset reports whether a and b are the same expression at different
 // offsets, so that a − b is the growth between them.
 func differByOffset(a, b parser.Expr) bool {

@@ -103,6 +103,20 @@ func signalFuture(l *layout) {
 		[]column{{"A", "skill", "percentunit", steps("red", 0, "yellow", 0.1, "green")}, {"B", "coverage", "percentunit", steps("red", 0.7, "yellow", 0.8, "green")}, {"C", "MASE", "none", nil}},
 		rows("A", accuracy("upid_model_skill_ratio")), rows("B", accuracy("upid_model_coverage_ratio")), rows("C", accuracy("upid_model_mase")))
 	l.add(12, 9, present(byHorizon(t)))
+	signalTrend(l)
+}
+
+// signalTrend shows where the series goes, of which there are no samples while that is
+// not significant.
+func signalTrend(l *layout) {
+	trend := `upid_trend_ratio{` + oneSeries + `}`
+	p := stat("Trend", "Change of the daily level over 7 and over 28 days, relative to the level, where it is significant: chance alone makes less than one in fifty of them. A level that only wanders has none.", "percentunit", "none that is significant", plain,
+		now("A", "in {{window}}", trend))
+	options := p["options"].(object)
+	options["textMode"], options["colorMode"], options["orientation"] = "value_and_name", "none", "horizontal"
+	l.add(6, 6, present(withDecimals(p, 1)))
+	l.add(18, 6, timeseries("$signal: trend", "The same over time. A line ends where the trend is no longer significant.", "percentunit",
+		over("A", "in {{window}}", trend)))
 }
 
 // inOrder keeps only the horizon and adds a label by which horizons sort by

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -93,7 +94,20 @@ func scalar(tok json.Token) string {
 	if err != nil {
 		panic(err) // a token comes from JSON
 	}
+	if _, is := tok.(json.Number); is {
+		b = pointedExponent(b)
+	}
 	return string(b)
+}
+
+// pointedExponent returns a JSON number as YAML 1.1 too takes it for one: with a point, and
+// a sign in the exponent.
+func pointedExponent(b []byte) []byte {
+	b = pointed(b, 0)
+	if e := bytes.IndexAny(b, "eE"); e >= 0 && b[e+1] != '+' && b[e+1] != '-' {
+		b = slices.Insert(b, e+1, '+')
+	}
+	return b
 }
 
 // yaml returns the value: lines that begin with indent, or a scalar and the end

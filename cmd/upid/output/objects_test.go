@@ -2,7 +2,10 @@ package output
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,4 +91,32 @@ func TestObjectsForm(t *testing.T) {
 		}
 	}()
 	_ = Objects(&b, Table, 1)
+}
+
+// YAML 1.1 readers take a number with an exponent for a text unless it has a point and
+// a sign.
+func TestNumbersOfYAML11(t *testing.T) {
+	float := regexp.MustCompile(`^-?[0-9]+(\.[0-9]+(e[-+][0-9]+)?)?$`)
+	for _, x := range []float64{1e-7, -1e-7, 1.5e-300, 1e21, 1e300, 5e-324, math.MaxFloat64, 0.25, 3, 1e20} {
+		var y strings.Builder
+		if err := Objects(&y, YAML, x); err != nil {
+			t.Fatal(err)
+		}
+		s := NewSchema(YAML, "value")
+		rows := s.Rows(nil)
+		rows.Number(x)
+		record := strings.TrimPrefix(strings.TrimSpace(string(rows.Bytes())), "- value: ")
+		for _, text := range []string{strings.TrimSpace(y.String()), record} {
+			back, err := strconv.ParseFloat(text, 64)
+			if err != nil || back != x || !float.MatchString(text) {
+				t.Errorf("%v is written as %q", x, text)
+			}
+		}
+	}
+	s := NewSchema(CSV, "value")
+	rows := s.Rows(nil)
+	rows.Number(1e-7)
+	if got := string(rows.Bytes()); got != "1e-07\n" {
+		t.Errorf("CSV has %q", got)
+	}
 }

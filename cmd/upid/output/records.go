@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -128,15 +129,31 @@ func (r *Rows) TextOrNull(s string) {
 	r.next()
 }
 
-// Number appends x as AppendNumber does; NaN and ±Inf are missing values.
+// Number appends x as AppendNumber does, in YAML with a point before an exponent; NaN
+// and ±Inf are missing values.
 func (r *Rows) Number(x float64) {
 	r.key()
-	if math.IsNaN(x) || math.IsInf(x, 0) {
+	switch from := len(r.b); {
+	case math.IsNaN(x) || math.IsInf(x, 0):
 		r.null()
-	} else {
+	default:
 		r.b = AppendNumber(r.b, x)
+		if r.schema.format == YAML {
+			r.b = pointed(r.b, from)
+		}
 	}
 	r.next()
+}
+
+// pointed puts ".0" before the exponent of the number that begins at b[from], if it has
+// one and no point: YAML 1.1 takes 1e-07 for a text.
+func pointed(b []byte, from int) []byte {
+	number := b[from:]
+	e := bytes.IndexAny(number, "eE")
+	if e < 0 || bytes.IndexByte(number[:e], '.') >= 0 {
+		return b
+	}
+	return slices.Insert(b, from+e, '.', '0')
 }
 
 // Int appends a whole number.
