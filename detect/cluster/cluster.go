@@ -7,7 +7,8 @@
 //
 // The cluster is made twice with the same random numbers, once with the faults and
 // once without. A series is labelled where the two differ by more than it usually
-// moves: what a fault causes elsewhere is labelled, what nobody can see is not. No
+// moves, and the value is none that it has at this time on other days: what a fault
+// causes elsewhere is labelled, what nobody can see is not. No
 // detector is asked.
 package cluster
 

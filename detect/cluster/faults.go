@@ -75,7 +75,7 @@ var shopCauses = []cause{
 
 // Jobs break when they are due, so their table has no lengths.
 var (
-	missedJob = cause{MissedJob, [2]float64{}, [2]float64{1, 1}, false, func(e *effect, _ float64, _ int) { e.missed = true }}
+	missedJob = cause{MissedJob, [2]float64{}, [2]float64{1, 1}, false, func(e *effect, _ float64, t int) { e.missed = e.missed || t == 0 }}
 	hungJob   = cause{HungJob, [2]float64{}, [2]float64{2, 5}, false, func(e *effect, x float64, _ int) { e.latency *= x }}
 )
 

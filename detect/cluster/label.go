@@ -16,6 +16,10 @@ const (
 	begins = 0.3
 	// After a fault has ended its traces belong to it for that many minutes.
 	aftermath = 4 * 60
+	// That share of what is seen must be values that the series does not have around
+	// this time on any other day: an autoscaler that does by day what it does every
+	// night differs, and nobody could tell.
+	unusual = 1 / 3.0
 	// Samples in a row that must be missing, and values that must stand still, to be seen.
 	missingLeast, frozenLeast = 5, 12
 )
@@ -136,6 +140,7 @@ func (w *world) difference(t, c *track, f *fault, n float64) (Event, bool) {
 			first = max(i, from)
 		}
 	}
+	seen, odd := 0, 0
 	seenFirst, large := -1, -1 // large: the newest point that differs at all
 	for i := from; i < to; i++ {
 		x, now := d(i), false
@@ -145,7 +150,7 @@ func (w *world) difference(t, c *track, f *fault, n float64) (Event, bool) {
 			gone, extra = gone+1, 0
 		case b && !a:
 			gone, extra = 0, extra+1
-		case !a && !b:
+		default: // both or neither
 			gone, extra = 0, 0
 		}
 		if gone >= missingLeast || extra >= missingLeast {
@@ -162,18 +167,49 @@ func (w *world) difference(t, c *track, f *fault, n float64) (Event, bool) {
 		}
 		if now {
 			lastSeen = max(large, lastSeen)
+			if x >= begins*n || gone > 0 || extra > 0 {
+				seen++
+				if c.unlike(i, t.values[i]) {
+					odd++
+				}
+			}
 			if seenFirst < 0 {
 				seenFirst = i
 			}
 		}
 	}
-	if lastSeen < 0 {
+	if lastSeen < 0 || float64(odd) < unusual*float64(seen) {
 		return Event{}, false
 	}
 	if first < 0 {
 		first = seenFirst
 	}
 	return w.event(f, first, lastSeen), true
+}
+
+// unlike reports whether the series has no value like v within two minutes of this time
+// of any other day: v lies outside their range, or one is there and most are not.
+func (t *track) unlike(i int, v float64) bool {
+	day, half := dayMinutes/t.per, 2/t.per
+	low, high := math.Inf(1), math.Inf(-1)
+	there, gone := 0, 0
+	for k := i % day; k < len(t.values); k += day {
+		if k == i {
+			continue
+		}
+		for j := max(0, k-half); j <= min(k+half, len(t.values)-1); j++ {
+			if x := t.values[j]; math.IsNaN(x) {
+				gone++
+			} else {
+				there++
+				low, high = min(low, x), max(high, x)
+			}
+		}
+	}
+	if math.IsNaN(v) || there < gone {
+		return math.IsNaN(v) == (there > gone)
+	}
+	return v < low || v > high
 }
 
 // stuck labels a series that stands still while it would have changed at nearly
