@@ -60,7 +60,7 @@ var hostileSteps = []time.Duration{15 * time.Second, time.Minute, 5 * time.Minut
 // of one to three scrapes in it or the budget.
 func TestHostileConstant(t *testing.T) {
 	for _, step := range hostileSteps {
-		n := min(int(21*24*time.Hour/step), 20_000)
+		n := min(int(21*24*time.Hour/step), 8_000)
 		for _, c := range []float64{0, 1, -1, 0.1, 1e-300, 5e-324, 8.1e9, -1e300, math.MaxFloat64, math.Pi} {
 			for _, budget := range []float64{0.25, 1, 7} {
 				rng := rand.New(rand.NewPCG(41, uint64(n)))
@@ -84,7 +84,7 @@ func TestHostileConstant(t *testing.T) {
 // target that was always up is down.
 func twoValued(t *testing.T, name string, step time.Duration, two [2]float64, second func(i int, rng *rand.Rand) bool) []series.Finding {
 	t.Helper()
-	n := min(int(21*24*time.Hour/step), 20_000)
+	n := min(int(21*24*time.Hour/step), 8_000)
 	rng := rand.New(rand.NewPCG(42, uint64(n)))
 	o := Options{Step: step, Budget: 1}
 	changes, known := 0, int64(math.MaxInt64)

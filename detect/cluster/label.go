@@ -110,11 +110,12 @@ func (t *track) usual(c *track) float64 {
 
 // difference looks for a trace of the fault f in t; n is what t usually moves.
 func (w *world) difference(t, c *track, f *fault, n float64) (Event, bool) {
-	switch {
-	case f.kind == Flatline:
+	switch f.kind {
+	case Flatline:
 		return w.stuck(t, c, f)
-	case f.kind == Variance:
+	case Variance:
 		return w.restless(t, c, f)
+	default:
 	}
 	from := f.start / w.per
 	to := min((f.end+aftermath)/w.per, len(t.values), len(c.values))

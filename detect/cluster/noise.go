@@ -18,9 +18,9 @@ type source struct {
 
 func newSource(seed uint64, part string) *source {
 	h := fnv.New64a()
-	h.Write([]byte(part)) // never fails
-	s := &source{key: mix(seed ^ mix(h.Sum64())), pcg: rand.NewPCG(0, 0), rng: nil}
-	s.rng = rand.New(s.pcg)
+	h.Write([]byte(part))                                                           // never fails
+	s := &source{key: mix(seed ^ mix(h.Sum64())), pcg: rand.NewPCG(0, 0), rng: nil} //nolint:forbidigo // seeded by at
+	s.rng = rand.New(s.pcg)                                                         //nolint:forbidigo // of that seed
 	return s
 }
 

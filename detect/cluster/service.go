@@ -164,7 +164,7 @@ func (s *service) minute(w *world, m int) {
 	s.restarts.put(crashes)
 
 	// CPU: what rests, the requests, and what new pods take to start.
-	busy := mean * s.serviceRow.cost * s.heavier * e.cpu
+	busy := mean * s.cost * s.heavier * e.cpu
 	starting := 0.0
 	for i := range s.pods {
 		if m-s.pods[i].born < 3 {
@@ -193,7 +193,7 @@ func (s *service) minute(w *world, m int) {
 		spread := 0.02 + 0.9/math.Sqrt(requests+4)
 		s.lat.put(s.latency * (1 + 0.5*load*load*load/(1-load) + cold) * e.latency * math.Exp(wait+spread*e.noise*zWait))
 	}
-	failing := s.serviceRow.errors*(1+max(0, s.utilisation-0.85)*4) + e.errors
+	failing := s.errors*(1+max(0, s.utilisation-0.85)*4) + e.errors
 	s.errs.put(count(requests*failing, rng))
 	s.up.up(s.rate.from)
 }

@@ -96,8 +96,7 @@ func (w *world) run() {
 type effect struct {
 	demand, cpu, latency, noise, pods, left float64 // factors
 	errors, leak, crashes, add              float64 // shares, restarts a minute, or what is added
-	since                                   int     // minutes since the newest began
-	missed, stalled, over                   bool    // over: a fault ended in this minute
+	missed, over                            bool    // over: a fault ended in this minute
 }
 
 func (w *world) effect(on string, m int) effect {
@@ -157,6 +156,7 @@ func (e *exporter) scrape(w *world, m int) {
 				e.frozen = true
 			case Outlier:
 				e.factor = f.size
+			default: // breaks what is, not what is measured
 			}
 		}
 	}

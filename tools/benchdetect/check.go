@@ -49,8 +49,13 @@ func secondOpinion(ctx context.Context, w io.Writer, o options, data, outputs st
 			what         string
 			ours, theirs float64
 		}{
-			{"F1", s.f1, t.F1}, {"precision", s.precision, t.Precision}, {"recall", s.recall, t.Recall}, {"false alarms", s.wrong, t.Wrong},
-			{"delay", s.delay, t.Delay}, {"VUS-PR", s.vus, t.VUS}, {"AUC-PR", s.auc, t.AUC},
+			{"F1", s.f1, t.F1},
+			{"precision", s.precision, t.Precision},
+			{"recall", s.recall, t.Recall},
+			{"false alarms", s.wrong, t.Wrong},
+			{"delay", s.delay, t.Delay},
+			{"VUS-PR", s.vus, t.VUS},
+			{"AUC-PR", s.auc, t.AUC},
 		} {
 			rank := f.what == "VUS-PR" || f.what == "AUC-PR"
 			if rank && !ranked || math.IsNaN(f.ours) && math.IsNaN(f.theirs) {

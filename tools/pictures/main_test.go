@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -18,7 +19,7 @@ func wellFormed(t *testing.T, b []byte) map[string]int {
 	d := xml.NewDecoder(bytes.NewReader(b))
 	for {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n
 		}
 		if err != nil {
