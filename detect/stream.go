@@ -105,7 +105,7 @@ func finite(x float64) float64 { return min(max(x, -hugest), hugest) }
 // unknown is the score of v when nothing can be said.
 func unknown(v float64) series.Score {
 	nan := math.NaN()
-	return series.Score{Observed: v, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0, Type: ""}
+	return series.Score{Observed: v, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0, Type: "", Why: series.Why{}}
 }
 
 // missed scores a grid point that has no value. Nothing is learned from it.
@@ -128,6 +128,8 @@ func (s *stream) missed(t int64) series.Score {
 	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value)
 	if sc.Value >= 1 {
 		sc.Type = series.TypeMissing
+		since := float64(t-s.seenAt) / 1000
+		sc.Why = series.Why{View: series.ViewGap, Value: since, Limit: since / sc.Value, Deviation: 0, Usual: 0, Days: 0}
 	}
 	return sc
 }
@@ -154,6 +156,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 		sc.Confidence = s.confidence(view, value)
 		if value >= 1 {
 			sc.Type = classify(view, l.z)
+			sc.Why = s.why(view, p, &l, value)
 		}
 	}
 

@@ -73,6 +73,20 @@ func (h *tail) quantile(p float64) (level float64, ok bool) {
 	if h.total < tailMinimum {
 		return 0, false
 	}
+	g := h.pareto(p)
+	if g.n == 0 {
+		return g.from, true
+	}
+	return g.from + g.scale/g.shape*(math.Pow(p*h.total/g.n, -g.shape)-1), true
+}
+
+// A pareto is a generalised Pareto distribution of what lies above from: P(X > x)
+// = (1 + shape·(x−from)/scale)^(−1/shape).
+type pareto struct{ n, from, scale, shape float64 } // n is the weight it rests on
+
+// pareto fits what lies above the 97 % quantile, or the one of p if that is
+// lower. The total must be above 0.
+func (h *tail) pareto(p float64) pareto {
 	want := max(tailFraction, p) * h.total
 	k, above := tailBins-1, 0.0
 	for k > 0 && above+float64(h.weight[k]) < want {
@@ -90,13 +104,12 @@ func (h *tail) quantile(p float64) (level float64, ok bool) {
 		}
 	}
 	if n == 0 {
-		return u, true
+		return pareto{n: 0, from: u, scale: 1, shape: tailShapeMin}
 	}
 	mean := s1 / n
 	variance := max(s2/n-mean*mean, 1e-12)
 	shape := 0.5 * (1 - mean*mean/variance)
 	shape = (shape*n + tailPrior*tailPriorCount) / (n + tailPriorCount)
 	shape = min(max(shape, tailShapeMin), tailShapeMax)
-	scale := mean * (1 - shape)
-	return u + scale/shape*(math.Pow(p*h.total/n, -shape)-1), true
+	return pareto{n: n, from: u, scale: mean * (1 - shape), shape: shape}
 }

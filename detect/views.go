@@ -264,14 +264,7 @@ func floorOf(view int) float64 {
 // exceedances from becoming alerts. Neighbouring means of a window are one
 // event, as are 20 points of variance.
 func (s *stream) rate(view int) float64 {
-	week := 7 * float64(dayMS) / s.step
-	switch {
-	case view == variance:
-		week /= 20
-	case view >= windowUp && view < variance:
-		week /= float64(s.window[(view-windowUp)/2].points) / 2
-	}
-	return min(perBudget*s.o.Budget/week, 0.5)
+	return min(perBudget*s.o.Budget/s.events(view), 0.5)
 }
 
 const perBudget = 10

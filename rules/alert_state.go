@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	alertVersion = 1
+	alertVersion = 2
 	// No string of a finding is longer.
 	maxText = 256
 )
@@ -122,6 +122,7 @@ func (c *codec) alert(a *Alert) {
 	c.count(&a.hot)
 	c.i64(&a.first)
 	c.score(&a.top)
+	c.i64(&a.topAt)
 	c.score(&a.breach)
 	c.i64(&a.calm)
 	c.f64(&a.fatigue)
@@ -152,6 +153,8 @@ func (c *codec) finding(p **series.Finding) {
 	c.i64(&f.Start)
 	c.i64(&f.End)
 	c.f64(&f.Peak)
+	c.score(&f.Worst)
+	c.i64(&f.WorstAt)
 	c.f64(&f.Confidence)
 	c.score(&f.Score)
 	c.flag(&f.Stale)
@@ -165,4 +168,8 @@ func (c *codec) score(s *series.Score) {
 	c.f64(&s.Value)
 	c.f64(&s.Confidence)
 	c.text(&s.Type)
+	c.text(&s.Why.View)
+	for _, p := range []*float64{&s.Why.Value, &s.Why.Limit, &s.Why.Deviation, &s.Why.Usual, &s.Why.Days} {
+		c.f64(p)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,25 +34,43 @@ func TestAnnotationsGolden(t *testing.T) {
 		result  series.Result
 		finding series.Finding
 	}{
-		{"open", cpu, series.Result{SourceName: "cpu", Labels: pod, Time: at(4)}, series.Finding{
+		{"open, at its worst", cpu, series.Result{SourceName: "cpu", Labels: pod, Time: at(4)}, series.Finding{
 			Family: FamilyResource, Type: series.TypeSpike, Severity: series.SeverityWarning, Start: at(0), Peak: 5.123456, Confidence: 0.72,
-			Score: series.Score{Observed: 4.2, Expected: 1.1, Lower: 0.9, Upper: 1.4, Value: 3.2, Confidence: 0.72, Type: series.TypeSpike},
+			Score: high(4.2, 1.1, 5.123456), Worst: high(4.2, 1.1, 5.123456), WorstAt: at(4),
+		}},
+		{"open, nearly back", cpu, series.Result{SourceName: "cpu", Labels: pod, Time: at(34)}, series.Finding{
+			Family: FamilyResource, Type: series.TypeSpike, Severity: series.SeverityWarning, Start: at(0), Peak: 5.123456, Confidence: 0.72,
+			Score: high(1.11, 1.1, 0.2), Worst: high(4.2, 1.1, 5.123456), WorstAt: at(4),
+		}},
+		{"drift", cpu, series.Result{Labels: pod, Time: at(400)}, series.Finding{
+			Type: series.TypeDrift, Severity: series.SeverityCritical, Start: at(0), Peak: 4.5, Confidence: 0.72,
+			Score: high(1.62, 1.6, 1.464), WorstAt: at(300), Worst: series.Score{
+				Observed: 1.61, Expected: 1.6, Lower: 1.2, Upper: 2, Value: 4.5, Confidence: 0.7, Type: series.TypeDrift,
+				Why: series.Why{View: series.ViewMean6h, Value: 11.2, Limit: 2.5, Deviation: 0.5, Usual: 1.1, Days: 40.2},
+			},
 		}},
 		{"resolved and reclassified", cpu, series.Result{Labels: pod, Time: at(30)}, series.Finding{
 			Type: series.TypeDrop, Reclassified: series.TypeLevelShift, Severity: series.SeverityWarning, Start: at(0), End: at(20), Peak: 2, Confidence: 0.3,
-			Score: series.Score{Observed: 0.2, Expected: 1.1, Lower: 0.9, Upper: nan, Value: 2, Confidence: 0.3, Type: series.TypeDrop},
+			Score: high(1, 1.1, 1.1), WorstAt: at(2), Worst: series.Score{
+				Observed: 0.2, Expected: 1.1, Lower: 0.9, Upper: nan, Value: 2, Confidence: 0.3, Type: series.TypeDrop,
+				Why: series.Why{View: series.ViewValue, Value: 9, Limit: 4.5, Deviation: -0.9, Usual: 1.1, Days: 0.2},
+			},
 		}},
 		{"stale", errs, series.Result{Labels: labels.EmptyLabels(), Time: at(4)}, series.Finding{
-			Type: series.TypeSpike, Severity: series.SeverityCritical, Start: at(0), Peak: 9, Confidence: 0.9, Stale: true,
-			Score: series.Score{Observed: 0.25, Expected: 0.01, Lower: nan, Upper: 0.02, Value: 9, Confidence: 0.9, Type: series.TypeSpike},
+			Type: series.TypeSpike, Severity: series.SeverityCritical, Start: at(0), Peak: 9, Confidence: 0.9, Stale: true, WorstAt: at(1),
+			Worst: series.Score{Observed: 0.25, Expected: 0.01, Lower: nan, Upper: 0.02, Value: 9, Confidence: 0.9, Type: series.TypeSpike},
+			Score: series.Score{Observed: nan, Expected: 0.01, Lower: nan, Upper: 0.02, Value: 0.1, Confidence: 0.9, Type: ""},
 		}},
 		{"missing", cpu, series.Result{Labels: pod, Time: at(4)}, series.Finding{
-			Type: series.TypeMissing, Severity: series.SeverityInfo, Start: at(0), Peak: 1, Confidence: 0.5,
-			Score: series.Score{Observed: nan, Expected: 1.1, Lower: nan, Upper: nan, Value: 1, Confidence: 0.5, Type: series.TypeMissing},
+			Type: series.TypeMissing, Severity: series.SeverityInfo, Start: at(0), Peak: 1, Confidence: 0.5, WorstAt: at(4), Worst: series.Score{
+				Observed: nan, Expected: 1.1, Lower: nan, Upper: nan, Value: 1, Confidence: 0.5, Type: series.TypeMissing,
+				Why: series.Why{View: series.ViewGap, Value: 600, Limit: 300},
+			},
 		}},
-		{"no expectation, unknown type", cpu, series.Result{Labels: pod}, series.Finding{
-			Type: "wobble", Severity: series.SeverityInfo, Start: at(0), Peak: 1.5, Confidence: 0.5, Stale: true,
-			Score: series.Score{Observed: 3, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0.5, Type: "wobble"},
+		{"no expectation, unknown type", cpu, series.Result{Labels: pod, Time: at(9)}, series.Finding{
+			Type: "wobble", Severity: series.SeverityInfo, Start: at(0), Peak: 1.5, Confidence: 0.5, WorstAt: at(2),
+			Score: series.Score{Observed: 3, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0.5, Type: ""},
+			Worst: series.Score{Observed: 3, Expected: nan, Lower: nan, Upper: nan, Value: 1.5, Confidence: 0.5, Type: "wobble"},
 		}},
 	}
 	type record struct {
@@ -88,22 +107,65 @@ func TestAnnotationsGolden(t *testing.T) {
 	}
 }
 
-func TestDeviation(t *testing.T) {
+func TestOffset(t *testing.T) {
 	f := func(observed, expected float64, unit, want string) {
 		t.Helper()
-		if got := deviation(observed, expected, unit); got != want {
+		if got := offset(observed-expected, expected, unit); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	f(4.2, 1.1, "cores", "That is 3.1 cores above the expectation (+282 %).") // 3.1/1.1
-	f(0.2, 1, "cores", "That is 0.8 cores below the expectation (-80 %).")
-	f(1, 1, "cores", "That is just as expected.")
-	f(5, 0, "cores", "That is 5 cores above the expectation.")
-	f(25, 1, "", "That is 24 above the expectation (25 times as much).")
-	f(50, -1, "", "That is 51 above the expectation (+5100 %).")
-	f(0.25, 0.2, "ratio", "That is 5 percentage points above the expectation (+25 %).")
-	f(20, 25, "percent", "That is 5 percentage points below the expectation (-20 %).")
-	f(1e308, 1e-308, "", "That is 1e+308 above the expectation.")
+	f(4.2, 1.1, "cores", "3.1 cores (+282 %) above") // 3.1/1.1
+	f(0.2, 1, "cores", "0.8 cores (-80 %) below")
+	f(5, 0, "cores", "5 cores above")
+	f(25, 1, "", "24 (25 times as much) above")
+	f(50, -1, "", "51 (+5100 %) above")
+	f(0.25, 0.2, "ratio", "5 percentage points (+25 %) above")
+	f(20, 25, "percent", "5 percentage points (-20 %) below")
+	f(1e308, 1e-308, "", "1e+308 above")
+}
+
+func TestRarity(t *testing.T) {
+	f := func(days float64, want string) {
+		t.Helper()
+		if got := rarity(days); got != want {
+			t.Errorf("rarity(%g) = %q, want %q", days, got, want)
+		}
+	}
+	f(0, "")
+	f(math.NaN(), "")
+	f(1e6, "In this series that is seen less than once a year.")
+	f(40.2, "In this series that is seen about once in 40 days.")
+	f(0.25, "In this series that is seen about once in 6 hours.")
+	f(0.01, "In this series that is seen more than once an hour.")
+}
+
+// What is over is told in the past, and every type has words and a first action of
+// its own where the family has one.
+func TestTellsThePast(t *testing.T) {
+	for _, typ := range series.AnomalyTypes {
+		f := series.Finding{Type: typ, Start: at(0), End: at(9), Peak: 2, Worst: high(4, 1, 2), WorstAt: at(1)}
+		a := Annotations(SignalInfo{Name: "x"}, series.Result{Time: at(10)}, f)
+		for _, word := range []string{" is unusually", "x has ", "x is ", "x varies", " now "} {
+			if strings.Contains(a["summary"]+a["description"], word) {
+				t.Errorf("%s is over, but: %s %s", typ, a["summary"], a["description"])
+			}
+		}
+	}
+	for _, family := range Families {
+		if a := FirstAction(family, series.TypeDrift); family != FamilySystem && strings.Contains(a, "rollout") {
+			t.Errorf("%s: the first action for a drift looks at rollouts: %s", family, a)
+		}
+	}
+}
+
+// high is the score of a spike from 1.1 or so.
+func high(observed, expected, score float64) series.Score {
+	s := series.Score{Observed: observed, Expected: expected, Lower: 0.9, Upper: 1.4, Value: score, Confidence: 0.72, Type: ""}
+	if score >= 1 {
+		s.Type = series.TypeSpike
+		s.Why = series.Why{View: series.ViewValue, Value: 20, Limit: 20 / score, Deviation: observed - expected, Usual: expected, Days: 800}
+	}
+	return s
 }
 
 func TestGeneratorURL(t *testing.T) {

@@ -23,13 +23,14 @@ const (
 // SignalInfo is what an alert says about its signal beside the finding itself.
 type SignalInfo struct {
 	Name          string
-	Type          string        // resource, performance, cost, security or behavior
-	Unit          string        // of the query's value; may be empty
-	Query         string        // PromQL, opened by the alert's source link
-	Every         time.Duration // cadence of the score pass
-	PrometheusURL string        // as a browser reaches it; empty means no source link
-	RunbookURL    string        // may be empty
-	Muted         bool          // nothing is posted: alerts are off, or Prometheus rules raise them
+	Type          string         // resource, performance, cost, security or behavior
+	Unit          string         // of the query's value; may be empty
+	Query         string         // PromQL, opened by the alert's source link
+	Every         time.Duration  // cadence of the score pass
+	PrometheusURL string         // as a browser reaches it; empty means no source link
+	RunbookURL    string         // may be empty
+	Location      *time.Location // of the season; nil is UTC
+	Muted         bool           // nothing is posted: alerts are off, or Prometheus rules raise them
 }
 
 // Input labels beyond these limits are an attack or an accident: there is no

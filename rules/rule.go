@@ -78,6 +78,7 @@ type Alert struct {
 	hot     int          // breaches in a row
 	first   int64        // time of the first of them
 	top     series.Score // the highest of them
+	topAt   int64        // time of it
 	breach  series.Score // the newest breach of the open finding
 	calm    int64        // observed time below 1 since then, ms
 	fatigue float64      // recent alerts, each fading
@@ -161,7 +162,7 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 		return a
 	}
 	if s.Value >= 1 {
-		a.confirm(s, missing)
+		a.confirm(s, t, missing)
 		r.grade(a.Finding, t)
 		return a
 	}
@@ -196,10 +197,10 @@ func (r Rule) heat(a *Alert, s series.Score, t int64) {
 		a.hot = 0 // a breach long before a gap confirms nothing
 	}
 	if a.hot == 0 {
-		a.first, a.top = t, s
+		a.first, a.top, a.topAt = t, s, t
 	}
 	if s.Value > a.top.Value {
-		a.top = s
+		a.top, a.topAt = s, t
 	}
 	a.hot++
 }
@@ -208,7 +209,7 @@ func (r Rule) heat(a *Alert, s series.Score, t int64) {
 func (a *Alert) open(s series.Score) {
 	a.Finding = &series.Finding{
 		ID: "", Family: "", Type: a.top.Type, Reclassified: "", Severity: "",
-		Start: a.first, End: 0, Peak: a.top.Value, Confidence: a.top.Confidence,
+		Start: a.first, End: 0, Peak: a.top.Value, Worst: a.top, WorstAt: a.topAt, Confidence: a.top.Confidence,
 		Score: s, Stale: false,
 	}
 	a.breach, a.calm = s, 0
@@ -218,12 +219,14 @@ func (a *Alert) open(s series.Score) {
 }
 
 // confirm takes a breach into the open finding.
-func (a *Alert) confirm(s series.Score, missing bool) {
+func (a *Alert) confirm(s series.Score, t int64, missing bool) {
 	a.breach, a.calm = s, 0
 	a.update(func(f *series.Finding) {
 		f.Score = s
 		f.Stale = missing && f.Type != series.TypeMissing
-		f.Peak = max(f.Peak, s.Value)
+		if s.Value > f.Peak {
+			f.Peak, f.Worst, f.WorstAt = s.Value, s, t
+		}
 		f.Confidence = max(f.Confidence, s.Confidence)
 		if s.Type != "" && s.Type != f.Type {
 			f.Reclassified = s.Type

@@ -110,7 +110,7 @@ func fakeViews() *views.Views {
 		"spend": fakeSignal("spend", "cost", "USD"),
 	})
 	finding := func(id, typ, severity string, start, end int64, peak float64, r *series.Result) series.Finding {
-		return series.Finding{ID: id, Type: typ, Severity: severity, Start: start, End: end, Peak: peak, Confidence: 0.75, Score: *r.Score}
+		return series.Finding{ID: id, Type: typ, Severity: severity, Start: start, End: end, Peak: peak, Confidence: 0.75, Score: *r.Score, Worst: *r.Score, WorstAt: start}
 	}
 	for i := range int64(24) {
 		slot := apiNoon - (23-i)*60_000

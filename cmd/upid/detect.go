@@ -67,16 +67,9 @@ func (c *detectCmd) Validate() error {
 type detected struct {
 	points   int // scored, the missing ones not counted
 	values   []float64
-	findings []finding
-	rows     []byte       // in the format of the output
-	err      error        // nothing could be scored
-	pending  series.Score // the worst breach that waits for confirmation
-}
-
-// finding is an anomaly with the score at its peak.
-type finding struct {
-	series.Finding
-	worst series.Score
+	findings []series.Finding
+	rows     []byte // in the format of the output
+	err      error  // nothing could be scored
 }
 
 // Run scores every point of every series of the input.
@@ -139,13 +132,13 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 	if schema != nil {
 		rows = schema.Rows(make([]byte, 0, 96*len(s.Times)))
 	}
-	d := detected{pending: noScore()}
+	var d detected
 	rule := rules.Default(step, series.SeverityWarning)
 	var alert rules.Alert
 	point := func(t int64, v float64) {
 		score := scorer.Step(t, v)
 		alert = rule.Next(alert, score, t)
-		d.follow(alert, score)
+		d.follow(alert)
 		if rows != nil {
 			appendScore(rows, s.Name, t, v, score, alert)
 		}
@@ -186,34 +179,17 @@ func (c *detectCmd) regrid(s source.FileSeries) (source.FileSeries, error) {
 }
 
 // follow keeps the findings up to date with the newest state of the alert.
-func (d *detected) follow(a rules.Alert, score series.Score) {
+func (d *detected) follow(a rules.Alert) {
 	for _, f := range []*series.Finding{a.Resolved, a.Finding} {
 		if f == nil {
 			continue
 		}
 		if last := len(d.findings) - 1; last >= 0 && d.findings[last].Start == f.Start {
-			d.findings[last].Finding = *f
+			d.findings[last] = *f
 		} else if last < 0 || d.findings[last].Start < f.Start {
-			d.findings = append(d.findings, finding{Finding: *f, worst: d.pending})
+			d.findings = append(d.findings, *f)
 		}
 	}
-	if a.Finding != nil {
-		if f := &d.findings[len(d.findings)-1]; !(score.Value <= f.worst.Value) && !math.IsNaN(score.Value) {
-			f.worst = score
-		}
-	}
-	// A finding opens on its second breach, and the first may be the worst.
-	if a.Pending() && !(score.Value <= d.pending.Value) {
-		d.pending = score
-	} else if !a.Pending() {
-		d.pending = noScore()
-	}
-}
-
-// noScore is the score of nothing.
-func noScore() series.Score {
-	nan := math.NaN()
-	return series.Score{Observed: nan, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0, Type: ""}
 }
 
 var detectColumns = []string{"series", "timestamp", "value", "expected", "lower", "upper", "score", "is_anomaly", "type"}

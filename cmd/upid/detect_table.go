@@ -54,7 +54,7 @@ func (w *detectWriter) write(name string, d detected) error {
 			lasted = output.Span(millis(f.End - f.Start))
 		}
 		g.Add(output.Timestamp(f.Start, w.loc), lasted, f.Type, f.Severity,
-			output.Human(f.Peak), output.Human(f.worst.Observed), output.Human(f.worst.Expected))
+			output.Human(f.Peak), output.Human(f.Worst.Observed), output.Human(f.Worst.Expected))
 	}
 	if err := g.Write(&b, w.style); err != nil {
 		return err

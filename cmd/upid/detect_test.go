@@ -187,7 +187,7 @@ func TestDetect_stepOutOfRange(t *testing.T) {
 
 // follow keeps one finding for each life of the alert, with its worst score.
 func TestDetected_follow(t *testing.T) {
-	d := detected{pending: noScore()}
+	var d detected
 	rule := rules.Default(600e9, series.SeverityWarning)
 	var a rules.Alert
 	at := int64(0)
@@ -195,7 +195,7 @@ func TestDetected_follow(t *testing.T) {
 		at += 600_000
 		s := series.Score{Observed: observed, Expected: 1, Lower: 0, Upper: 2, Value: value, Confidence: 0.9, Type: series.TypeSpike}
 		a = rule.Next(a, s, at)
-		d.follow(a, s)
+		d.follow(a)
 	}
 	for range 3 {
 		feed(0.1, 1)
@@ -206,15 +206,15 @@ func TestDetected_follow(t *testing.T) {
 	for range 10 {
 		feed(0.1, 1)
 	}
-	if len(d.findings) != 1 || d.findings[0].Open() || d.findings[0].worst.Observed != 30 || d.findings[0].Peak != 1.15 {
+	if len(d.findings) != 1 || d.findings[0].Open() || d.findings[0].Worst.Observed != 30 || d.findings[0].Peak != 1.15 {
 		t.Fatalf("findings %+v, want one, closed, worst at 30", d.findings)
 	}
 	feed(9, 90)
 	feed(8, 80)
-	if len(d.findings) != 2 || !d.findings[1].Open() || d.findings[1].worst.Observed != 90 {
+	if len(d.findings) != 2 || !d.findings[1].Open() || d.findings[1].Worst.Observed != 90 {
 		t.Errorf("findings %+v, want a second one, open, worst at 90", d.findings)
 	}
-	if d.findings[0].worst.Observed != 30 {
+	if d.findings[0].Worst.Observed != 30 {
 		t.Errorf("the first finding changed: %+v", d.findings[0])
 	}
 }

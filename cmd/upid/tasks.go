@@ -89,7 +89,7 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 	out := views.Signal{
 		SignalInfo: rules.SignalInfo{
 			Name: s.Name, Type: s.Type, Unit: s.Unit, Query: s.Query, Every: s.Every,
-			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL,
+			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL, Location: s.Location,
 			Muted: !s.Alert.Post || !s.Detect.Enabled,
 		},
 		Step: s.Step, FitEvery: fitEvery(s), History: s.History,

@@ -81,7 +81,30 @@ type Score struct {
 	Value                            float64 // 0 ordinary, 1 = alert boundary; NaN during warm-up
 	Confidence                       float64 // in [0, 1]
 	Type                             string  // a Type… constant; empty if Value < 1 or NaN
+	Why                              Why     // zero if Value < 1 or NaN
 }
+
+// Why says what made a score an anomaly. The zero value says nothing.
+type Why struct {
+	View      string  // a View… constant: where the series stood out
+	Value     float64 // what the view saw: usual deviations, usual spreads, or seconds
+	Limit     float64 // what it takes there for a score of 1, as Value; > 0
+	Deviation float64 // of the value, or of the view's mean, from Usual; signed, unit of the input
+	Usual     float64 // what Deviation is measured from; unit of the input
+	Days      float64 // such a Value is seen about once in that many days in this series; 0 if unknown
+}
+
+// The views a series can stand out in.
+const (
+	ViewValue    = "value"     // the newest value against the expectation
+	ViewMean10m  = "mean_10m"  // the mean of the last 10 minutes against the usual level
+	ViewMean1h   = "mean_1h"   // of the last hour
+	ViewMean6h   = "mean_6h"   // of the last six hours
+	ViewVariance = "variance"  // how much the last half hour varies
+	ViewShape    = "shape"     // the last values together
+	ViewFlat     = "unchanged" // how long the value has not changed
+	ViewGap      = "gap"       // how long there has been no value
+)
 
 // The types an anomaly can have.
 const (
@@ -119,6 +142,8 @@ type Finding struct {
 	Start        int64   // grid time of the first breach
 	End          int64   // grid time at which it was resolved; 0 while it is open
 	Peak         float64 // highest score so far
+	Worst        Score   // the score that was Peak
+	WorstAt      int64   // grid time of it
 	Confidence   float64 // in [0, 1]
 	Score        Score   // the newest score, or that of the last breach once resolved
 	Stale        bool    // no data arrived since: neither confirmed nor resolved

@@ -20,7 +20,7 @@ import (
 // A snapshot is its version, the position and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
@@ -212,13 +212,20 @@ func appendScore(b []byte, s series.Score) []byte {
 	for _, v := range []float64{s.Observed, s.Expected, s.Lower, s.Upper, s.Value, s.Confidence} {
 		b = coding.AppendFloat(b, v)
 	}
-	return coding.AppendText(b, s.Type)
+	b = coding.AppendText(b, s.Type)
+	w := s.Why
+	b = coding.AppendText(b, w.View)
+	for _, v := range []float64{w.Value, w.Limit, w.Deviation, w.Usual, w.Days} {
+		b = coding.AppendFloat(b, v)
+	}
+	return b
 }
 
 func readScore(r *coding.Reader) series.Score {
 	return series.Score{
 		Observed: r.Float(), Expected: r.Float(), Lower: r.Float(), Upper: r.Float(), Value: r.Float(), Confidence: r.Float(),
 		Type: r.Text(),
+		Why:  series.Why{View: r.Text(), Value: r.Float(), Limit: r.Float(), Deviation: r.Float(), Usual: r.Float(), Days: r.Float()},
 	}
 }
 
@@ -229,6 +236,8 @@ func appendFinding(b []byte, f series.Finding) []byte {
 	b = binary.AppendVarint(b, f.Start)
 	b = binary.AppendVarint(b, f.End)
 	b = coding.AppendFloat(b, f.Peak)
+	b = appendScore(b, f.Worst)
+	b = binary.AppendVarint(b, f.WorstAt)
 	b = coding.AppendFloat(b, f.Confidence)
 	b = appendScore(b, f.Score)
 	stale := byte(0)
@@ -241,7 +250,7 @@ func appendFinding(b []byte, f series.Finding) []byte {
 func readFinding(r *coding.Reader) series.Finding {
 	return series.Finding{
 		ID: r.Text(), Family: r.Text(), Type: r.Text(), Reclassified: r.Text(), Severity: r.Text(),
-		Start: r.Int(), End: r.Int(), Peak: r.Float(), Confidence: r.Float(), Score: readScore(r), Stale: r.Uint() == 1,
+		Start: r.Int(), End: r.Int(), Peak: r.Float(), Worst: readScore(r), WorstAt: r.Int(), Confidence: r.Float(), Score: readScore(r), Stale: r.Uint() == 1,
 	}
 }
 

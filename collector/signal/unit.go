@@ -140,7 +140,7 @@ func (u *Unit) newState(ls labels.Labels) *state {
 		labels:     labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels(),
 		sourceName: ls.Get(model.MetricNameLabel),
 		workload:   workloadKey(ls),
-		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: ""},
+		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: "", Why: series.Why{}},
 		value:      math.NaN(),
 	}
 	if d := u.o.Detect; d != nil {

@@ -82,6 +82,8 @@ func finding(id, typ string, start, end int64) series.Finding {
 	return series.Finding{
 		ID: id, Family: "", Type: typ, Reclassified: "", Severity: series.SeverityWarning, Start: start, End: end, Peak: 2.5, Confidence: 0.75,
 		Score: series.Score{Observed: 25, Expected: 10, Lower: 8, Upper: 12, Value: 1.5, Confidence: 0.75, Type: typ}, Stale: false,
+		Worst:   series.Score{Observed: 30, Expected: 10, Lower: 8, Upper: 12, Value: 2.5, Confidence: 0.75, Type: typ},
+		WorstAt: start,
 	}
 }
 

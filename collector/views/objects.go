@@ -70,7 +70,7 @@ type Anomaly struct {
 	Confidence      float64           `json:"confidence"`
 	ConfidenceLevel string            `json:"confidence_level"`
 	StartedAt       float64           `json:"started_at"` // Unix seconds
-	Observed        *float64          `json:"observed"`   // newest point, or that of the last breach once it ended
+	Observed        *float64          `json:"observed"`   // at the worst point, as the next three; Score is its score
 	Expected        *float64          `json:"expected"`
 	Lower           *float64          `json:"lower"`
 	Upper           *float64          `json:"upper"`
@@ -229,8 +229,8 @@ func anomalyOf(s Signal, f *record) Anomaly {
 	a := Anomaly{
 		ID: f.ID, Family: f.Family, Type: f.Type, Severity: f.Severity,
 		Confidence: f.Confidence, ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
-		StartedAt: *seconds(f.Start), Observed: number(f.Score.Observed), Expected: number(f.Score.Expected),
-		Lower: number(f.Score.Lower), Upper: number(f.Score.Upper), Score: number(f.Peak),
+		StartedAt: *seconds(f.Start), Observed: number(f.Worst.Observed), Expected: number(f.Worst.Expected),
+		Lower: number(f.Worst.Lower), Upper: number(f.Worst.Upper), Score: number(f.Peak),
 		Labels: labelMap(f.telling, f.labels), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
 		Signal: f.task, Unit: s.Unit, Stale: f.Open() && f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
 	}

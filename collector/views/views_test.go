@@ -62,7 +62,7 @@ func TestFindingLife(t *testing.T) {
 	f.Severity, f.Reclassified = series.SeverityCritical, series.TypeLevelShift
 	write(t, v, "cpu", noon+minute, withFindings(result("a", noon+minute, nil), f))
 	want(Open, "critical", nil, false)
-	if a, _ := v.Anomalies(AnomalyFilter{}); a[0].Reclassified != series.TypeLevelShift || !strings.Contains(a[0].Description, "level_shift") {
+	if a, _ := v.Anomalies(AnomalyFilter{}); a[0].Reclassified != series.TypeLevelShift || !strings.Contains(a[0].Description, "level shift") {
 		t.Errorf("%+v", a[0])
 	}
 

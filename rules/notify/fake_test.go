@@ -295,6 +295,7 @@ func open(id string, start int64) series.Finding {
 	return series.Finding{
 		ID: id, Family: "resource_spike", Type: series.TypeSpike, Severity: series.SeverityWarning, Start: start, Peak: 2, Confidence: 0.5,
 		Score: series.Score{Observed: 2, Expected: 1, Lower: 0.5, Upper: 1.5, Value: 2, Confidence: 0.5, Type: series.TypeSpike},
+		Worst: series.Score{Observed: 2, Expected: 1, Lower: 0.5, Upper: 1.5, Value: 2, Confidence: 0.5, Type: series.TypeSpike}, WorstAt: start,
 	}
 }
 

@@ -34,7 +34,7 @@ func TestLifeOfAnAlert(t *testing.T) {
 		if got := string(a.GeneratorURL); got != "http://p/graph?g0.expr=up&g0.tab=0" {
 			t.Errorf("generator URL %s", got)
 		}
-		if a.Annotations["family"] != "resource_spike" || !strings.Contains(a.Annotations["description"], "Observed 2 cores") {
+		if a.Annotations["family"] != "resource_spike" || !strings.Contains(a.Annotations["description"], "the value was 2 cores") {
 			t.Errorf("annotations %v", a.Annotations)
 		}
 		b.wantMetric(1, "upid_alerts", "cpu", stateFiring)
