@@ -72,6 +72,7 @@ func (c *anomaliesCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	cl.sayDoubt(e)
 	if len(as) == 0 {
 		if err := cl.explain(ctx, e, c.Signal); err != nil {
 			return err

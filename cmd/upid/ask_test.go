@@ -228,6 +228,45 @@ func TestFindsTheLocalSidecar(t *testing.T) {
 	upid(t, "", "predictions").want(t, exitOK, "config.yaml is refused")
 }
 
+// TestAsksAnotherSidecar: where the own one is gone, whoever has its address answers,
+// and it is said.
+func TestAsksAnotherSidecar(t *testing.T) {
+	f := newFakeSidecar(t)
+	t.Chdir(t.TempDir())
+	listen := strings.TrimPrefix(f.URL, "http://")
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile("config.yaml", []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("storage: {path: own}\nweb: {listen_address: '" + listen + "'}\nsignals: [{name: a, query: up}]\n")
+	for _, cmd := range []string{"predictions", "anomalies", "predictions -o csv", "predictions --limit 1"} {
+		o := upid(t, "", cmd)
+		o.want(t, exitOK, "data directory own was not found", "not running", "from "+f.URL, "--address")
+		if o.stdout == "" || strings.Contains(o.stdout, "not found") {
+			t.Errorf("%s: stdout %q", cmd, o.stdout)
+		}
+	}
+	upid(t, "", "predictions --address "+f.URL).want(t, exitOK)
+	o := upid(t, "", "dashboard")
+	o.want(t, exitOK)
+	narrow(t, o.stdout)
+	if !strings.Contains(o.stdout, f.URL) || !strings.Contains(o.stdout, "perhaps another sidecar than the one meant") {
+		t.Errorf("stdout %s", o.stdout)
+	}
+	// The same while the file is being edited.
+	write("storage: {path: own}\nweb: {listen_address: '" + listen + "'}\nsignals: [{name: a, query: up, stepp: 1m}]\n")
+	upid(t, "", "predictions").want(t, exitOK, "config.yaml is refused", "data directory own")
+	// Nobody there: nothing was answered by anybody.
+	write("web: {listen_address: '127.0.0.1:1'}\nsignals: [{name: a, query: up}]\n")
+	o = upid(t, "", "predictions")
+	o.want(t, exitUnreachable, "no sidecar answers at http://127.0.0.1:1")
+	if strings.Contains(o.stderr, "not found") {
+		t.Errorf("stderr %s", o.stderr)
+	}
+}
+
 func TestReachable(t *testing.T) {
 	f := func(want string, addrs ...string) {
 		t.Helper()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +26,7 @@ const defaultAddress = "http://localhost" + config.DefaultListen
 
 // sidecarFlags say which running sidecar is asked.
 type sidecarFlags struct {
-	Address     string `placeholder:"URL" help:"Sidecar to ask. (default the one that runs on this machine, else http://localhost:9877)"`
+	Address     string `placeholder:"URL" help:"Sidecar to ask. (default the one that holds the data directory, else that of config.yaml, else http://localhost:9877)"`
 	StoragePath string `name:"storage.path" placeholder:"DIR" help:"Data directory by which it is found on this machine. (default that of config.yaml, else data)"`
 }
 
@@ -40,7 +42,8 @@ func (f *sidecarFlags) Validate() error {
 }
 
 // client returns a client of the sidecar: of --address, else of the process that
-// holds the data directory, else of the default address.
+// holds the data directory, else of the address in the configuration, where then
+// perhaps somebody else's sidecar answers.
 func (f *sidecarFlags) client(e *env) *client {
 	c := &client{base: strings.TrimRight(f.Address, "/"), http: &http.Client{
 		Timeout:       askTimeout,
@@ -49,22 +52,44 @@ func (f *sidecarFlags) client(e *env) *client {
 	if c.base != "" {
 		return c
 	}
-	c.base = defaultAddress
-	dir := f.StoragePath
-	if dir == "" {
-		dir = config.DefaultStorage
-		if cfg, _, err := loadConfig("", ""); err == nil {
-			dir = cfg.Storage.Path
-		} else {
-			e.warnf("config.yaml is refused (see upid check); the sidecar is looked for in %s and at %s", dir, c.base)
-		}
+	at := place{dir: config.DefaultStorage, listen: config.DefaultListen}
+	if p, err := findPlace(e, ""); err == nil {
+		at = p
+	} else {
+		e.warnf("%v", err)
 	}
-	if owner, err := store.Find(dir); err == nil {
-		if base := reachable(owner.Addresses); base != "" {
-			c.base = base
-		}
+	if f.StoragePath != "" {
+		at.dir = f.StoragePath
 	}
+	c.base = cmp.Or(reachable([]string{at.listen}), defaultAddress)
+	owner, err := store.Find(at.dir)
+	if err != nil {
+		c.doubt = fmt.Sprintf("the sidecar of data directory %s was not found (%v); what follows is from %s", at.dir, err, c.base)
+		return c
+	}
+	c.base = cmp.Or(reachable(owner.Addresses), c.base)
 	return c
+}
+
+// place is where the sidecar of a configuration keeps its data and listens.
+type place struct{ dir, listen string }
+
+// findPlace reads it from a configuration file, as upid start looks for one. Of a
+// file that is refused it takes what can be read, and says so: nobody must mend a
+// file to stop or to ask what runs. A file that cannot be read is an error.
+func findPlace(e *env, path string) (place, error) {
+	cfg, name, err := loadConfig(path, "")
+	if err == nil {
+		return place{dir: cfg.Storage.Path, listen: cfg.Web.ListenAddress}, nil
+	}
+	content, rerr := os.ReadFile(name)
+	if rerr != nil {
+		return place{}, err
+	}
+	var at place
+	at.dir, at.listen = config.Places(content)
+	e.warnf("%s is refused (see upid check); the sidecar is looked for in the data directory %s", name, at.dir)
+	return at, nil
 }
 
 // reachable returns the URL of the first of the addresses listened on, "" if
@@ -90,8 +115,16 @@ const (
 
 // client asks the API of a running sidecar.
 type client struct {
-	base string
-	http *http.Client
+	base  string
+	doubt string // why it may not be the one that is meant; "" is no doubt
+	http  *http.Client
+}
+
+// sayDoubt says beside an answer that it may be another sidecar's.
+func (c *client) sayDoubt(e *env) {
+	if c.doubt != "" {
+		e.warnf("%s; --address says which one is meant", c.doubt)
+	}
 }
 
 // notReachableError says that no sidecar answered.

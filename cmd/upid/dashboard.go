@@ -69,7 +69,7 @@ func (c *dashboardShowCmd) Run(ctx context.Context, e *env) error {
 	fd, live := terminal(e.stdout)
 	live = live && os.Getenv("TERM") != "dumb"
 	_, height := size(fd)
-	p := &picture{base: cl.base, every: time.Duration(c.RefreshInterval), loc: e.loc}
+	p := &picture{base: cl.base, doubt: cl.doubt, every: time.Duration(c.RefreshInterval), loc: e.loc}
 	if err := p.ask(ctx, cl, height); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 // and how it is to be reached.
 type picture struct {
 	base        string
+	doubt       string // why another sidecar may be meant; "" is no doubt
 	every       time.Duration
 	loc         *time.Location
 	status      runtimeStatus
@@ -125,6 +126,9 @@ func (p *picture) notices(st output.Style, width, height int) []string {
 		add(st.Alarm, fmt.Sprintf("sidecar not reachable since %s; below is what it said last", p.lost.In(p.loc).Format(time.TimeOnly)), p.problem.Error())
 	case p.problem != nil:
 		add(st.Alarm, p.problem.Error(), "")
+	}
+	if p.doubt != "" {
+		add(st.Caution, "perhaps another sidecar than the one meant", p.doubt)
 	}
 	if s.Upstream.State == "failing" {
 		since := ""

@@ -84,6 +84,7 @@ func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	cl.sayDoubt(e)
 	if len(ps) == 0 {
 		if err := cl.explain(ctx, e, c.Signal); err != nil {
 			return err

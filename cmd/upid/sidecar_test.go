@@ -166,6 +166,34 @@ func TestStopWithoutInstance(t *testing.T) {
 	upid(t, "", "stop --address "+s.URL).want(t, exitFailure, "--web.enable-lifecycle")
 }
 
+// TestStopWithBrokenConfiguration: a file that is being edited is no reason to run on.
+func TestStopWithBrokenConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.yaml")
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head := "prometheus: {url: " + constantPrometheus(t).URL + "}\nstorage: {path: own}\nweb: {listen_address: '" + freeAddr(t) + "'}\n"
+	write(head + "signals: [{name: a, query: sum(up)}]\n")
+	p := startProcess(t, dir, "start", "--shutdown.delay", "0s")
+	eventually(t, 20*time.Second, "lock file", func() error {
+		_, err := os.Stat(filepath.Join(dir, "own", "upid.lock"))
+		return err
+	})
+	write(head + "signals: [{name: a, query: sum(up), stepp: 1m}]\n")
+	t.Chdir(dir)
+	upid(t, "", "stop").want(t, exitOK, "config.yaml is refused (see upid check)", "data directory own", "stopped process")
+	if code := p.exit(t, 10*time.Second); code != exitOK {
+		t.Errorf("exit %d", code)
+	}
+	write("storage: [\n")
+	upid(t, "", "stop").want(t, exitFailure, "config.yaml is refused", "data directory data", "not running")
+	upid(t, "", "stop --config nope.yaml").want(t, exitUsage, "nope.yaml") // a typing error must not stop another one
+}
+
 func TestCheck(t *testing.T) {
 	p := constantPrometheus(t)
 	good := writeFile(t, "prometheus: {url: "+p.URL+"}\nsignals: [{name: a, query: sum(up)}, {name: b, query: absent}]")

@@ -52,11 +52,11 @@ func (c *stopCmd) Run(ctx context.Context, e *env) error {
 	}
 	dir := c.StoragePath
 	if dir == "" {
-		cfg, _, err := loadConfig(c.Config, "")
+		at, err := findPlace(e, c.Config)
 		if err != nil {
 			return err
 		}
-		dir = cfg.Storage.Path
+		dir = at.dir
 	}
 	owner, err := store.Find(dir)
 	if err != nil {

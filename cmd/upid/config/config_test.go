@@ -169,3 +169,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestPlaces: what a file says of places is read as far as it can be.
+func TestPlaces(t *testing.T) {
+	f := func(content, storage, listen string) {
+		t.Helper()
+		if s, l := Places([]byte(content)); s != storage || l != listen {
+			t.Errorf("%q: %q, %q, want %q, %q", content, s, l, storage, listen)
+		}
+	}
+	f("", DefaultStorage, DefaultListen)
+	f("storage: {path: /x}\nweb: {listen_address: ':1'}\nsignals: [{stepp: 1}]\nfoo: 1", "/x", ":1")
+	f("storage: [\n", DefaultStorage, DefaultListen)
+	f("storage: {path: [a]}\nweb: 5\n", DefaultStorage, DefaultListen)
+	f("- a\n", DefaultStorage, DefaultListen)
+	f("storage: &s {path: y}\nweb: *s\n", "y", DefaultListen)
+}

@@ -40,6 +40,35 @@ func Parse(name string, content []byte, c Checks) (*Config, error) {
 	return cfg, nil
 }
 
+// Places returns the data directory and the listen address that a file names, the
+// defaults where it names none that can be read. The rest of it may be wrong: a
+// running sidecar must be found while its configuration is being edited.
+func Places(content []byte) (storage, listen string) {
+	var p problems
+	if err := yaml.Unmarshal(content, &p.root); err != nil {
+		return DefaultStorage, DefaultListen
+	}
+	return or(p.text("storage", "path"), DefaultStorage), or(p.text("web", "listen_address"), DefaultListen)
+}
+
+// text returns the text at a path, "" if there is none.
+func (p *problems) text(path ...any) string {
+	n := &p.root
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	for _, step := range path {
+		if n = child(n, step); n == nil {
+			return ""
+		}
+	}
+	var s string
+	if n.Kind != yaml.ScalarNode || n.Decode(&s) != nil {
+		return ""
+	}
+	return s
+}
+
 // decode maps the file onto the raw structs. What the YAML decoder finds is
 // noted in the problems; only a file that is no YAML at all is an error.
 func decode(name string, content []byte) (*rawConfig, *problems, error) {
