@@ -12,12 +12,13 @@ import (
 // trust sets dst.Confidence from what was measured, less what the measure cannot
 // know yet:
 //
-//	confidence = Confidence(…) · exp(−silence/3d) · min(1, 2/unrest)
+//	confidence = Confidence(…) · exp(−silence/3d) · min(1, 2/unrest) · reach
 //
 // silence is how long nothing was observed at the end (1 d: 0.72), unrest the
 // error of the last day beside that of the days before, both by the median of the
 // seven days before each (a level that moved by ten times the usual error: 0.2, until
-// most of those seven days have the new one).
+// most of those seven days have the new one). reach is below 1 for horizons that were not
+// tried, see reach.
 func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 	seen := r.fine
 	span := time.Duration(len(seen.y)) * millis(dst.Step)
@@ -35,6 +36,24 @@ func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 			dst.Warnings = append(dst.Warnings, errMoved)
 		}
 	}
+	if far := reach(time.Duration(len(dst.Point))*millis(dst.Step), span); far < 1 {
+		dst.Confidence *= far
+		dst.Warnings = append(dst.Warnings, errFar)
+	}
+}
+
+// tried is the longest horizon that forecasts were measured at.
+const tried = 28 * 24 * time.Hour
+
+var errFar = errors.New("the horizon is longer than 28 days and than a quarter of the history: confidence is lowered in proportion")
+
+// reach returns how far a horizon is within what the history can show, in (0, 1]:
+//
+//	reach = min(1, max(28d, span/4) / horizon)
+//
+// 400 days from 28 days of history: 0.07, from five years of it: 1.
+func reach(horizon, span time.Duration) float64 {
+	return min(1, max(tried, span/4).Hours()/horizon.Hours())
 }
 
 var errMoved = errors.New("the last day was more than four times as far from the usual as the days before: the level may have changed")

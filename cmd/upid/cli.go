@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -158,7 +160,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "upid: %v\nRun \"%s --help\" for the flags and examples.\n", err, commandPath(err))
+		fmt.Fprintf(stderr, "upid: %s\nRun \"%s --help\" for the flags and examples.\n", parseProblem(err), commandPath(err))
 		return exitUsage
 	}
 	loc, err := time.LoadLocation(c.Timezone)
@@ -182,6 +184,14 @@ func normalise(args []string) []string {
 		return []string{"version"}
 	}
 	return args
+}
+
+// dashedValue is how the parser complains of a value that begins with a dash.
+var dashedValue = regexp.MustCompile(`^(--[\w.-]+): expected .* value but got "(-[^"]*)" \(.*$`)
+
+// parseProblem says what is wrong with the arguments.
+func parseProblem(err error) string {
+	return dashedValue.ReplaceAllString(err.Error(), `$1: no value, and "$2" is taken for a flag; write $1=$2 if it is meant as the value`)
 }
 
 // commandPath names the command whose arguments did not parse, "upid" if none
@@ -227,6 +237,9 @@ func (d *duration) UnmarshalText(text []byte) error {
 		return nil
 	}
 	g, err := time.ParseDuration(s)
+	if _, bare := strconv.ParseFloat(s, 64); err != nil && bare == nil {
+		return fmt.Errorf("%q has no unit: %sm, %sh or %sd?", s, s, s, s)
+	}
 	if err != nil {
 		return fmt.Errorf("%q is not a duration such as 90s, 1h30m or 7d", s)
 	}

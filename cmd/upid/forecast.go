@@ -93,6 +93,19 @@ func (f *gridFlags) grid(s source.FileSeries) (series.Series, error) {
 	return forecast.Resample(s.Grid(), step)
 }
 
+// oddStep says what is lost where a day is not a whole number of steps, "" if nothing is.
+func oddStep(step int64) string {
+	const day = 24 * time.Hour
+	switch s := millis(step); {
+	case s >= day || day%s == 0:
+		return ""
+	case 7*day%s == 0:
+		return fmt.Sprintf("a day is not a whole number of steps of %s: only a weekly season is learned, from several weeks of history; see --step", duration(s))
+	default:
+		return fmt.Sprintf("neither a day nor a week is a whole number of steps of %s: no season is learned; see --step", duration(s))
+	}
+}
+
 // Help is shown by --help.
 func (forecastCmd) Help() string {
 	return `The series come from files (CSV or the JSON of a Prometheus range query, also gzipped) or from a PromQL query.
@@ -161,7 +174,7 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 			return forecasted{}, err
 		}
 		if len(y.Values) == 0 {
-			return forecasted{err: fmt.Errorf("not one whole step of %s in the input: see --step", duration(millis(y.Step)))}, nil
+			return forecasted{err: fmt.Errorf("too little history, not one whole step of %s (see --step); %s", duration(millis(y.Step)), historyWanted)}, nil
 		}
 		n, err := c.points(y.Step)
 		if err != nil {
@@ -184,6 +197,9 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 			return nil
 		}
 		done++
+		if odd := oddStep(r.y.Step); odd != "" {
+			said.add(in[i].Name, odd)
+		}
 		for _, w := range r.f.Warnings {
 			said.add(in[i].Name, w.Error())
 		}

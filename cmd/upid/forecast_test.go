@@ -249,7 +249,46 @@ func TestForecast_shortSeries(t *testing.T) {
 	}
 
 	o = upid(t, "timestamp,value\n1,2\n2,3\n", "forecast --input -")
-	o.want(t, exitFailure, "not one whole step of 1h in the input")
+	o.want(t, exitFailure, "too little history, not one whole step of 1h (see --step)", "about a day of history")
+}
+
+// --lookback and --end cut a file as they cut what a query asks for.
+func TestForecast_cutFile(t *testing.T) {
+	whole, week := daily(21), daily(7)
+	same := func(args, in, asIn string) {
+		t.Helper()
+		got, want := upid(t, in, naive6h+"-o csv "+args), upid(t, asIn, naive6h+"-o csv")
+		got.want(t, exitOK)
+		if got.stdout != want.stdout || got.stdout == "" {
+			t.Errorf("%s:\n%s\nwant\n%s", args, got.stdout, want.stdout)
+		}
+	}
+	same("--end 2023-11-19T23:00:00Z", whole, week) // 7 days from the 13th
+	same(fmt.Sprintf("--end %d", monday+7*86400-1), whole, week)
+	same("--end 2024-01-01T00:00:00Z", week, week)
+	same("--lookback 21d", whole, whole)
+
+	head, rows, _ := strings.Cut(week, "\n")
+	lines := strings.SplitAfter(rows, "\n")
+	same("--lookback 2d", week, head+"\n"+strings.Join(lines[5*24:], ""))
+	same("--lookback 2d --end 2023-11-19T23:00:00Z", whole, head+"\n"+strings.Join(lines[5*24:], ""))
+
+	o := upid(t, week, naive6h+"-o csv --end 2023-01-01T00:00:00Z --lookback 1d")
+	o.want(t, exitFailure, "no points from 2022-12-31T00:00:00Z to 2023-01-01T00:00:00Z: the input has points from 2023-11-13T00:00:00Z to 2023-11-19T23:00:00Z")
+	in := fmt.Sprintf("series,timestamp,value\nold,%d,1\nold,%d,2\n", monday-86400*9, monday-86400*8)
+	for i := range 48 {
+		in += fmt.Sprintf("new,%d,%g\n", monday+3600*i, wave(i))
+	}
+	o = upid(t, in, "forecast --input - --lookback 3d --horizon 6h -o csv")
+	o.want(t, exitOK, "series old: left out: it has no points from 2023-11-11T23:00:00Z to 2023-11-14T23:00:00Z")
+	if strings.Contains(o.stdout, "old") || !strings.Contains(o.stdout, "new,") {
+		t.Errorf("stdout:\n%s", o.stdout)
+	}
+	d := upid(t, week, "detect --input - --lookback 1d -o csv")
+	d.want(t, exitOK)
+	if n := strings.Count(d.stdout, "\n"); n != 1+2*24 {
+		t.Errorf("detect scored %d rows of the last day", n-1)
+	}
 }
 
 func TestForecast_warningsFromTheFile(t *testing.T) {
@@ -353,5 +392,33 @@ func TestForecast_patterns(t *testing.T) {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("no %q in\n%s", want, o.stdout)
 		}
+	}
+}
+
+// What a step or a horizon costs is said.
+func TestForecast_oddStepAndFarHorizon(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp,value\n")
+	for i := range 14 * 24 * 12 {
+		fmt.Fprintf(&b, "%d,%g\n", monday+300*i, wave(i/12)+float64(i*i%101)/10)
+	}
+	o := upid(t, b.String(), "forecast --input - --step 35m --horizon 6h -o csv")
+	o.want(t, exitOK, "a day is not a whole number of steps of 35m: only a weekly season is learned")
+	o = upid(t, b.String(), "forecast --input - --step 55m --horizon 6h -o csv")
+	o.want(t, exitOK, "neither a day nor a week is a whole number of steps of 55m: no season is learned")
+	near := upid(t, b.String(), "forecast --input - --horizon 1d -o csv")
+	far := upid(t, b.String(), "forecast --input - --horizon 400d -o csv")
+	far.want(t, exitOK, "the horizon is longer than 28 days and than a quarter of the history: confidence is lowered")
+	confidence := func(o outcome) float64 {
+		t.Helper()
+		row := strings.Split(o.stdout, "\n")[1]
+		v, err := strconv.ParseFloat(row[strings.LastIndexByte(row, ',')+1:], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	if n, f := confidence(near), confidence(far); n < 0.4 || f > 0.1 {
+		t.Errorf("confidence %v for a day, %v for 400 days", n, f)
 	}
 }

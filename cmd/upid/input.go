@@ -17,12 +17,12 @@ import (
 
 // inputFlags say where the series of a one-off command come from.
 type inputFlags struct {
-	Input         []string `short:"i" sep:"none" xor:"input" placeholder:"FILE" help:"Read the series from a file, - is stdin; may be repeated. CSV with the header timestamp,value or timestamp,NAME,… or series,timestamp,value, or the JSON of a Prometheus range query; also gzipped."`
-	Query         string   `short:"q" xor:"input" placeholder:"PROMQL" help:"Read the series from a PromQL query."`
-	PrometheusURL string   `name:"prometheus.url" default:"http://localhost:9090" placeholder:"URL" help:"Server to ask. (default ${default})"`
-	HTTPConfig    string   `name:"prometheus.http-config" type:"path" placeholder:"FILE" help:"YAML file with TLS, authentication and proxy for that server, in the form of Prometheus's http_config."`
-	Lookback      duration `default:"28d" placeholder:"DURATION" help:"How far back to ask. (default ${default})"`
-	End           string   `placeholder:"TIME" help:"Ask for what was known at this time, RFC 3339 or Unix seconds. (default now)"`
+	Input         []string  `short:"i" sep:"none" xor:"input" placeholder:"FILE" help:"Read the series from a file, - is stdin; may be repeated. CSV with the header timestamp,value or timestamp,NAME,… or series,timestamp,value, or the JSON of a Prometheus range query; also gzipped."`
+	Query         string    `short:"q" xor:"input" placeholder:"PROMQL" help:"Read the series from a PromQL query."`
+	PrometheusURL string    `name:"prometheus.url" default:"http://localhost:9090" placeholder:"URL" help:"Server to ask. (default ${default})"`
+	HTTPConfig    string    `name:"prometheus.http-config" type:"path" placeholder:"FILE" help:"YAML file with TLS, authentication and proxy for that server, in the form of Prometheus's http_config."`
+	Lookback      *duration `placeholder:"DURATION" help:"How far back from the end to look. (default 28d for a query, all of a file)"`
+	End           string    `placeholder:"TIME" help:"Look at what was known at this time, RFC 3339 or Unix seconds: what came later is left out. (default now for a query, the newest point of a file)"`
 }
 
 // Validate is called by the commands.
@@ -30,8 +30,8 @@ func (f *inputFlags) Validate() error {
 	if len(f.Input) == 0 && f.Query == "" {
 		return errors.New("no input: give --input FILE or --query PROMQL")
 	}
-	if f.Lookback <= 0 {
-		return fmt.Errorf("--lookback is %s, want more than 0", f.Lookback)
+	if f.Lookback != nil && *f.Lookback <= 0 {
+		return fmt.Errorf("--lookback is %s, want more than 0", *f.Lookback)
 	}
 	if _, err := f.end(time.Time{}); err != nil {
 		return err
@@ -43,6 +43,17 @@ func (f *inputFlags) Validate() error {
 		return fmt.Errorf("--query: %w", err)
 	}
 	return nil
+}
+
+// queryLookback is how far back a query goes that says nothing of it.
+const queryLookback = 28 * 24 * time.Hour
+
+// lookback returns how far back a query goes.
+func (f *inputFlags) lookback() duration {
+	if f.Lookback == nil {
+		return duration(queryLookback)
+	}
+	return *f.Lookback
 }
 
 // end returns --end, or now if there is none.
@@ -84,7 +95,7 @@ func (f *inputFlags) load(ctx context.Context, e *env, step time.Duration) ([]so
 		}
 		all = append(all, file.Series...)
 	}
-	return all, nil
+	return f.cut(e, all)
 }
 
 // refuse returns why s is not forecast: it is a raw counter by its values, or by its

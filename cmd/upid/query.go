@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/config"
 
+	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/source"
 )
 
@@ -41,7 +42,7 @@ func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]s
 
 	ms := step.Milliseconds()
 	to := end.UnixMilli() / ms * ms
-	from := end.Add(-time.Duration(f.Lookback)).UnixMilli() / ms * ms
+	from := end.Add(-time.Duration(f.lookback())).UnixMilli() / ms * ms
 	data, err := server.Query(ctx, f.Query, from, to, ms)
 	if err != nil {
 		var failed *source.Error
@@ -63,11 +64,39 @@ func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]s
 		e.warnf("query: %s", w)
 	}
 	if len(data.Series) == 0 {
-		return nil, fmt.Errorf("query %q: no data in the last %s", f.Query, f.Lookback)
+		return nil, f.nothing(ctx, server, end, step)
 	}
 	in := make([]source.FileSeries, len(data.Series))
 	for i, y := range data.Series {
 		in[i] = fileSeries(source.Name(y.Labels), y)
 	}
 	return in, nil
+}
+
+// historyWanted is what is said where there is too little of it.
+const historyWanted = "a forecast needs about a day of history, an interval for it five"
+
+// nothing returns why a query had no value at any step: a series that is younger than
+// a step, as on a Prometheus that has just started, is told apart from one that is
+// not there.
+func (f *inputFlags) nothing(ctx context.Context, server *source.Prometheus, end time.Time, step time.Duration) error {
+	const fine = 15 * time.Second
+	if step > fine {
+		ms := fine.Milliseconds()
+		to := end.UnixMilli() / ms * ms
+		data, err := server.Query(ctx, f.Query, end.Add(-step).UnixMilli()/ms*ms, to, ms)
+		if err == nil && len(data.Series) > 0 {
+			since := data.Series[0].At(0)
+			for _, y := range data.Series {
+				since = min(since, y.At(0))
+			}
+			return fmt.Errorf("query %q: too little history: the first value is %s old, and it is looked at every %s; %s",
+				f.Query, output.Span(max(fine, end.Sub(time.UnixMilli(since)).Truncate(fine))), output.Span(step), historyWanted)
+		}
+	}
+	when := "the last " + f.lookback().String()
+	if f.End != "" {
+		when = "the " + f.lookback().String() + " before " + f.End
+	}
+	return fmt.Errorf("query %q: no data in %s", f.Query, when)
 }

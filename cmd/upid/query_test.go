@@ -218,3 +218,31 @@ func TestInterrupt(t *testing.T) {
 		}
 	}
 }
+
+// TestQuery_young: a Prometheus that has just started has too little history, which is
+// not the same as no data.
+func TestQuery_young(t *testing.T) {
+	began := time.Now().Add(-3 * time.Minute).Unix()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var start, end, step float64
+		for name, to := range map[string]*float64{"start": &start, "end": &end, "step": &step} {
+			*to, _ = strconv.ParseFloat(r.FormValue(name), 64)
+		}
+		var points []string
+		for at := start; at <= end; at += step {
+			if step < 300 && at >= float64(began) { // the 5 minutes began before it did
+				points = append(points, fmt.Sprintf(`[%.0f,"1"]`, at))
+			}
+		}
+		result := ""
+		if len(points) > 0 && r.FormValue("query") == "up" {
+			result = `{"metric":{"job":"a"},"values":[` + strings.Join(points, ",") + `]}`
+		}
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[%s]}}`, result)
+	}))
+	defer s.Close()
+	o := upid(t, "", "forecast --query up --prometheus.url "+s.URL)
+	o.want(t, exitFailure, `query "up": too little history: the first value is `, "m", "looked at every 5m", "about a day of history, an interval for it five")
+	upid(t, "", "forecast --query down --prometheus.url "+s.URL).want(t, exitFailure, `query "down": no data in the last 28d`)
+	upid(t, "", "forecast --query down --lookback 1d --end 2023-11-13T00:00:00Z --prometheus.url "+s.URL).want(t, exitFailure, "no data in the 1d before 2023-11-13T00:00:00Z")
+}

@@ -78,10 +78,10 @@ func ReadFile(path string) (File, error) {
 //   - or the JSON body of a Prometheus range query (resultType matrix).
 //
 // Timestamps are RFC 3339 or Unix seconds, fractions allowed, kept to the
-// millisecond. Rows may be in any order; of equal timestamps in one series the
-// last counts, which is one warning. An empty cell or null is a missing value;
-// NaN and Inf are refused in CSV and are missing in JSON, where Prometheus
-// writes them. Every error names the file (name), the line and the reason.
+// millisecond; a time without a zone is UTC, which is one warning. Rows may be in
+// any order; of equal timestamps in one series the last counts, which is one
+// warning. An empty cell or null is a missing value; so are NaN and Inf, which
+// Prometheus and spreadsheets write, with one warning. Every error names the file (name), the line and the reason.
 func Read(name string, r io.Reader) (File, error) {
 	f, err := read(r)
 	if err != nil {
@@ -95,9 +95,9 @@ func read(r io.Reader) (File, error) {
 	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
 		z, err := gzip.NewReader(br)
 		if err != nil {
-			return File{}, err
+			return File{}, gunzipError(err)
 		}
-		br = bufio.NewReaderSize(z, 1<<16)
+		br = bufio.NewReaderSize(gunzip{z}, 1<<16)
 	}
 	head, err := br.Peek(512)
 	switch {
@@ -127,6 +127,26 @@ func read(r io.Reader) (File, error) {
 		return File{}, err
 	}
 	return t.finish()
+}
+
+// gunzip is a gzip reader whose errors say what they are about.
+type gunzip struct{ z *gzip.Reader }
+
+func (g gunzip) Read(p []byte) (int, error) {
+	n, err := g.z.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = gunzipError(err)
+	}
+	return n, err
+}
+
+// gunzipError says what is wrong with a gzip file. A cut one is not io.ErrUnexpectedEOF,
+// which would read as if the text in it were.
+func gunzipError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return errors.New("the gzip file was cut off: it ends before its data do")
+	}
+	return fmt.Errorf("gzip: %w", err)
 }
 
 // maxGrid bounds the points of one series on its grid: 20 million are 38 years

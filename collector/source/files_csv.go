@@ -20,14 +20,27 @@ import (
 // readCSV reads wide or long CSV, which the header tells apart.
 func (t *table) readCSV(r *bufio.Reader) error {
 	c := &csvReader{r: r}
-	err := t.readRows(c)
+	var cells cells
+	err := t.readRows(c, &cells)
 	if err != nil {
 		return fmt.Errorf("line %d: %w", max(c.line, 1), err)
+	}
+	if cells.notFinite > 0 {
+		t.warnf("%d values are NaN or infinite: taken as missing", cells.notFinite)
+	}
+	if cells.noZone > 0 {
+		t.warnf("%d timestamps have no time zone: taken as UTC", cells.noZone)
 	}
 	return nil
 }
 
-func (t *table) readRows(c *csvReader) error {
+// cells reads cells and counts those in which more was assumed than was written.
+type cells struct {
+	notFinite int // NaN or infinite
+	noZone    int // times without a zone
+}
+
+func (t *table) readRows(c *csvReader, cs *cells) error {
 	fields, err := c.next()
 	if err != nil {
 		return err // not io.EOF: the caller has seen text
@@ -45,9 +58,9 @@ func (t *table) readRows(c *csvReader) error {
 		name:  slices.Index(header, "series"),
 		value: slices.Index(header, "value"),
 	}
-	row := t.wideRows(h)
+	row := t.wideRows(h, cs)
 	if h.name >= 0 && h.value >= 0 {
-		row = t.longRows(h)
+		row = t.longRows(h, cs)
 	}
 	for {
 		fields, err := c.next()
@@ -101,7 +114,7 @@ func checkHeader(header []string) error {
 
 // wideRows returns the reader of one row of wide CSV: every column beside the
 // timestamp is a series.
-func (t *table) wideRows(h csvHeader) func([][]byte) error {
+func (t *table) wideRows(h csvHeader, cs *cells) func([][]byte) error {
 	started := false
 	return func(fields [][]byte) error {
 		if !started { // not before the first row: a header alone is no data
@@ -112,7 +125,7 @@ func (t *table) wideRows(h csvHeader) func([][]byte) error {
 				}
 			}
 		}
-		ms, err := parseTime(fields[h.time])
+		ms, err := cs.time(fields[h.time])
 		if err != nil {
 			return err
 		}
@@ -121,7 +134,7 @@ func (t *table) wideRows(h csvHeader) func([][]byte) error {
 			if i == h.time {
 				continue
 			}
-			v, err := parseCell(f)
+			v, err := cs.value(f)
 			if err != nil {
 				return fmt.Errorf("column %q: %w", h.names[i], err)
 			}
@@ -134,7 +147,7 @@ func (t *table) wideRows(h csvHeader) func([][]byte) error {
 
 // longRows returns the reader of one row of long CSV: its series is told by the
 // series column and the label columns together.
-func (t *table) longRows(h csvHeader) func([][]byte) error {
+func (t *table) longRows(h csvHeader, cs *cells) func([][]byte) error {
 	var labelCols []int
 	for i := range h.names {
 		if i != h.time && i != h.name && i != h.value {
@@ -159,11 +172,11 @@ func (t *table) longRows(h csvHeader) func([][]byte) error {
 			last = i
 			lastKey = append(lastKey[:0], key...)
 		}
-		ms, err := parseTime(fields[h.time])
+		ms, err := cs.time(fields[h.time])
 		if err != nil {
 			return err
 		}
-		v, err := parseCell(fields[h.value])
+		v, err := cs.value(fields[h.value])
 		if err != nil {
 			return err
 		}
@@ -221,8 +234,8 @@ func seriesName(fields [][]byte, h csvHeader, labelCols []int) (string, labels.L
 	return Name(ls), ls, nil
 }
 
-// parseCell parses a value; an empty cell is NaN.
-func parseCell(b []byte) (float64, error) {
+// value parses a value; an empty cell is NaN, and so are NaN and Inf.
+func (c *cells) value(b []byte) (float64, error) {
 	v, ok := parseFloat(b)
 	if ok {
 		return v, nil
@@ -238,13 +251,19 @@ func parseCell(b []byte) (float64, error) {
 	case errors.Is(err, strconv.ErrRange):
 		return 0, fmt.Errorf("value %s is beyond the range of a number", quoteShort(b))
 	case err == nil && (math.IsNaN(f) || math.IsInf(f, 0)):
-		return 0, fmt.Errorf("value %s: leave the cell empty where a value is missing", quoteShort(b))
+		c.notFinite++
+		return math.NaN(), nil
 	}
 	return 0, fmt.Errorf("value %s is not a number", quoteShort(b))
 }
 
-// parseTime parses RFC 3339 or Unix seconds into Unix milliseconds.
-func parseTime(b []byte) (int64, error) {
+// noZone are the forms of a time without a zone, as spreadsheets and databases
+// write them; a fraction of a second may follow.
+var noZone = [...]string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly}
+
+// time parses RFC 3339, Unix seconds or a time without a zone, which is UTC, into
+// Unix milliseconds.
+func (c *cells) time(b []byte) (int64, error) {
 	if ms, ok := parseSeconds(b); ok {
 		return ms, nil
 	}
@@ -254,6 +273,12 @@ func parseTime(b []byte) (int64, error) {
 	}
 	if tm, err := time.Parse(time.RFC3339, string(b)); err == nil {
 		return tm.Round(time.Millisecond).UnixMilli(), nil
+	}
+	for _, layout := range noZone {
+		if tm, err := time.Parse(layout, string(b)); err == nil {
+			c.noZone++
+			return tm.Round(time.Millisecond).UnixMilli(), nil
+		}
 	}
 	if v, ok := parseFloat(b); ok && math.Abs(v) > maxSeconds {
 		return 0, fmt.Errorf("timestamp %s is beyond the year 9999: milliseconds? Write Unix seconds", quoteShort(b))

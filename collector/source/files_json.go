@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -24,7 +25,7 @@ func (t *table) readJSON(r *bufio.Reader) error {
 	a := d.ans
 	switch {
 	case a.status == "error":
-		return fmt.Errorf("the body is an error answer: %s: %s", a.errorType, a.message)
+		return fmt.Errorf("the body is an error answer: %s", strings.TrimPrefix(a.errorType+": "+a.message, ": "))
 	case a.histograms > 0:
 		return errHistogram
 	case a.resultType != "" && a.resultType != "matrix":

@@ -56,6 +56,10 @@ func TestRead(t *testing.T) {
 		"a|{__name__=\"a\"}|60000 0=1 60000=NaN 120000=5\nb|{__name__=\"b\"}|60000 0=NaN 60000=4 120000=6\n")
 	f("rfc 3339 with zone and fraction, spaces, CRLF, BOM", "\ufefftimestamp , value\r\n2026-01-01T00:00:00Z, 1\r\n\r\n2026-01-01T01:00:00.5+01:00 ,2\r\n",
 		"value|{__name__=\"value\"}|500 1767225600000=1 1767225600500=2\n")
+	f("not finite", "timestamp,a,b\n0,1,+Inf\n60,NaN,nan\n120,2,-inf\n",
+		"a|{__name__=\"a\"}|60000 0=1 60000=NaN 120000=2\nb|{__name__=\"b\"}|60000 0=NaN 60000=NaN 120000=NaN\nwarning: 4 values are NaN or infinite: taken as missing\n")
+	f("times without a zone", "series,timestamp,value\na,2026-01-01 00:00:00,1\na,2026-01-01T01:00:00.5,2\na, 2026-01-01 02:00,3\na,2026-01-02,4\na,2026-01-03T00:00:00Z,5\n",
+		"a|{__name__=\"a\"}|3600500 1767225600000=1 1767229200500=2 1767232800000=3 1767312000000=4 1767398400000=5\nwarning: 4 timestamps have no time zone: taken as UTC\n")
 	f("fractions of a second", "timestamp,value\n1.5,1\n2.25,2\n3,3\n1e1,4\n",
 		"value|{__name__=\"value\"}|750 1500=1 2250=2 3000=3 10000=4\n")
 	f("timestamp in another column", "cpu,timestamp\n1,0\n2,10\n",
@@ -107,8 +111,6 @@ func TestRead_refused(t *testing.T) {
 	f("timestamp,\xff\n1,2\n", "line 1: the name of column 2 is not UTF-8")
 	f("timestamp,value\n1,2\n2,3,4\n", "line 3: 3 fields, the header has 2")
 	f("timestamp,value\n1,2\n\n3,x\n", `line 4: column "value": value "x" is not a number`)
-	f("timestamp,value\n1,NaN\n", `line 2: column "value": value "NaN": leave the cell empty where a value is missing`)
-	f("timestamp,value\n1,-Inf\n", `line 2: column "value": value "-Inf": leave the cell empty where a value is missing`)
 	f("timestamp,value\n1,1e999\n", `line 2: column "value": value "1e999" is beyond the range of a number`)
 	f("timestamp,value\n1,0x10\n", `line 2: column "value": value "0x10" is not a number`)
 	f("timestamp,value\n01.01.2026,1\n", `line 2: timestamp "01.01.2026" is neither RFC 3339 (2006-01-02T15:04:05Z) nor Unix seconds`)
@@ -133,6 +135,7 @@ func TestRead_refused(t *testing.T) {
 	f("[1]", "line 1: a JSON array, want the body of a Prometheus range query: an object with status and data")
 	f("{}", "no data.result: want the body of a Prometheus range query")
 	f(`{"status":"error","errorType":"bad_data","error":"boom"}`, "the body is an error answer: bad_data: boom")
+	f(`{"status":"error","error":"boom"}`, "the body is an error answer: boom")
 	f(`{"status":"success","data":{"resultType":"matrix","result":[]}}`, "no data: the result is empty")
 	f(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"2"]}]}}`,
 		`resultType is "vector", want matrix: ask /api/v1/query_range, not /api/v1/query`)
@@ -161,9 +164,15 @@ func TestRead_gzip(t *testing.T) {
 	}
 	// A cut file is an error, never a shorter series.
 	for n := 2; n < b.Len(); n++ {
-		if _, err := Read("x", bytes.NewReader(b.Bytes()[:n])); err == nil {
-			t.Errorf("the first %d of %d bytes read without an error", n, b.Len())
+		if _, err := Read("x", bytes.NewReader(b.Bytes()[:n])); err == nil || !strings.Contains(err.Error(), "the gzip file was cut off") {
+			t.Errorf("the first %d of %d bytes: %v", n, b.Len(), err)
 		}
+	}
+}
+
+func TestRead_damagedGzip(t *testing.T) {
+	if _, err := Read("x", strings.NewReader("\x1f\x8b\x00damaged")); err == nil || !strings.HasPrefix(err.Error(), "x: gzip: ") {
+		t.Errorf("%v", err)
 	}
 }
 
