@@ -140,7 +140,7 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 		alert = rule.Next(alert, score, t)
 		d.follow(alert)
 		if rows != nil {
-			appendScore(rows, s.Name, t, v, score, alert)
+			appendScore(rows, s.Name, t, v, score, alert.Finding)
 		}
 	}
 	for i, t := range s.Times {
@@ -194,13 +194,13 @@ func (d *detected) follow(a rules.Alert) {
 
 var detectColumns = []string{"series", "timestamp", "value", "expected", "lower", "upper", "score", "is_anomaly", "type"}
 
-// appendScore appends one row.
-func appendScore(rows *output.Rows, name string, t int64, v float64, s series.Score, a rules.Alert) {
+// appendScore appends one row; open is the finding that is open then, or nil.
+func appendScore(rows *output.Rows, name string, t int64, v float64, s series.Score, open *series.Finding) {
 	active, kind := 0, ""
-	if a.Active() {
+	if open != nil {
 		active, kind = 1, s.Type
 		if kind == "" { // still open, though this point alone would not have been an anomaly
-			kind = a.Finding.Type
+			kind = open.Type
 		}
 	}
 	rows.Text(name)
