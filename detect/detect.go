@@ -41,6 +41,7 @@ type Options struct {
 	Direction    Direction      // "" is Both
 	MinDeviation float64        // absolute deviation below which nothing scores 1, unit of the input
 	MinRelative  float64        // the same relative to the expectation, 0.1 = 10 %
+	Transform    Transform      // "" is NoTransform
 	Location     *time.Location // for the daily season; nil is UTC
 }
 

@@ -39,6 +39,9 @@ func New(name string, o Options) (Scorer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("detector %q: %w", name, err)
 	}
+	if o.Transform != NoTransform {
+		return newTransformed(f, o)
+	}
 	return f(o)
 }
 
@@ -72,6 +75,13 @@ func (o Options) complete() (Options, error) {
 	}
 	if !(o.MinRelative >= 0) || math.IsInf(o.MinRelative, 0) {
 		return o, fmt.Errorf("minimum relative deviation is %v, want 0 or more", o.MinRelative)
+	}
+	switch o.Transform {
+	case "":
+		o.Transform = NoTransform
+	case NoTransform, Sqrt:
+	default:
+		return o, fmt.Errorf("transform is %q, want %q or %q", o.Transform, NoTransform, Sqrt)
 	}
 	if o.Location == nil {
 		o.Location = time.UTC

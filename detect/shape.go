@@ -60,6 +60,18 @@ func (s *shape) largest(n int) float64 {
 	return m
 }
 
+// extreme returns the residual in x that is largest, with its sign: what a run of
+// values is odd by. The newest of them may be on its way back.
+func (s *shape) extreme() float64 {
+	most := 0.0
+	for _, v := range s.x {
+		if math.Abs(v) > math.Abs(most) {
+			most = v
+		}
+	}
+	return most
+}
+
 // magnitude returns the mean |residual| in x, each counted as a burst does.
 func (s *shape) magnitude() float64 {
 	sum := 0.0

@@ -120,10 +120,10 @@ func (s *stream) judge(l *look) (view int, value float64) {
 			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight/margin, l.present[i])))
 		}
 		if s.seen > shapeScored && s.pair.many() {
-			take(joint, s.permit(l.z, l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
+			take(joint, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
 		}
 		if s.seen > varianceAfter && s.pair.many() {
-			take(variance, s.permit(l.z, l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
+			take(variance, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
 		}
 	}
 	take(flatline, s.flat.score(s.seen)/margin)

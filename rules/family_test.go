@@ -47,3 +47,19 @@ func TestFirstAction(t *testing.T) {
 		seen[s] = typ
 	}
 }
+
+func TestPresetOf(t *testing.T) {
+	f := func(typ, unit string, want Preset) {
+		t.Helper()
+		if got := PresetOf(typ, unit); got != want {
+			t.Errorf("%s in %q: %+v, want %+v", typ, unit, got, want)
+		}
+	}
+	f("resource", "cores", Preset{"both", "none", 0, 0, "warning"})
+	f("performance", "ms", Preset{"up", "sqrt", 0, 0, "warning"})
+	f("performance", "ratio", Preset{"up", "sqrt", 0.005, 0, "warning"})
+	f("performance", "percent", Preset{"up", "sqrt", 0.5, 0, "warning"})
+	f("cost", "USD/h", Preset{"both", "none", 0, 0.1, "warning"})
+	f("security", "", Preset{"up", "none", 0, 0, "warning"})
+	f("behavior", "", Preset{"both", "sqrt", 0, 0, "info"})
+}

@@ -23,6 +23,7 @@ type detectCmd struct {
 	Direction     string   `default:"both" enum:"both,up,down" placeholder:"WAY" help:"Deviations that count: ${enum}. (default ${default})"`
 	MinDeviation  float64  `placeholder:"NUMBER" help:"Deviation, in the unit of the input, below which nothing is an anomaly."`
 	MinRelative   float64  `placeholder:"SHARE" help:"The same relative to the expected value: 0.1 is 10 %."`
+	Transform     string   `default:"none" enum:"none,sqrt" placeholder:"NAME" help:"What values go through before they are scored: ${enum}; the root suits counts, latencies and shares near 0. (default ${default})"`
 	FailOnFinding bool     `help:"Exit with 3 if there is an anomaly."`
 	Output        string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 
@@ -123,7 +124,7 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 	step := millis(s.Step)
 	scorer, err := detect.New(detect.Default, detect.Options{
 		Step: step, Budget: c.budget.PerWeek(), Direction: detect.Direction(c.Direction),
-		MinDeviation: c.MinDeviation, MinRelative: c.MinRelative, Location: e.loc,
+		MinDeviation: c.MinDeviation, MinRelative: c.MinRelative, Transform: detect.Transform(c.Transform), Location: e.loc,
 	})
 	if err != nil {
 		return detected{err: err}, nil

@@ -3,23 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/prometheus/model/labels"
-
-	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/cmd/upid/output"
-	"github.com/upid/upid/collector/engine"
-	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
-	"github.com/upid/upid/collector/source"
 )
 
 // rowSink writes the rows that `upid detect -o csv` would.
@@ -79,77 +69,32 @@ func TestDetectIsLiveScoring(t *testing.T) {
 		},
 	}
 	names := []string{"gappy", "shifted", "spiky"}
-	eng, err := engine.Open(engine.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := eng.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	var csv strings.Builder
 	csv.WriteString("series,timestamp,value\n")
+	samples := map[string][]float64{}
 	for _, name := range names {
-		b := eng.Batch(t.Context())
-		ref := uint64(0)
+		samples[name] = make([]float64, points)
 		for i := range points {
 			v := value[name](i)
-			if math.IsNaN(v) {
-				continue
+			samples[name][i] = v
+			if !math.IsNaN(v) {
+				fmt.Fprintf(&csv, "%s,%d,%v\n", name, monday+step*i, v)
 			}
-			at := int64(monday+step*i) * 1000
-			if ref, err = b.Append(ref, labels.FromStrings("__name__", name, "job", "shop"), at, v); err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&csv, "%s,%d,%v\n", name, at/1000, v)
-		}
-		if err := b.Commit(); err != nil {
-			t.Fatal(err)
 		}
 	}
 	o := upid(t, csv.String(), "detect --input - --budget 2/week --direction both --min-relative 0.01 -o csv")
 	o.want(t, exitOK)
 
-	server := httptest.NewServer(eng.Handler())
-	t.Cleanup(server.Close)
-	src, err := source.New(source.Options{URL: server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(src.Close)
 	yaml := "signals:\n"
 	for _, name := range names {
 		yaml += fmt.Sprintf("  - {name: %s, query: %s, step: 5m, forecast: {enabled: false}, detect: {budget: 2/week, min_relative: 0.01}}\n", name, name)
 	}
-	cfg, err := config.Parse("test", []byte(yaml), configChecks())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ts, _, err := tasks(cfg, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
 	sink := &rowSink{schema: output.NewSchema(output.CSV, detectColumns...), rows: map[string]*strings.Builder{}}
-	p, err := pipeline.New(pipeline.Options{Source: src, Sinks: []pipeline.Sink{sink}, Registerer: prometheus.NewPedanticRegistry(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range names {
+		sink.rows[name] = new(strings.Builder)
 	}
-	if err := p.Apply(ts); err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range ts {
-		sink.rows[task.Name] = new(strings.Builder)
-		slot := func(i int) int64 { return int64(monday+step*i)*1000 + task.Offset.Milliseconds() }
-		if err := p.RunSlot(t.Context(), task.Name, pipeline.Fit, slot(fitAt)); err != nil {
-			t.Fatal(err)
-		}
-		for i := fitAt + 1; i < points; i++ {
-			if err := p.RunSlot(t.Context(), task.Name, pipeline.Score, slot(i)); err != nil {
-				t.Fatalf("%s, point %d: %v", task.Name, i, err)
-			}
-		}
-	}
+	live(t, yaml, samples, fitAt, sink)
+
 	want := map[string]*strings.Builder{}
 	kinds := map[string]bool{}
 	for line := range strings.Lines(o.stdout) {

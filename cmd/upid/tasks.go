@@ -29,8 +29,12 @@ func configChecks() config.Checks {
 		},
 		Forecasters: forecast.Names(),
 		Detectors:   detect.Names(),
-		Preset:      presets.Get,
-		Presets:     presets.Names(),
+		Transforms:  detect.Transforms(),
+		Family: func(signalType, unit string) config.Family {
+			return config.Family(rules.PresetOf(signalType, unit))
+		},
+		Preset:  presets.Get,
+		Presets: presets.Names(),
 	}
 }
 
@@ -121,7 +125,7 @@ func signalUnit(s config.Signal) (*signal.Unit, error) {
 			Model: s.Detect.Model,
 			Options: detect.Options{
 				Step: s.Step, Budget: budget.PerWeek(), Direction: detect.Direction(s.Detect.Direction),
-				MinDeviation: s.Detect.MinDeviation, MinRelative: s.Detect.MinRelative, Location: s.Location,
+				MinDeviation: s.Detect.MinDeviation, MinRelative: s.Detect.MinRelative, Transform: detect.Transform(s.Detect.Transform), Location: s.Location,
 			},
 			Rule:   rules.Default(s.Step, s.Alert.Severity),
 			Budget: budget,

@@ -69,9 +69,17 @@ type Detect struct {
 	Enabled      bool
 	Budget       string // "1/week"; see rules.ParseBudget
 	Direction    string
+	Transform    string
 	MinDeviation float64
 	MinRelative  float64
 	Model        string
+}
+
+// Family is how signals of a type are scored where they do not say otherwise.
+type Family struct {
+	Direction, Transform      string
+	MinDeviation, MinRelative float64
+	Severity                  string
 }
 
 // Alert says what an anomaly of the signal becomes.
@@ -123,6 +131,8 @@ type Checks struct {
 	Budget      func(string) error
 	Forecasters []string
 	Detectors   []string
+	Transforms  []string
+	Family      func(signalType, unit string) Family // what a type of signals is scored by
 	Preset      func(name string) (file []byte, ok bool)
 	Presets     []string // names, for the error message
 }

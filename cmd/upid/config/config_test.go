@@ -30,7 +30,14 @@ var checks = Checks{
 	},
 	Forecasters: []string{"auto", "seasonal_naive"},
 	Detectors:   []string{"stream"},
-	Presets:     []string{"small"},
+	Transforms:  []string{"none", "sqrt"},
+	Family: func(signalType, _ string) Family {
+		if signalType == "behavior" {
+			return Family{Direction: "up", Transform: "sqrt", MinDeviation: 0.25, MinRelative: 0.5, Severity: "info"}
+		}
+		return Family{Direction: "both", Transform: "none", MinDeviation: 0, MinRelative: 0, Severity: "warning"}
+	},
+	Presets: []string{"small"},
 	Preset: func(name string) ([]byte, bool) {
 		switch name {
 		case "small":
@@ -88,11 +95,30 @@ func TestMinimal(t *testing.T) {
 		Name: "up", Type: "resource", Query: "sum(up)", Step: time.Minute, Offset: 30 * time.Second,
 		History: 28 * 24 * time.Hour, Location: time.UTC, Line: 2,
 		Forecast: Forecast{Enabled: true, Horizons: DefaultHorizons, Level: 0.9, Model: "auto", Every: 6 * time.Hour},
-		Detect:   Detect{Enabled: true, Budget: "1/week", Direction: "both"},
+		Detect:   Detect{Enabled: true, Budget: "1/week", Direction: "both", Transform: "none"},
 		Alert:    Alert{Enabled: true, Severity: "warning", Post: true},
 	}
 	if !reflect.DeepEqual(c.Signals[0], want) {
 		t.Errorf("got  %+v\nwant %+v", c.Signals[0], want)
+	}
+}
+
+// What a type of signals is scored by holds where a signal says nothing else, and
+// 0 is something.
+func TestFamilyDefaults(t *testing.T) {
+	c, err := Parse("x", []byte(`signals:
+  - {name: a, type: behavior, query: sum(up)}
+  - {name: b, type: behavior, query: sum(up), detect: {direction: down, transform: none, min_deviation: 0, min_relative: 0.1}, alert: {severity: critical}}
+  - {name: c, query: sum(up)}
+`), checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []Family{{"up", "sqrt", 0.25, 0.5, "info"}, {"down", "none", 0, 0.1, "critical"}, {"both", "none", 0, 0, "warning"}} {
+		s := c.Signals[i]
+		if got := (Family{s.Detect.Direction, s.Detect.Transform, s.Detect.MinDeviation, s.Detect.MinRelative, s.Alert.Severity}); got != want {
+			t.Errorf("%s: %+v, want %+v", s.Name, got, want)
+		}
 	}
 }
 

@@ -52,12 +52,13 @@ type rawForecast struct {
 }
 
 type rawDetect struct {
-	Enabled      *bool   `yaml:"enabled"`
-	Budget       string  `yaml:"budget"`
-	Direction    string  `yaml:"direction"`
-	MinDeviation float64 `yaml:"min_deviation"`
-	MinRelative  float64 `yaml:"min_relative"`
-	Model        string  `yaml:"model"`
+	Enabled      *bool    `yaml:"enabled"`
+	Budget       string   `yaml:"budget"`
+	Direction    string   `yaml:"direction"`
+	Transform    string   `yaml:"transform"`
+	MinDeviation *float64 `yaml:"min_deviation"`
+	MinRelative  *float64 `yaml:"min_relative"`
+	Model        string   `yaml:"model"`
 }
 
 type rawAlert struct {

@@ -57,6 +57,7 @@ type shownSignal struct {
 		Enabled      bool    `yaml:"enabled"`
 		Budget       string  `yaml:"budget"`
 		Direction    string  `yaml:"direction"`
+		Transform    string  `yaml:"transform"`
 		MinDeviation float64 `yaml:"min_deviation"`
 		MinRelative  float64 `yaml:"min_relative"`
 		Model        string  `yaml:"model,omitempty"`
@@ -105,6 +106,7 @@ func showSignal(sig Signal) shownSignal {
 	f.Horizons = durations(sig.Forecast.Horizons)
 	d := &out.Detect
 	d.Enabled, d.Budget, d.Direction, d.Model = sig.Detect.Enabled, sig.Detect.Budget, sig.Detect.Direction, sig.Detect.Model
+	d.Transform = sig.Detect.Transform
 	d.MinDeviation, d.MinRelative = sig.Detect.MinDeviation, sig.Detect.MinRelative
 	out.Alert.Enabled, out.Alert.Severity, out.Alert.RunbookURL = sig.Alert.Enabled, sig.Alert.Severity, sig.Alert.RunbookURL
 	out.Alert.Post, out.Alert.Rules = sig.Alert.Post, sig.Alert.Rules

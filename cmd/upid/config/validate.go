@@ -138,9 +138,9 @@ func (v *validator) signal(raw rawSignal, path ...any) Signal {
 		History:  dur(raw.History, DefaultHistory, time.Hour, "history"),
 		Location: time.UTC,
 		Forecast: v.forecast(raw.Forecast, path),
-		Detect:   v.detect(raw.Detect, path),
-		Alert:    v.alert(raw.Alert, path),
 	}
+	family := v.checks.Family(s.Type, s.Unit)
+	s.Detect, s.Alert = v.detect(raw.Detect, family, path), v.alert(raw.Alert, family, path)
 	s.Offset = dur(raw.Offset, min(s.Step, maxOffset), 0, "query_offset")
 	if !signalName.MatchString(s.Name) {
 		at(fmt.Sprintf("%q, want 1 to 63 lower-case letters, digits, _ or -, such as checkout_cpu", s.Name), "name")
@@ -219,18 +219,27 @@ func (v *validator) forecast(raw rawForecast, path []any) Forecast {
 	return f
 }
 
-func (v *validator) detect(raw rawDetect, path []any) Detect {
+func (v *validator) detect(raw rawDetect, family Family, path []any) Detect {
 	at := func(text, key string) { v.at(text, slices.Concat(path, []any{"detect", key})...) }
 	d := Detect{
 		Enabled: raw.Enabled == nil || *raw.Enabled, Budget: or(raw.Budget, DefaultBudget),
-		Direction: or(raw.Direction, "both"), MinDeviation: raw.MinDeviation, MinRelative: raw.MinRelative,
-		Model: raw.Model,
+		Direction: or(raw.Direction, family.Direction), Transform: or(raw.Transform, family.Transform),
+		MinDeviation: family.MinDeviation, MinRelative: family.MinRelative, Model: raw.Model,
+	}
+	if raw.MinDeviation != nil {
+		d.MinDeviation = *raw.MinDeviation
+	}
+	if raw.MinRelative != nil {
+		d.MinRelative = *raw.MinRelative
 	}
 	if err := v.checks.Budget(d.Budget); err != nil {
 		at(err.Error(), "budget")
 	}
 	if !slices.Contains([]string{"both", "up", "down"}, d.Direction) {
 		at(fmt.Sprintf("%q, want both, up or down", d.Direction), "direction")
+	}
+	if !slices.Contains(v.checks.Transforms, d.Transform) {
+		at(fmt.Sprintf("%q, want one of %s", d.Transform, strings.Join(v.checks.Transforms, ", ")), "transform")
 	}
 	if !(d.MinDeviation >= 0) || math.IsInf(d.MinDeviation, 0) {
 		at(fmt.Sprintf("%v, want a number of at least 0", d.MinDeviation), "min_deviation")
@@ -244,8 +253,8 @@ func (v *validator) detect(raw rawDetect, path []any) Detect {
 	return d
 }
 
-func (v *validator) alert(raw rawAlert, path []any) Alert {
-	a := Alert{Enabled: raw.Enabled == nil || *raw.Enabled, Severity: or(raw.Severity, "warning"), RunbookURL: raw.RunbookURL}
+func (v *validator) alert(raw rawAlert, family Family, path []any) Alert {
+	a := Alert{Enabled: raw.Enabled == nil || *raw.Enabled, Severity: or(raw.Severity, family.Severity), RunbookURL: raw.RunbookURL}
 	a.Post = a.Enabled && choose(raw.Post, v.roads.post)
 	a.Rules = a.Enabled && choose(raw.Rules, v.roads.rules)
 	if !slices.Contains([]string{"info", "warning", "critical"}, a.Severity) {
