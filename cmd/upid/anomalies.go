@@ -74,7 +74,7 @@ func (c *anomaliesCmd) Run(ctx context.Context, e *env) error {
 	}
 	cl.sayDoubt(e)
 	if len(as) == 0 {
-		if err := cl.explain(ctx, e, c.Signal); err != nil {
+		if _, err := cl.explain(ctx, e, c.Signal); err != nil {
 			return err
 		}
 	}

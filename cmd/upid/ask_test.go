@@ -100,14 +100,38 @@ func TestAskForNothing(t *testing.T) {
 		t.Errorf("stdout %q", o.stdout)
 	}
 	o = ask("predictions --signal queue_depth -o json")
-	o.want(t, exitOK, "learning")
+	o.want(t, exitOK, "learning", "no series is forecast yet; a forecast needs about a day of history, an interval for it five")
 	if o.stdout != "[]\n" {
 		t.Errorf("stdout %q", o.stdout)
 	}
 	ask("anomalies --type flatline").want(t, exitOK, "signal request_latency is failing: score", "HTTP 503")
 	ask("predictions --signal nope").want(t, exitUsage, `--signal is "nope"`, "checkout_cpu, node_memory, queue_depth, request_latency, spend")
 	ask("anomalies --signal nope").want(t, exitUsage, "want one of checkout_cpu")
+	ask("predictions --horizon 5m --signal node_memory").want(t, exitOK, "series are forecast, but none matches the flags given")
+	ask("predictions --model-type security_threat").want(t, exitOK, "no threats are looked for yet")
 	ask("predictions --limit 3").want(t, exitOK, "3 of 24 shown; --limit 0 shows all")
+}
+
+// TestAskBeforeThereIsData: a young Prometheus is no failure, and one line says so.
+func TestAskBeforeThereIsData(t *testing.T) {
+	var list []string
+	for _, name := range []string{"a", "b", "c"} {
+		list = append(list, `{"name":"`+name+`","state":"waiting","passes":{"fit":{"error":"no data: the query has no series"}}}`)
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data := "[]"
+		if strings.HasSuffix(r.URL.Path, "/signals") {
+			data = "[" + strings.Join(list, ",") + "]"
+		}
+		fmt.Fprintf(w, `{"status":"success","data":%s,"total":0,"next":0}`, data)
+	}))
+	defer s.Close()
+	o := upid(t, "", "predictions --address "+s.URL)
+	o.want(t, exitOK, "3 signals wait for data: their queries have no series yet: a, b, c", "about a day of history")
+	if strings.Contains(o.stderr, "fail") || strings.Count(o.stderr, "\n") != 2 {
+		t.Errorf("stderr:\n%s", o.stderr)
+	}
+	upid(t, "", "predictions --signal b --address "+s.URL).want(t, exitOK, "signal b waits for data: its query has no series yet")
 }
 
 func TestAskUsage(t *testing.T) {

@@ -145,12 +145,20 @@ func (p *picture) notices(st output.Style, width, height int) []string {
 			add(st.Alarm, a.URL+" failing", a.Error)
 		}
 	}
+	var waiting []string
 	for _, x := range p.signals {
+		if x.State == "waiting" {
+			waiting = append(waiting, x.Name)
+			continue
+		}
 		for _, pass := range []string{"fit", "score"} {
 			if why := x.Passes[pass].Error; why != "" {
 				add(st.Alarm, x.Name+" failing", pass+": "+why)
 			}
 		}
+	}
+	if n := len(waiting); n > 0 {
+		add(st.Caution, plural(n, "signal waits", "signals wait")+" for data", "their queries have no series yet: "+strings.Join(waiting, ", "))
 	}
 	if most := max(2, height/8); height > 0 && len(out) > most {
 		out = out[:most]
@@ -200,12 +208,12 @@ func (p *picture) signalRows(st output.Style) section {
 		{"CONF", true, 2, false},
 		{"LAST", false, 9, false},
 	}, total: len(p.signals)}
-	order := []string{"failing", "stale", "learning", "active"}
+	order := []string{"failing", "stale", "waiting", "learning", "active"}
 	signals := slices.Clone(p.signals)
 	slices.SortStableFunc(signals, func(a, b views.SignalStatus) int {
 		return cmp.Compare(slices.Index(order, a.State), slices.Index(order, b.State))
 	})
-	paints := map[string]func(string) string{"failing": st.Alarm, "stale": st.Caution, "learning": st.Accent, "active": st.Good}
+	paints := map[string]func(string) string{"failing": st.Alarm, "stale": st.Caution, "waiting": st.Caution, "learning": st.Accent, "active": st.Good}
 	for _, x := range signals {
 		last := "-"
 		if x.Slot != nil {

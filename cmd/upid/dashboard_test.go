@@ -93,6 +93,12 @@ func TestDashboardNotices(t *testing.T) {
 	f("1 alertmanager, nothing posted yet")
 	p.status.Alertmanagers = []amStatus{{State: "ok"}, {State: "ok"}}
 	f("2 alertmanagers ok")
+	waits := map[string]views.PassStatus{"fit": {Error: "no data"}}
+	p.signals = []views.SignalStatus{{Name: "a", State: "waiting", Passes: waits}, {Name: "b", State: "waiting", Passes: waits}}
+	f("2 signals wait for data  their queries have no series yet: a, b")
+	if text := strings.Join(p.frame(output.Style{}, 160, 50), "\n"); strings.Contains(text, "a failing") {
+		t.Errorf("to wait is no failure:\n%s", text)
+	}
 }
 
 // TestDashboardLoses an answer: what was known stays, with the time of the loss.

@@ -31,7 +31,7 @@ signals: [{name: absent, query: sum(nowhere), step: 1s, history: 1h}]
 	metricBecomes(t, addr, `upid_signal_run_failures_total{pass="fit",reason="no_data",signal="workload_cost"} 1`)
 	time.Sleep(6 * time.Second)
 	status, body, err := getText("http://" + addr + "/-/ready")
-	if err != nil || status != http.StatusOK || !strings.Contains(body, "signal workload_cpu: fit: fit: no data") {
+	if err != nil || status != http.StatusOK || !strings.Contains(body, "signal workload_cpu: waiting for data\n") {
 		t.Errorf("/-/ready: %d %v\n%s", status, err, body)
 	}
 	_, page, err := getText("http://" + addr + "/metrics")
@@ -51,9 +51,12 @@ signals: [{name: absent, query: sum(nowhere), step: 1s, history: 1h}]
 	if code != exitOK {
 		t.Errorf("exit %d", code)
 	}
+	if n := strings.Count(log, "signals wait for data"); n != 1 || strings.Contains(log, "signal=absent") {
+		t.Errorf("%d lines about signals without data, want 1 for all:\n%s", n, log)
+	}
 	for _, signal := range []string{"absent", "node_cpu", "workload_cpu", "workload_cost"} {
-		if n := strings.Count(log, "signal="+signal+" "); n != 1 {
-			t.Errorf("%d lines about %s, want 1", n, signal)
+		if n := strings.Count(log, signal); n != 1 {
+			t.Errorf("%s is named %d times, want once", signal, n)
 		}
 	}
 	if strings.Contains(log, "level=ERROR") {

@@ -24,7 +24,7 @@ type predictionsCmd struct {
 
 // Help is shown by --help.
 func (predictionsCmd) Help() string {
-	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores.
+	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores. Threats are not looked for yet: security_threat is accepted and lists nothing.
 
 Examples:
 
@@ -86,9 +86,11 @@ func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
 	}
 	cl.sayDoubt(e)
 	if len(ps) == 0 {
-		if err := cl.explain(ctx, e, c.Signal); err != nil {
+		asked, err := cl.explain(ctx, e, c.Signal)
+		if err != nil {
 			return err
 		}
+		c.hint(e, asked)
 	}
 	if len(ps) < total {
 		e.warnf("%s of %s shown; --limit 0 shows all", output.Count(len(ps)), output.Count(total))
@@ -107,35 +109,67 @@ func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
 }
 
 // explain says beside an empty answer which signals have nothing to say yet, and
-// refuses a signal that does not exist.
-func (c *client) explain(ctx context.Context, e *env, only string) error {
+// refuses a signal that does not exist. It returns those it looked at.
+func (c *client) explain(ctx context.Context, e *env, only string) ([]views.SignalStatus, error) {
 	signals, _, err := all[views.SignalStatus](ctx, c, "signals", url.Values{}, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var names []string
-	found := only == ""
+	var asked []views.SignalStatus
+	quiet := map[string][]string{} // by state
 	for _, s := range signals {
 		names = append(names, s.Name)
 		if only != "" && only != s.Name {
 			continue
 		}
-		found = true
-		switch s.State {
-		case "learning", "stale":
-			e.warnf("signal %s is %s", s.Name, s.State)
-		case "failing":
-			for _, pass := range []string{"fit", "score"} {
-				if p := s.Passes[pass]; p.Error != "" {
-					e.warnf("signal %s is failing: %s: %s", s.Name, pass, p.Error)
-				}
+		asked = append(asked, s)
+		quiet[s.State] = append(quiet[s.State], s.Name)
+		if s.State != "failing" {
+			continue
+		}
+		for _, pass := range []string{"fit", "score"} {
+			if p := s.Passes[pass]; p.Error != "" {
+				e.warnf("signal %s is failing: %s: %s", s.Name, pass, p.Error)
 			}
 		}
 	}
-	if !found {
-		return usageErrorf("--signal is %q, want one of %s", only, output.Printable(strings.Join(names, ", ")))
+	if only != "" && len(asked) == 0 {
+		return nil, usageErrorf("--signal is %q, want one of %s", only, output.Printable(strings.Join(names, ", ")))
 	}
-	return nil
+	for _, state := range []struct{ name, one, more string }{
+		{"waiting", "waits for data: its query has no series yet", "wait for data: their queries have no series yet"},
+		{"learning", "is learning", "are learning"},
+		{"stale", "is stale: its newest results are too old", "are stale: their newest results are too old"},
+	} {
+		switch ns := quiet[state.name]; len(ns) {
+		case 0:
+		case 1:
+			e.warnf("signal %s %s", ns[0], state.one)
+		default:
+			e.warnf("%d signals %s: %s", len(ns), state.more, strings.Join(ns, ", "))
+		}
+	}
+	return asked, nil
+}
+
+// hint says why there may be no predictions, though nothing fails.
+func (c *predictionsCmd) hint(e *env, asked []views.SignalStatus) {
+	series, forecast := 0, 0
+	young := len(asked) == 0
+	for _, s := range asked {
+		series += s.Series
+		forecast += s.Forecast
+		young = young || s.State == "waiting" || s.State == "learning" || s.State == "active"
+	}
+	switch {
+	case c.ModelType == views.SecurityThreat:
+		e.warnf("no threats are looked for yet: --model-type security_threat is always empty")
+	case forecast > 0:
+		e.warnf("%s of %s series are forecast, but none matches the flags given", output.Count(forecast), output.Count(series))
+	case young:
+		e.warnf("no series is forecast yet; " + historyWanted)
+	}
 }
 
 var predictionColumns = []string{

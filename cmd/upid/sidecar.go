@@ -334,6 +334,8 @@ func (s *sidecar) ready() (ok bool, body string) {
 		}
 		slices.Sort(passes)
 		switch {
+		case t.Waiting():
+			fmt.Fprintf(&b, "signal %s: waiting for data\n", t.Name)
 		case len(passes) > 0:
 			fmt.Fprintf(&b, "signal %s: %s\n", t.Name, strings.Join(passes, "; "))
 		case !t.Fitted:

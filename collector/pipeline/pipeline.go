@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +61,8 @@ type Pipeline struct {
 
 	mu      sync.Mutex // guards what follows and the schedule inside entries
 	tasks   map[string]*entry
-	unsaved bool // the newest snapshot could not be saved
+	unsaved bool     // the newest snapshot could not be saved
+	waiting []string // tasks that were said to wait for data, sorted
 }
 
 // entry is a task that is scheduled. Locks are taken in the order Pipeline.mu,
@@ -248,6 +251,7 @@ func (p *Pipeline) schedule(now time.Time) time.Duration {
 		}
 		p.expire(e, ms)
 	}
+	p.sayWaiting()
 	p.mu.Unlock()
 	for _, j := range jobs {
 		p.push(j)
@@ -278,6 +282,32 @@ func (p *Pipeline) expire(e *entry, now int64) {
 	for _, s := range p.sinks {
 		s.Expire(e.Name)
 	}
+}
+
+// sayWaiting logs in one line which tasks have nothing to learn from, once each was
+// looked at, and again when one is new among them. The caller holds p.mu.
+func (p *Pipeline) sayWaiting() {
+	var names []string
+	for name, e := range p.tasks {
+		if e.Unit.Position() > 0 {
+			continue
+		}
+		e.results.Lock()
+		fit := e.passes[Fit]
+		e.results.Unlock()
+		if fit.Ended.IsZero() {
+			return
+		}
+		if fit.Reason == noData {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	said := func(name string) bool { return slices.Contains(p.waiting, name) }
+	if slices.ContainsFunc(names, func(name string) bool { return !said(name) }) {
+		p.log.Info("signals wait for data: their queries have no series yet", "signals", len(names), "names", strings.Join(names, ","))
+	}
+	p.waiting = names
 }
 
 // Heartbeat returns when the scheduler last went round.
@@ -326,7 +356,7 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 	st := PassStatus{Slot: j.slot, Ended: time.Now(), Took: took, Err: "", Reason: "", Next: time.Time{}}
 	if err != nil {
-		st.Err, st.Reason = err.Error(), reason(err)
+		st.Err, st.Reason = strings.TrimPrefix(err.Error(), string(j.pass)+": "), reason(err) // the pass is told beside it
 	}
 	e.results.Lock()
 	last, msg := e.passes[j.pass].Err, st.Err
@@ -334,8 +364,10 @@ func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 	e.results.Unlock()
 	attrs := []any{"signal", e.Name, "pass", string(j.pass), "slot", time.UnixMilli(j.slot).UTC().Format(time.RFC3339), "took", took.Round(time.Millisecond)}
 	switch {
-	case err != nil && msg != last && reason(err) == "no_data":
-		p.log.Warn("no data yet", append(attrs, "err", err)...)
+	case st.Reason == noData && e.Unit.Position() == 0:
+		p.log.Debug("no data yet", append(attrs, "err", err)...) // see sayWaiting
+	case err != nil && msg != last && st.Reason == noData:
+		p.log.Warn("no data", append(attrs, "err", err)...)
 	case err != nil && msg != last:
 		p.log.Error("pass failed", append(attrs, "err", err)...)
 	case err == nil && last != "":

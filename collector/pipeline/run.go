@@ -37,6 +37,9 @@ func reason(err error) string {
 	return "unit"
 }
 
+// noData is the reason of a unit that has nothing to learn from.
+const noData = "no_data"
+
 // RunSlot makes one pass of the named task, now and here: it queries, runs the
 // unit and writes the results. The scheduler makes the same pass.
 func (p *Pipeline) RunSlot(ctx context.Context, task string, pass Pass, slot int64) error {
@@ -68,7 +71,7 @@ func (p *Pipeline) run(ctx context.Context, e *entry, pass Pass, slot int64) (er
 // their first common fit slot on, and until then something is better than nothing.
 func (p *Pipeline) fit(ctx context.Context, e *entry, slot int64) error {
 	err := p.fitAt(ctx, e, slot, slot)
-	if err != nil && reason(err) == "no_data" && e.Unit.Position() == 0 {
+	if err != nil && reason(err) == noData && e.Unit.Position() == 0 {
 		return p.fitAt(ctx, e, slot, e.Slot(Score, time.Now().UnixMilli()))
 	}
 	return err

@@ -15,6 +15,12 @@ type Status struct {
 	Passes map[Pass]PassStatus
 }
 
+// Waiting reports whether the task was never fitted for want of data: nothing is
+// wrong with it.
+func (s Status) Waiting() bool {
+	return !s.Fitted && s.Passes[Fit].Reason == noData
+}
+
 // PassStatus is how the newest pass of one kind went. Ended is zero before the
 // first.
 type PassStatus struct {

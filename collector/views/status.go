@@ -20,7 +20,7 @@ type SignalStatus struct {
 	Level       *float64              `json:"level"`
 	Budget      string                `json:"budget"`
 	Alerts      bool                  `json:"alerts"` // posted by upid
-	State       string                `json:"state"`  // learning, active, failing or stale
+	State       string                `json:"state"`  // waiting, learning, active, failing or stale
 	Slot        *float64              `json:"slot"`   // of the newest results, Unix seconds
 	Series      int                   `json:"series"`
 	Forecast    int                   `json:"series_forecast"`
@@ -104,6 +104,8 @@ func status(s Signal, st pipeline.Status) SignalStatus {
 		out.Passes[string(pass)] = row
 	}
 	switch {
+	case st.Waiting():
+		out.State = "waiting"
 	case failing:
 		out.State = "failing"
 	case !st.Fitted:
