@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -72,6 +73,43 @@ func NewHistogramVec(reg prometheus.Registerer, name string) *prometheus.Histogr
 func NewGaugeFunc(reg prometheus.Registerer, name string, f func() float64) {
 	m := find(name, Gauge)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, f))
+}
+
+// Info is a gauge that is 1 for each of a set of label values, which changes as a
+// whole: a scrape sees the old set or the new one.
+type Info struct {
+	desc *prometheus.Desc
+	set  atomic.Pointer[[]prometheus.Metric]
+}
+
+// NewInfo registers the gauge called name of Metrics with reg, without values. It
+// panics if there is one already.
+func NewInfo(reg prometheus.Registerer, name string) *Info {
+	m := find(name, Gauge)
+	i := &Info{desc: prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)}
+	i.Set(nil)
+	reg.MustRegister(i)
+	return i
+}
+
+// Set replaces the label values, each in the order of the metric's labels. It
+// panics if their number is another or one of them is not UTF-8.
+func (i *Info) Set(values [][]string) {
+	set := make([]prometheus.Metric, len(values))
+	for k, v := range values {
+		set[k] = prometheus.MustNewConstMetric(i.desc, prometheus.GaugeValue, 1, v...)
+	}
+	i.set.Store(&set)
+}
+
+// Describe implements prometheus.Collector.
+func (i *Info) Describe(ch chan<- *prometheus.Desc) { ch <- i.desc }
+
+// Collect implements prometheus.Collector.
+func (i *Info) Collect(ch chan<- prometheus.Metric) {
+	for _, m := range *i.set.Load() {
+		ch <- m
+	}
 }
 
 // Build says what the running binary was built from.

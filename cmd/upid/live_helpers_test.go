@@ -69,7 +69,7 @@ func live(t *testing.T, yaml string, samples map[string][]float64, fitAt int, si
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Apply(ts); err != nil {
+	if err := p.Apply(ts, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, task := range ts {

@@ -52,7 +52,7 @@ type sidecar struct {
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
 	byRules  *prometheus.GaugeVec // signal
-	info     *prometheus.GaugeVec // of signals
+	info     *collector.Info      // of signals
 }
 
 // newSidecar loads the configuration, takes the data directory and wires the
@@ -85,7 +85,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 	s.reloaded.hash = collector.NewGaugeVec(s.reg, "upid_config_hash").WithLabelValues()
 
 	s.byRules = collector.NewGaugeVec(s.reg, "upid_alert_rules_enabled")
-	s.info = collector.NewGaugeVec(s.reg, "upid_signal_info")
+	s.info = collector.NewInfo(s.reg, "upid_signal_info")
 
 	results := collector.New(collector.Options{Registry: s.reg, MaxSeries: c.MaxExport, ModelVersion: build().Version, Logger: e.log})
 	s.notifier, err = notify.New(notify.Options{
@@ -141,21 +141,12 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	if err := s.notifier.Apply(alertmanagers(cfg)); err != nil {
 		return fmt.Errorf("alertmanager: %w", err)
 	}
-	s.views.SetSignals(signals)
-	infos := make(map[string]rules.SignalInfo, len(signals))
-	for name, sig := range signals {
-		infos[name] = sig.SignalInfo
-	}
-	s.notifier.SetSignals(infos)
 	s.upstream.set(client)
 	s.history.Configure(scope(cfg), queries(ts))
-	if err := s.pipeline.Apply(ts); err != nil {
+	// What is said about a signal changes when its old task has written for the
+	// last time: a result is never taken for one of the other query or unit.
+	if err := s.pipeline.Apply(ts, func() { s.describe(cfg, signals) }); err != nil {
 		return err
-	}
-	s.setRules(cfg)
-	s.info.Reset()
-	for _, sig := range cfg.Signals {
-		s.info.WithLabelValues(sig.Name, sig.Type, sig.Unit).Set(1)
 	}
 	s.running = cfg
 	s.reloaded.ok.Set(1)
@@ -163,6 +154,22 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	s.reloaded.at.SetToCurrentTime()
 	s.reloaded.hash.Set(float64(binary.BigEndian.Uint64(cfg.Hash[:8]) >> 16))
 	return nil
+}
+
+// describe tells views, alerts and metrics what the signals are.
+func (s *sidecar) describe(cfg *config.Config, signals map[string]views.Signal) {
+	s.views.SetSignals(signals)
+	infos := make(map[string]rules.SignalInfo, len(signals))
+	for name, sig := range signals {
+		infos[name] = sig.SignalInfo
+	}
+	s.notifier.SetSignals(infos)
+	s.setRules(cfg)
+	info := make([][]string, len(cfg.Signals))
+	for i, sig := range cfg.Signals {
+		info[i] = []string{sig.Name, sig.Type, sig.Unit}
+	}
+	s.info.Set(info)
 }
 
 // setRules tells the shipped Prometheus rules on which signals to alert.

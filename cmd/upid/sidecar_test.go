@@ -285,6 +285,51 @@ func TestSidecarRunsAndEnds(t *testing.T) {
 	}
 }
 
+// TestReloadTakesOldValuesAway: what a changed signal said is gone before the
+// reload has answered, whether or not there is anything newer.
+func TestReloadTakesOldValuesAway(t *testing.T) {
+	p := constantPrometheus(t)
+	config := func(query, unit string) string {
+		return "prometheus: {url: " + p.URL + "}\nsignals: [{name: a, query: " + query + ", unit: " + unit + ", step: 1s}, {name: b, query: sum(up), step: 1s}]"
+	}
+	cfg := writeFile(t, config("sum(up)", "targets"))
+	addr, stop := startSidecar(t, "--config", cfg, "--interval", "1", "--config.check-interval", "0s", "--web.enable-lifecycle")
+	metricBecomes(t, addr, `upid_observed_value{signal="a",job="x"} 1`)
+	metricBecomes(t, addr, `upid_observed_value{signal="b",job="x"} 1`)
+	reload := func(content string) (metrics, views string) {
+		t.Helper()
+		if err := os.WriteFile(cfg, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.Post("http://"+addr+"/-/reload", "", nil)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("reload: %v %v", resp, err)
+		}
+		resp.Body.Close()
+		_, metrics, err1 := getText("http://" + addr + "/metrics")
+		_, views, err2 := getText("http://" + addr + "/api/v1/signals/a/series")
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		return metrics, views
+	}
+	metrics, views := reload(config("absent", "targets"))
+	if strings.Contains(metrics, `upid_observed_value{signal="a"`) || !strings.Contains(views, `"data":[]`) {
+		t.Errorf("values of the old query:\n%s\n%s", metrics, views)
+	}
+	if !strings.Contains(metrics, `upid_observed_value{signal="b",job="x"} 1`) || strings.Count(metrics, "upid_signal_info{") != 2 {
+		t.Errorf("an unchanged signal lost its values, or one has no information:\n%s", metrics)
+	}
+	metrics, _ = reload(config("sum(up)", "hosts"))
+	if !strings.Contains(metrics, `upid_signal_info{signal="a",type="resource",unit="hosts"} 1`) || strings.Count(metrics, "upid_signal_info{") != 2 {
+		t.Errorf("the unit is not the new one alone:\n%s", metrics)
+	}
+	metricBecomes(t, addr, `upid_observed_value{signal="a",job="x"} 1`)
+	if code, stderr := stop(); code != exitOK {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+}
+
 func metricBecomes(t *testing.T, addr, line string) {
 	t.Helper()
 	eventually(t, 20*time.Second, line, func() error {

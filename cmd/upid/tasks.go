@@ -96,7 +96,7 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL, Location: s.Location,
 			Muted: !s.Alert.Post || !s.Detect.Enabled,
 		},
-		Step: s.Step, FitEvery: fitEvery(s), History: s.History,
+		Scope: scope(cfg), Step: s.Step, FitEvery: fitEvery(s), History: s.History,
 	}
 	if s.Forecast.Enabled {
 		out.Horizons, out.Level = s.Forecast.Horizons, s.Forecast.Level

@@ -113,6 +113,20 @@ func (b *block) presence() []bool {
 	return there
 }
 
+// last returns the grid time of the newest value of the block, 0 if it has none.
+func (b *block) last() int64 {
+	last := int64(0)
+	for _, s := range b.series {
+		part := s.Slice(b.from, b.to+1)
+		for i := len(part.Values) - 1; i >= 0 && part.At(i) > last; i-- {
+			if !math.IsNaN(part.Values[i]) {
+				last = part.At(i)
+			}
+		}
+	}
+	return last
+}
+
 // values returns how many values the block has within the spans.
 func (b *block) values(in []span) int {
 	n := 0

@@ -25,8 +25,8 @@ const (
 	// piece is how many grid points are asked for and stored at a time. It is what
 	// the source asks for in one request.
 	piece = 10_000
-	// maxQueries bounds into how many missing stretches a query is taken apart.
-	// Shorter ones have to wait for the next.
+	// maxQueries bounds into how many missing stretches a query is taken apart. If
+	// there are more, the nearest are asked for in one, with what lies between.
 	maxQueries = 64
 	// crowded is how many segments a day may have before they become one.
 	crowded = 12
@@ -46,7 +46,7 @@ type log struct {
 	segments  []*segment // by time
 	open      *block     // what score passes brought; nil = nothing
 	seen      spans      // what was ever taken in by this process or is in a file
-	newest    int64      // newest grid time asked for
+	asked     int64      // newest grid time of the newest query
 }
 
 // openLog lists the segments that are there.
@@ -59,9 +59,10 @@ func openLog(s *Source, name, expr string, step, retention int64) *log {
 	for _, e := range entries {
 		if from, to, ok := parseName(e.Name()); ok && from%step == 0 && to%step == 0 {
 			l.segments = append(l.segments, &segment{filepath.Join(l.dir, e.Name()), from, to})
-			l.newest = max(l.newest, to)
+			l.asked = max(l.asked, to)
 		}
 	}
+	s.clock.found(l.asked)
 	l.sort()
 	l.contained()
 	for _, g := range l.segments {
@@ -90,6 +91,10 @@ func (l *log) contained() {
 	l.segments = kept
 }
 
+// newest returns how far time has gone on: to the newest value anybody saw, and not
+// beyond what is asked for. The caller holds l.mu.
+func (l *log) newest() int64 { return min(l.s.clock.now(), l.asked) }
+
 // covered returns what need not be asked for. The caller holds l.mu.
 func (l *log) covered() spans {
 	var out spans
@@ -97,7 +102,7 @@ func (l *log) covered() spans {
 		out = out.add(span{g.from, g.to}, l.step)
 	}
 	if l.open != nil {
-		for _, s := range l.open.known(l.newest - late) {
+		for _, s := range l.open.known(l.newest() - late) {
 			out = out.add(s, l.step)
 		}
 	}
@@ -109,7 +114,7 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 	const attempts = 3 // each loses all that cannot be read
 	for range attempts {
 		l.mu.Lock()
-		l.newest = max(l.newest, want.to)
+		l.asked = want.to
 		missing := l.covered().missing(want, l.step)
 		l.mu.Unlock()
 		known := spans(missing).missing(want, l.step)
@@ -120,7 +125,7 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 			}
 			return d, err
 		}
-		d, again, err := l.answer(ctx, want, known, longest(missing, maxQueries))
+		d, again, err := l.answer(ctx, want, known, nearest(missing, maxQueries))
 		if !again {
 			return d, err
 		}
@@ -132,8 +137,8 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 // says that some of that turned out to be lost.
 func (l *log) answer(ctx context.Context, want span, known, missing []span) (d series.Data, again bool, err error) {
 	said := series.Data{Ignored: map[string]int{}, Dropped: map[string]int{}}
-	var extra []*block // could not be written
-	for _, m := range missing {
+	var extra []*block                           // could not be written
+	for _, m := range slices.Backward(missing) { // the newest says how far time has gone on
 		for _, p := range m.cut(piece, l.step) {
 			d, err := l.fetch(ctx, p)
 			if err != nil || d.Partial {
@@ -142,7 +147,7 @@ func (l *log) answer(ctx context.Context, want span, known, missing []span) (d s
 			note(&said, d)
 			b := newBlock(p, l.step, d.Series)
 			l.mu.Lock()
-			kept := b.known(l.newest - late)
+			kept := b.known(l.newest() - late)
 			l.mu.Unlock()
 			if l.take(b) {
 				known = append(known, kept...)
@@ -179,8 +184,9 @@ func note(said *series.Data, d series.Data) {
 func (l *log) fetch(ctx context.Context, s span) (series.Data, error) {
 	d, err := l.s.source.Query(ctx, l.expr, s.from, s.to, l.step)
 	if err == nil {
-		n := newBlock(s, l.step, d.Series).values([]span{s})
-		l.s.m.fetched.Add(float64(n))
+		b := newBlock(s, l.step, d.Series)
+		l.s.m.fetched.Add(float64(b.values([]span{s})))
+		l.s.clock.saw(b.last())
 	}
 	return d, err
 }
@@ -230,11 +236,11 @@ func (l *log) end() int64 {
 	return 0
 }
 
-// store writes what is known of b, one segment for each day. The caller holds
-// l.write.
+// store writes what is known of b, one segment for each day, and removes those
+// that lie in it: what the server says now is what counts. The caller holds l.write.
 func (l *log) store(b *block) error {
 	l.mu.Lock()
-	final := l.newest - late
+	final := l.newest() - late
 	l.mu.Unlock()
 	for _, k := range b.known(final) {
 		for _, d := range k.days(l.step) {
@@ -242,7 +248,18 @@ func (l *log) store(b *block) error {
 			if err != nil {
 				return err
 			}
-			l.add(g)
+			l.mu.Lock()
+			var within []*segment
+			for _, o := range l.segments {
+				if o.from >= g.from && o.to <= g.to && o.path != g.path {
+					within = append(within, o)
+				}
+			}
+			l.mu.Unlock()
+			l.add(g, within...)
+			if err := remove(within); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ const spare = 24 * 60 * 60 * 1000
 
 func (l *log) expire() error {
 	l.mu.Lock()
-	oldest := l.newest - l.retention - spare
+	oldest := l.newest() - l.retention - spare
 	var gone []*segment
 	for len(l.segments) > 0 && l.segments[0].to < oldest {
 		gone = append(gone, l.segments[0])
@@ -86,7 +86,7 @@ func remove(gone []*segment) error {
 // over, or crowded. An unreadable one is left to the query that needs it.
 func (l *log) compact() error {
 	l.mu.Lock()
-	segments, newest := slices.Clone(l.segments), l.newest
+	segments, today := slices.Clone(l.segments), l.asked
 	l.mu.Unlock()
 	for i := 0; i < len(segments); {
 		j := i + 1
@@ -95,7 +95,7 @@ func (l *log) compact() error {
 		}
 		run := segments[i:j]
 		i = j
-		if len(run) < 2 || day(run[0].from) == day(newest) && len(run) < crowded {
+		if len(run) < 2 || day(run[0].from) == day(today) && len(run) < crowded {
 			continue
 		}
 		g, err := l.merge(run)

@@ -60,6 +60,7 @@ type Source struct {
 	log        *slog.Logger
 	m          *metrics
 	now        func() time.Time
+	clock      *clock
 	wake       chan struct{} // buffered by one: there is something to write
 
 	mu      sync.Mutex // guards what follows
@@ -91,10 +92,12 @@ func New(o Options) (*Source, error) {
 	if o.Dir == "" || o.Upstream == nil || o.Registerer == nil || o.Logger == nil {
 		return nil, errors.New("history: Dir, Upstream, Registerer and Logger are required")
 	}
-	return &Source{
+	s := &Source{
 		dir: filepath.Join(o.Dir, Dir), source: o.Upstream, maxSeries: o.MaxSeries, maxSamples: o.MaxSamples,
 		log: o.Logger, m: newMetrics(o.Registerer), now: time.Now, wake: make(chan struct{}, 1), logs: map[asked]*log{},
-	}, nil
+	}
+	s.clock = newClock(o.Logger, func() time.Time { return s.now() })
+	return s, nil
 }
 
 // Configure says which queries history is kept of. scope names whatever else the
@@ -173,6 +176,7 @@ func (s *Source) poke() {
 }
 
 func (s *Source) maintain(force bool) {
+	s.clock.check()
 	s.mu.Lock()
 	force = force || s.failing // something small will do to see whether it works again
 	logs := slices.Collect(maps.Values(s.logs))

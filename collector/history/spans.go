@@ -91,3 +91,30 @@ func longest(ss []span, n int) []span {
 	slices.SortFunc(by, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	return by
 }
+
+// nearest returns ss, sorted, in at most n pieces: where there are more, those with
+// the least between them become one.
+func nearest(ss []span, n int) []span {
+	if len(ss) <= n {
+		return ss
+	}
+	after := make([]int, len(ss)-1) // i: what lies between i and i + 1
+	for i := range after {
+		after[i] = i
+	}
+	between := func(i int) int64 { return ss[i+1].from - ss[i].to }
+	slices.SortStableFunc(after, func(a, b int) int { return cmp.Compare(between(a), between(b)) })
+	joined := make([]bool, len(ss))
+	for _, i := range after[:len(ss)-n] {
+		joined[i] = true
+	}
+	out := make([]span, 0, n)
+	for i := 0; i < len(ss); i++ {
+		s := ss[i]
+		for ; joined[i]; i++ {
+			s.to = ss[i+1].to
+		}
+		out = append(out, s)
+	}
+	return out
+}

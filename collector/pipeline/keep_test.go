@@ -107,7 +107,7 @@ func TestRestart(t *testing.T) {
 		k := &memoryKeeper{states: map[string][]byte{}}
 		first := &statefulUnit{}
 		r, said := keeping(t, k)
-		if err := r.Apply([]Task{task("a", first)}); err != nil {
+		if err := r.Apply([]Task{task("a", first)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if n := testutil.ToFloat64(r.m.rebuilds.WithLabelValues("checkpoint", "missing")); n != 1 || !strings.Contains(said.String(), "no state on disk, it is built from history") {
@@ -122,7 +122,7 @@ func TestRestart(t *testing.T) {
 		second := &statefulUnit{}
 		r, said = keeping(t, k)
 		tk := task("a", second)
-		if err := r.Apply([]Task{tk}); err != nil {
+		if err := r.Apply([]Task{tk}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if second.Position() != first.Position() || testutil.ToFloat64(r.m.loads) != 1 || !strings.Contains(said.String(), "state restored") {
@@ -149,14 +149,14 @@ func TestRestartAfterLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &memoryKeeper{states: map[string][]byte{}}
 		r, _ := keeping(t, k)
-		if err := r.Apply([]Task{task("a", &statefulUnit{})}); err != nil {
+		if err := r.Apply([]Task{task("a", &statefulUnit{})}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(time.Minute)
 		time.Sleep(7 * time.Hour)
 		u := &statefulUnit{}
 		r, _ = keeping(t, k)
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(10 * time.Second)
@@ -174,13 +174,13 @@ func TestReloadKeepsState(t *testing.T) {
 		r, _ := keeping(t, k)
 		a, b := &statefulUnit{}, &statefulUnit{}
 		ta, tb := task("a", a), task("b", b)
-		if err := r.Apply([]Task{ta, tb}); err != nil {
+		if err := r.Apply([]Task{ta, tb}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(10 * time.Minute)
 		again, changed := task("a", &statefulUnit{}), task("b", &statefulUnit{})
 		changed.Key = "2"
-		if err := r.Apply([]Task{again, changed}); err != nil {
+		if err := r.Apply([]Task{again, changed}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if r.tasks["a"].Unit != Unit(a) {
@@ -190,14 +190,14 @@ func TestReloadKeepsState(t *testing.T) {
 			t.Error("a changed task took over what was kept of another")
 		}
 		back := task("b", &statefulUnit{})
-		if err := r.Apply([]Task{back}); err != nil {
+		if err := r.Apply([]Task{back}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if back.Unit.Position() != b.Position() || len(k.kept) != 1 {
 			t.Errorf("restored to %d, want %d; kept %v", back.Unit.Position(), b.Position(), k.kept)
 		}
 		bad := task("c", nil)
-		if err := r.Apply([]Task{bad}); err == nil || r.tasks["b"].Unit != back.Unit {
+		if err := r.Apply([]Task{bad}, nil); err == nil || r.tasks["b"].Unit != back.Unit {
 			t.Error("a bad task changed something")
 		}
 	})
@@ -210,7 +210,7 @@ func TestKeeperFails(t *testing.T) {
 		k := &memoryKeeper{states: map[string][]byte{}, err: failure{"disk_full", errors.New("no space left")}}
 		r, said := keeping(t, k)
 		u := &statefulUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		time.AfterFunc(10*time.Minute, func() { k.set(nil) })
@@ -236,7 +236,7 @@ func TestDamagedStateIsRebuilt(t *testing.T) {
 			k := &memoryKeeper{states: map[string][]byte{"a 1": b}}
 			r, _ := keeping(t, k)
 			u := &statefulUnit{}
-			if err := r.Apply([]Task{task("a", u)}); err != nil {
+			if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 				t.Fatal(err)
 			}
 			r.run(2 * time.Minute)
@@ -254,7 +254,7 @@ func TestTornStateIsNotKept(t *testing.T) {
 		k := &memoryKeeper{states: map[string][]byte{}}
 		r, _ := keeping(t, k)
 		u := &statefulUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(3 * time.Minute)
@@ -282,7 +282,7 @@ func TestHangingDiskDoesNotHoldUp(t *testing.T) {
 		k := &memoryKeeper{states: map[string][]byte{}, hang: make(chan struct{})}
 		r, said := keeping(t, k)
 		u := &statefulUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())

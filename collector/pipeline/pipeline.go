@@ -118,7 +118,11 @@ func New(o Options) (*Pipeline, error) {
 // unchanged keeps running with its state; others are stopped and started afresh,
 // from what is kept of them if there is a Keeper. On error nothing changes. Calls
 // must not overlap.
-func (p *Pipeline) Apply(tasks []Task) error {
+//
+// switched, which may be nil, is called once the stopped tasks will write nothing
+// more and before the new ones can: what sinks are told about tasks belongs there.
+// It must not call the Pipeline.
+func (p *Pipeline) Apply(tasks []Task, switched func()) error {
 	if err := Check(tasks); err != nil {
 		return err
 	}
@@ -156,6 +160,9 @@ func (p *Pipeline) Apply(tasks []Task) error {
 			p.retire(old, next[name] != nil)
 		}
 	}
+	if switched != nil {
+		switched()
+	}
 	p.tasks = next
 	p.queue.grow(len(tasks))
 	for _, e := range next {
@@ -169,8 +176,8 @@ func (p *Pipeline) Apply(tasks []Task) error {
 	return nil
 }
 
-// retire stops a task. A replaced one leaves its results to its successor, which
-// writes over them. The caller holds p.mu.
+// retire stops a task. What a replaced one said is not known any more, but may
+// still be true: its alerts are its successor's. The caller holds p.mu.
 func (p *Pipeline) retire(e *entry, replaced bool) {
 	e.cancel()
 	p.queue.remove(e)
@@ -178,6 +185,9 @@ func (p *Pipeline) retire(e *entry, replaced bool) {
 	defer e.results.Unlock()
 	e.removed = true
 	if replaced {
+		for _, s := range p.sinks {
+			s.Expire(e.Name)
+		}
 		return
 	}
 	for _, s := range p.sinks {

@@ -222,7 +222,7 @@ func TestVirtualDay(t *testing.T) {
 			tasks = append(tasks, task(fmt.Sprintf("sig%d", i), u))
 		}
 		r.src.delay = 50 * time.Millisecond
-		if err := r.Apply(tasks); err != nil {
+		if err := r.Apply(tasks, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(24 * time.Hour)
@@ -282,7 +282,7 @@ func TestPartialAnswerIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		u := &fakeUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		partial := false
@@ -321,7 +321,7 @@ func TestResultsExpireAndRecover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		u := &fakeUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		down := errors.New("connection refused")
@@ -364,7 +364,7 @@ func TestOutageCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		u := &fakeUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -391,7 +391,7 @@ func TestSlowPassIsSkippedNotPiledUp(t *testing.T) {
 		r := newRig(t, 4)
 		slow := &fakeUnit{slow: 150 * time.Second}
 		quick := &fakeUnit{}
-		if err := r.Apply([]Task{task("slow", slow), task("quick", quick)}); err != nil {
+		if err := r.Apply([]Task{task("slow", slow), task("quick", quick)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(time.Hour)
@@ -411,7 +411,7 @@ func TestPanicIsRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		bad, good := &fakeUnit{panics: true}, &fakeUnit{}
-		if err := r.Apply([]Task{task("bad", bad), task("good", good)}); err != nil {
+		if err := r.Apply([]Task{task("bad", bad), task("good", good)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(10 * time.Minute)
@@ -431,7 +431,7 @@ func TestFailedFitIsRetriedSooner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		u := &fakeUnit{fitErr: errors.New("no data")}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Hour)
@@ -457,7 +457,7 @@ func TestAbsentServerIsAskedAgainSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		u := &fakeUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -478,7 +478,7 @@ func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		a, b, c := &fakeUnit{}, &fakeUnit{}, &fakeUnit{}
-		if err := r.Apply([]Task{task("a", a), task("b", b)}); err != nil {
+		if err := r.Apply([]Task{task("a", a), task("b", b)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -490,10 +490,23 @@ func TestApply(t *testing.T) {
 
 		same, changed := task("a", &fakeUnit{}), task("b", c)
 		changed.Key = "2"
-		if err := r.Apply([]Task{same, changed}); err != nil {
+		// Between the last result of the old task and the first of the new one.
+		switched, before := 0, len(r.sink.slots("b"))
+		if err := r.Apply([]Task{same, changed}, func() {
+			switched++
+			if r.sink.count("expire b") != 1 || r.sink.count("expire a") != 0 || len(r.sink.slots("b")) != before {
+				t.Error("switched: what b said is still shown, or what a said is not")
+			}
+			if !r.tasks["b"].removed {
+				t.Error("switched: the old task may still write")
+			}
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Apply([]Task{same, {Name: "bad"}}); err == nil {
+		if switched != 1 {
+			t.Errorf("switched was called %d times", switched)
+		}
+		if err := r.Apply([]Task{same, {Name: "bad"}}, func() { t.Error("a bad set was switched to") }); err == nil {
 			t.Fatal("a bad set was applied")
 		}
 		stopped := len(b.steps)
@@ -508,7 +521,7 @@ func TestApply(t *testing.T) {
 		if r.sink.count("drop b") != 0 {
 			t.Error("a changed task was dropped from the sinks")
 		}
-		if err := r.Apply([]Task{changed}); err != nil {
+		if err := r.Apply([]Task{changed}, nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -532,7 +545,7 @@ func TestAfterJoinsResults(t *testing.T) {
 		other, cost := &fakeUnit{}, &fakeUnit{}
 		dep := task("cost", cost)
 		dep.After = []string{"other"}
-		if err := r.Apply([]Task{dep, task("other", other)}); err != nil {
+		if err := r.Apply([]Task{dep, task("other", other)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(10 * time.Minute)
@@ -548,7 +561,7 @@ func TestSinkErrorDoesNotKeepOthersFromResults(t *testing.T) {
 		bad := &fakeSink{err: errors.New("disk full")}
 		r.sinks = []Sink{bad, r.sink}
 		u := &fakeUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.run(3 * time.Minute)
@@ -565,7 +578,7 @@ func TestSetBackClockDoesNotStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)
 		u := &fakeUnit{}
-		if err := r.Apply([]Task{task("a", u)}); err != nil {
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		e := r.tasks["a"]

@@ -195,8 +195,9 @@ type Source interface {
 // must not change rs.
 type Sink interface {
 	Write(ctx context.Context, task string, slot int64, rs []series.Result) error
-	// Expire says that the newest results are too old to be shown. Nothing is
-	// known about the task for now; what was true may still be.
+	// Expire says that the newest results are too old to be shown, or those of a
+	// task that was replaced. Nothing is known about the task for now; what was
+	// true may still be.
 	Expire(task string)
 	// Drop says that the task was removed from the configuration.
 	Drop(task string)

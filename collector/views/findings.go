@@ -16,6 +16,7 @@ import (
 type record struct {
 	series.Finding
 	task    string
+	signal  Signal // as it was configured then
 	source  string
 	telling string // source if only that tells the series from another
 	labels  labels.Labels
@@ -35,7 +36,7 @@ func (f *record) result() series.Result {
 // that was open and is not spoken of any more ended unseen.
 func (v *Views) record(name string, t *task) {
 	v.writes++
-	signalType := v.signals[name].Type
+	signal := v.signals[name]
 	full, last := v.last()
 	for i := range t.results {
 		r := &t.results[i]
@@ -44,12 +45,12 @@ func (v *Views) record(name string, t *task) {
 			if known && !old.Open() && old.End == f.End {
 				return
 			}
-			now := record{Finding: *f, task: name, source: r.SourceName, telling: tellingName(t.results, i), labels: r.Labels, time: r.Time, write: v.writes}
+			now := record{Finding: *f, task: name, signal: signal, source: r.SourceName, telling: tellingName(t.results, i), labels: r.Labels, time: r.Time, write: v.writes}
 			if full && !known && compare(&now, &last) > 0 {
 				return
 			}
 			if now.Family == "" {
-				now.Family = rules.Family(signalType, now.Type)
+				now.Family = rules.Family(signal.Type, now.Type)
 			}
 			v.findings[f.ID] = now
 			if len(v.findings) > 2*v.o.Keep {

@@ -210,29 +210,34 @@ func path(f *series.Forecast, t int64, horizon time.Duration) []float64 {
 	return out
 }
 
-// scoreOf makes the prediction for the newest point of rs[i].
+// scoreOf makes the prediction for the newest point of rs[i]. Where the series is
+// not scored, it is the newest point and nothing that was expected.
 func (v *Views) scoreOf(name string, s Signal, rs []series.Result, i int, path []float64) Prediction {
 	r := &rs[i]
-	return Prediction{
+	p := Prediction{
 		ID: predictionID(AnomalyDetection, name, r.SourceName, r.Labels, now), ModelType: AnomalyDetection, Signal: name, Labels: labelMap(tellingName(rs, i), r.Labels),
-		Slot: *seconds(r.Slot), Horizon: now, Value: number(r.Score.Expected), Lower: number(r.Score.Lower), Upper: number(r.Score.Upper),
-		Unit: s.Unit, Confidence: number(r.Score.Confidence), ConfidenceLevel: series.ConfidenceLevel(r.Score.Confidence),
-		Model: "stream", ModelVersion: v.o.Version, FeaturesUsed: []string{"history"},
-		Observed: number(r.Observed), Score: number(r.Score.Value),
-		Path: numbers(path),
+		Slot: *seconds(r.Slot), Horizon: now, Unit: s.Unit, ConfidenceLevel: series.ConfidenceLevel(math.NaN()),
+		ModelVersion: v.o.Version, FeaturesUsed: []string{}, Observed: number(r.Observed), Path: numbers(path),
 	}
+	if r.Score == nil {
+		return p
+	}
+	p.Value, p.Lower, p.Upper, p.Score = number(r.Score.Expected), number(r.Score.Lower), number(r.Score.Upper), number(r.Score.Value)
+	p.Confidence, p.ConfidenceLevel = number(r.Score.Confidence), series.ConfidenceLevel(r.Score.Confidence)
+	p.Model, p.FeaturesUsed = "stream", []string{"history"}
+	return p
 }
 
 // anomalyOf makes the object of a finding.
-func anomalyOf(s Signal, f *record) Anomaly {
-	said := rules.Annotations(s.SignalInfo, f.result(), f.Finding)
+func anomalyOf(f *record) Anomaly {
+	said := rules.Annotations(f.signal.SignalInfo, f.result(), f.Finding)
 	a := Anomaly{
 		ID: f.ID, Family: f.Family, Type: f.Type, Severity: f.Severity,
 		Confidence: f.Confidence, ConfidenceLevel: series.ConfidenceLevel(f.Confidence),
 		StartedAt: *seconds(f.Start), Observed: number(f.Worst.Observed), Expected: number(f.Worst.Expected),
 		Lower: number(f.Worst.Lower), Upper: number(f.Worst.Upper), Score: number(f.Peak),
 		Labels: labelMap(f.telling, f.labels), Related: []string{}, Description: said["description"], FirstAction: said["first_action"],
-		Signal: f.task, Unit: s.Unit, Stale: f.Open() && f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
+		Signal: f.task, Unit: f.signal.Unit, Stale: f.Open() && f.Stale, Reclassified: said["reclassified"], Summary: said["summary"],
 	}
 	if !f.Open() {
 		a.EndedAt = seconds(f.End)

@@ -21,7 +21,7 @@ type PredictionFilter struct {
 	Horizon    string // as in 7d
 	Confidence string // at least that level
 	Labels     map[string]string
-	Past       bool // those of earlier fits that are on record, newest first, instead of the current ones
+	Past       bool // those on record that a newer fit superseded, newest first, instead of the current ones
 	Offset     int
 	Limit      int // of the answer; 0 is all
 }
@@ -85,7 +85,7 @@ func (v *Views) shots(only string) []shot {
 	for _, name := range slices.Sorted(maps.Keys(v.tasks)) {
 		s, configured := v.signals[name]
 		if t := v.tasks[name]; configured && (only == "" || only == name) {
-			out = append(out, shot{name, s, t.results, t.rows})
+			out = append(out, shot{name, s, t.current(), t.rows})
 		}
 	}
 	return out
@@ -125,14 +125,18 @@ func (v *Views) Predictions(f PredictionFilter) (page []Prediction, total int) {
 
 // scores returns the predictions for now.
 func (v *Views) scores(f PredictionFilter) (page []Prediction, total int) {
+	return v.newest(f, func(r *series.Result) bool { return r.Score != nil && f.enough(r.Score.Confidence) })
+}
+
+// newest returns what is known of the newest points of the series that are wanted.
+func (v *Views) newest(f PredictionFilter, wanted func(*series.Result) bool) (page []Prediction, total int) {
 	page, p := []Prediction{}, pager{offset: f.Offset, limit: f.Limit}
 	if f.Horizon != "" && f.Horizon != now {
 		return page, 0
 	}
 	for _, t := range v.shots(f.Signal) {
 		for i := range t.results {
-			r := &t.results[i]
-			if r.Score == nil || !f.enough(r.Score.Confidence) || !hasLabels(t.results, i, f.Labels) {
+			if !wanted(&t.results[i]) || !hasLabels(t.results, i, f.Labels) {
 				continue
 			}
 			if p.take() {
@@ -211,7 +215,7 @@ func (f *AnomalyFilter) match(a *record) bool {
 // all.
 func (v *Views) Anomalies(f AnomalyFilter) (page []Anomaly, total int) {
 	v.mu.RLock()
-	all, signals := v.records(), v.signals
+	all := v.records()
 	v.mu.RUnlock()
 	slices.SortFunc(all, func(a, b record) int {
 		if a.Start != b.Start {
@@ -223,7 +227,7 @@ func (v *Views) Anomalies(f AnomalyFilter) (page []Anomaly, total int) {
 	var taken []*record
 	for i := range all {
 		if f.match(&all[i]) && p.take() {
-			a := anomalyOf(signals[all[i].task], &all[i])
+			a := anomalyOf(&all[i])
 			a.Related = related(i, all)
 			page, taken = append(page, a), append(taken, &all[i])
 		}
@@ -232,18 +236,22 @@ func (v *Views) Anomalies(f AnomalyFilter) (page []Anomaly, total int) {
 	return page, p.total
 }
 
-// draw gives the anomalies the newest values of their series.
+// draw gives the anomalies the newest values of their series, if those still mean
+// what they meant.
 func (v *Views) draw(page []Anomaly, of []*record) {
 	wanted := map[string]map[uint64][]int{} // by task and series, where on the page
+	v.mu.RLock()
+	defer v.mu.RUnlock()
 	for i, f := range of {
+		if s := v.signals[f.task]; !s.comparable(&f.signal) {
+			continue
+		}
 		if wanted[f.task] == nil {
 			wanted[f.task] = map[uint64][]int{}
 		}
 		k := rowKey(f.source, f.labels)
 		wanted[f.task][k] = append(wanted[f.task][k], i)
 	}
-	v.mu.RLock()
-	defer v.mu.RUnlock()
 	for name, keys := range wanted {
 		t := v.tasks[name]
 		if t == nil {

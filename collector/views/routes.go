@@ -90,7 +90,7 @@ func (v *Views) serveSeries(q *params, name string) (any, web.Page, error) {
 	if len(v.Signals(name)) == 0 {
 		return nil, web.Page{}, noSignal(name)
 	}
-	data, total := v.Predictions(f)
+	data, total := v.newest(f, func(*series.Result) bool { return true })
 	return data, web.Page{Total: total, Next: next(f.Offset, len(data), total)}, nil
 }
 

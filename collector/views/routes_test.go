@@ -84,12 +84,48 @@ func TestPredictionsRoute(t *testing.T) {
 	f("?label=pod=web-1&label=namespace=shop&horizon=1h", "value", "11 101", 2, 0)
 	f("?label=source_name=node_cost", "value", "", 0, 0) // it tells nothing apart
 	f("?label=absent=", "signal", "cpu cpu cpu cpu spend spend", 6, 0)
-	// One fit of each series is on record, however often it was written.
+	f("?past=false&signal=spend", "signal", "spend spend", 2, 0)
+}
+
+// Past predictions are those that a newer fit superseded, as they were last said.
+func TestPastPredictionsRoute(t *testing.T) {
+	v := full()
+	base := serve(t, v)
+	f := func(query, field, want string, total, next int) {
+		t.Helper()
+		got, a := list(t, base, "/api/v1/predictions"+query, field)
+		if got != want || a.Total != total || a.Next != next {
+			t.Errorf("%s: %q, total %d, next %d; want %q, %d, %d", query, got, a.Total, a.Next, want, total, next)
+		}
+	}
+	f("?past=true", "signal", "", 0, 0) // each fit is the first of its series
+	again := result("web-1", noon+minute, v.tasks["spend"].results[0].Forecast)
+	again.Score = nil
+	write(t, v, "spend", noon+minute, again)
+	f("?past=true", "signal", "", 0, 0) // and is that still
+
+	write(t, v, "cpu", noon+2*minute, result("web-1", noon+2*minute, forecast(50, 0.7)), result("web-2", noon+2*minute, forecast(60, 0.5)))
+	again = result("web-1", noon+3*minute, forecast(200, 0.9))
+	write(t, v, "spend", noon+3*minute, again)
 	f("?past=true", "signal", "spend spend cpu cpu cpu cpu", 6, 0)
+	f("?past=true", "value", "124 101 44 21 34 11", 6, 0)
 	f("?past=true&model_type=resource_prediction&limit=1", "signal", "cpu", 4, 1)
 	f("?past=true&signal=cpu&horizon=1d&confidence=high", "value", "34", 1, 0)
 	f("?past=true&signal=cpu&label=pod=web-2", "signal", "cpu cpu", 2, 0)
-	f("?past=false&signal=spend", "signal", "spend spend", 2, 0)
+	f("?signal=cpu", "value", "51 74 61 84", 4, 0)
+	if page, _ := v.Predictions(PredictionFilter{Signal: "spend", Past: true}); page[0].Slot != float64(noon+minute)/1000 {
+		t.Errorf("slot %v, want that it was last said in", page[0].Slot)
+	}
+
+	// What is too old to be shown is not superseded until there is something newer.
+	v.Expire("spend")
+	f("?signal=spend", "value", "", 0, 0)
+	f("?past=true&signal=spend", "value", "124 101", 2, 0)
+	write(t, v, "spend", noon+4*minute, result("web-1", noon+4*minute, forecast(300, 0.9)))
+	f("?past=true&signal=spend", "value", "224 201 124 101", 4, 0)
+	// Nothing takes the place of a series that is gone.
+	write(t, v, "spend", noon+5*minute, result("web-9", noon+5*minute, forecast(400, 0.9)))
+	f("?past=true&signal=spend", "value", "224 201 124 101", 4, 0)
 }
 
 func TestAnomaliesRoute(t *testing.T) {
@@ -146,6 +182,14 @@ func TestSignalsRoute(t *testing.T) {
 	f("/api/v1/signals/cpu/series?label=pod=web-1", "path", "[10.5 11.5 12.5]", 1, 0)
 	f("/api/v1/signals/cpu/series?limit=1", "observed", "12.5", 2, 1)
 	f("/api/v1/signals/learning/series", "observed", "", 0, 0)
+	// A series without a score: its newest point, and nothing that was expected.
+	f("/api/v1/signals/spend/series", "observed", "10.5", 1, 0)
+	f("/api/v1/signals/spend/series", "path", "[10.5]", 1, 0)
+	for _, unknown := range []string{"value", "lower", "upper", "confidence", "score"} {
+		f("/api/v1/signals/spend/series", unknown, "<nil>", 1, 0)
+	}
+	f("/api/v1/signals/spend/series", "model", "", 1, 0)
+	f("/api/v1/predictions?model_type=anomaly_detection&signal=spend", "observed", "", 0, 0)
 }
 
 func TestRefusals(t *testing.T) {

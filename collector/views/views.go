@@ -18,6 +18,7 @@ import (
 // Signal is what is configured for one task.
 type Signal struct {
 	rules.SignalInfo
+	Scope                   string // whose answers its values are: the server, the tenant
 	Step, FitEvery, History time.Duration
 	Horizons                []time.Duration // empty: not forecast
 	Level                   float64
@@ -43,15 +44,24 @@ type Views struct {
 	signals  map[string]Signal // replaced, never changed
 	tasks    map[string]*task
 	findings map[string]record       // by ID
-	past     map[string][]Prediction // of earlier fits by model type, oldest first
+	past     map[string][]Prediction // superseded ones by model type, oldest first
 	writes   uint64
 }
 
 // task is the newest results of one task.
 type task struct {
 	slot    int64
-	results []series.Result // nil once expired; never changed
+	results []series.Result // never changed
+	expired bool            // results are too old to be shown
 	rows    []row           // what is remembered of the series of results, in their order
+}
+
+// current returns the results that may be shown.
+func (t *task) current() []series.Result {
+	if t.expired {
+		return nil
+	}
+	return t.results
 }
 
 // recent is how many of a series' newest values are kept for a sparkline.
@@ -59,11 +69,11 @@ const recent = 24
 
 // row is what is remembered of a series from slot to slot.
 type row struct {
-	key      uint64
-	n        int
-	values   [recent]float32 // a ring of n values
-	forecast *series.Forecast
-	past     []series.Finding // those already on record
+	key    uint64
+	at     int // of the series in the newest results that had it
+	n      int
+	values [recent]float32  // a ring of n values
+	past   []series.Finding // those already on record
 }
 
 // add takes in the newest value. If the slot is not a new one it replaces the
@@ -103,11 +113,24 @@ func New(o Options) *Views {
 	}
 }
 
-// SetSignals says what is configured, by task. The map is kept.
+// SetSignals says what is configured, by task. The map is kept. Values and
+// predictions of a signal that means something else now are forgotten. Its
+// findings stay and say what they said: what happened has happened.
 func (v *Views) SetSignals(signals map[string]Signal) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	for name, was := range v.signals {
+		if s, ok := signals[name]; ok && !s.comparable(&was) {
+			delete(v.tasks, name)
+			v.forget(name)
+		}
+	}
 	v.signals = signals
+}
+
+// comparable reports whether values of s can stand beside those of was.
+func (s *Signal) comparable(was *Signal) bool {
+	return s.Query == was.Query && s.Unit == was.Unit && s.Type == was.Type && s.PrometheusURL == was.PrometheusURL && s.Scope == was.Scope
 }
 
 // Write implements pipeline.Sink. It keeps rs, which nobody may change.
@@ -119,18 +142,20 @@ func (v *Views) Write(_ context.Context, name string, slot int64, rs []series.Re
 		t = &task{}
 		v.tasks[name] = t
 	}
+	was := t.results
 	t.align(rs)
 	newer := slot > t.slot
-	t.slot, t.results = slot, rs
-	var fresh []int // results with a new forecast
+	t.slot, t.results, t.expired = slot, rs, false
+	var superseded []int // results in was whose series have a new forecast
 	for i := range rs {
-		t.rows[i].add(rs[i].Observed, newer)
-		if f := rs[i].Forecast; f != nil && f != t.rows[i].forecast {
-			t.rows[i].forecast = f
-			fresh = append(fresh, i)
+		r := &t.rows[i]
+		r.add(rs[i].Observed, newer)
+		if f := rs[i].Forecast; f != nil && r.at < len(was) && was[r.at].Forecast != nil && was[r.at].Forecast != f {
+			superseded = append(superseded, r.at)
 		}
+		r.at = i
 	}
-	v.archive(name, rs, fresh)
+	v.archive(name, was, superseded)
 	v.record(name, t)
 	return nil
 }
@@ -147,6 +172,7 @@ func (t *task) align(rs []series.Result) {
 	rows := make([]row, len(rs)) // a reader may hold the old ones
 	for i := range rs {
 		k := rowKey(rs[i].SourceName, rs[i].Labels)
+		rows[i].at = len(t.results) // in none
 		if j, ok := known[k]; ok {
 			rows[i] = t.rows[j]
 		}
@@ -177,13 +203,13 @@ func rowKey(source string, ls labels.Labels) uint64 {
 	return h
 }
 
-// archive puts the predictions of new fits on record, as far as they will stay
-// there: a fit of many series has more than Keep.
-func (v *Views) archive(name string, rs []series.Result, fresh []int) {
-	n, from := 0, len(fresh)
+// archive puts the predictions of some of rs on record, as far as they will stay
+// there: a fit of many series supersedes more than Keep.
+func (v *Views) archive(name string, rs []series.Result, superseded []int) {
+	n, from := 0, len(superseded)
 	for from > 0 && n < v.o.Keep {
 		from--
-		n += len(rs[fresh[from]].Horizons)
+		n += len(rs[superseded[from]].Horizons)
 	}
 	if n == 0 {
 		return
@@ -191,7 +217,7 @@ func (v *Views) archive(name string, rs []series.Result, fresh []int) {
 	s := v.signals[name]
 	kind := forecastType(s.Type)
 	list := v.past[kind]
-	for _, i := range fresh[from:] {
+	for _, i := range superseded[from:] {
 		for _, h := range rs[i].Horizons {
 			list = append(list, v.forecastOf(name, s, rs, i, h))
 		}
@@ -207,11 +233,9 @@ func (v *Views) archive(name string, rs []series.Result, fresh []int) {
 func (v *Views) Expire(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	t := v.tasks[name]
-	if t == nil {
-		return
+	if t := v.tasks[name]; t != nil {
+		t.expired = true
 	}
-	t.results = nil
 	for id, f := range v.findings {
 		if f.task == name && f.Open() {
 			f.Stale = true
@@ -230,6 +254,11 @@ func (v *Views) Drop(name string) {
 			delete(v.findings, id)
 		}
 	}
+	v.forget(name)
+}
+
+// forget removes the past predictions of a signal. The caller holds v.mu.
+func (v *Views) forget(name string) {
 	for kind, list := range v.past {
 		kept := make([]Prediction, 0, len(list)) // a reader may hold the old ones
 		for _, p := range list {

@@ -148,17 +148,19 @@ func TestKeepFindings(t *testing.T) {
 	}
 }
 
-// TestKeepPredictions: of each model type the last fits stay on record.
+// TestKeepPredictions: of each model type the newest superseded ones stay on
+// record.
 func TestKeepPredictions(t *testing.T) {
 	v := one(4)
 	v.signals["spend"] = configured("spend", "cost", "USD")
 	write(t, v, "spend", noon, result("a", noon, forecast(1, 0.5)))
+	write(t, v, "spend", noon+minute, result("a", noon+minute, forecast(2, 0.5)))
 	for i := range int64(20) {
 		slot := noon + i*minute
 		write(t, v, "cpu", slot, result("a", slot, forecast(float64(i), 0.5)), result("b", slot, forecast(float64(100+i), 0.5)))
 	}
 	page, total := v.Predictions(PredictionFilter{ModelType: ResourcePrediction, Past: true})
-	if total != 4 || *page[0].Value != 119+24 || *page[3].Value != 19+1 {
+	if total != 4 || *page[0].Value != 118+24 || *page[3].Value != 18+1 {
 		t.Errorf("%d on record, from %v to %v", total, *page[0].Value, *page[3].Value)
 	}
 	if _, total := v.Predictions(PredictionFilter{ModelType: CostOptimization, Past: true}); total != 2 {
@@ -173,6 +175,11 @@ func TestKeepPredictions(t *testing.T) {
 		many = append(many, result(fmt.Sprint(i), noon+hour, forecast(float64(i), 0.5)))
 	}
 	write(t, v, "cpu", noon+hour, many...)
+	var again []series.Result
+	for i := range many {
+		again = append(again, result(fmt.Sprint(i), noon+2*hour, forecast(float64(i), 0.5)))
+	}
+	write(t, v, "cpu", noon+2*hour, again...)
 	if page, total := v.Predictions(PredictionFilter{ModelType: ResourcePrediction, Past: true}); total != 4 || page[0].Labels["pod"] != "99" {
 		t.Errorf("%d on record, newest %v", total, page[0].Labels)
 	}
@@ -181,6 +188,80 @@ func TestKeepPredictions(t *testing.T) {
 		t.Errorf("%d on record after cpu was removed, want the 2 of spend", total)
 	}
 }
+
+// TestReload: a signal that means something else now starts afresh, whatever
+// changed its meaning; one that does not goes on.
+func TestReload(t *testing.T) {
+	f := func(name string, change func(*Signal), fresh bool) {
+		t.Helper()
+		v := one(0)
+		v.signals["spend"] = configured("spend", "cost", "USD")
+		write(t, v, "spend", noon, result("a", noon, forecast(7, 0.5)))
+		write(t, v, "spend", noon+minute, result("a", noon+minute, forecast(8, 0.5)))
+		past := finding("f0", series.TypeSpike, noon-hour, noon-minute)
+		for i := range int64(2) {
+			slot := noon + i*minute
+			r := withFindings(result("a", slot, forecast(float64(i), 0.5)), finding("f", series.TypeSpike, noon, 0))
+			r.Past = []series.Finding{past}
+			write(t, v, "cpu", slot, r)
+		}
+		count := func(signal string) (n [3]int) {
+			for i, f := range []PredictionFilter{{}, {ModelType: AnomalyDetection}, {Past: true}} {
+				f.Signal = signal
+				_, n[i] = v.Predictions(f)
+			}
+			return n
+		}
+		if got := count("cpu"); got != [3]int{2, 1, 2} {
+			t.Fatalf("%s: %v before the reload", name, got)
+		}
+		s := configured("cpu", "resource", "cores")
+		change(&s)
+		v.SetSignals(map[string]Signal{"cpu": s, "spend": configured("spend", "cost", "USD")})
+		want, values := [3]int{2, 1, 2}, 3
+		if fresh {
+			want, values = [3]int{}, 1
+		}
+		if got := count("cpu"); got != want {
+			t.Errorf("%s: %v predictions, scores and past ones after the reload, want %v", name, got, want)
+		}
+		if got := count("spend"); got != [3]int{2, 1, 2} {
+			t.Errorf("%s: of another signal %v", name, got)
+		}
+		// What happened is said as it was, without values of now.
+		for _, a := range must(v.Anomalies(AnomalyFilter{Signal: "cpu"})) {
+			if a.Unit != "cores" || a.Family != "resource_spike" || !strings.Contains(a.Summary, "30 cores") || fresh && a.Path != nil {
+				t.Errorf("%s: a finding of before says %q, path %v", name, a.Summary, a.Path)
+			}
+		}
+		v.Expire("cpu")
+		if a := must(v.Anomalies(AnomalyFilter{State: Open})); len(a) != 1 || !a[0].Stale {
+			t.Errorf("%s: without data the open finding is not stale: %+v", name, a)
+		}
+		write(t, v, "cpu", noon+2*minute, withFindings(result("a", noon+2*minute, nil), finding("f", series.TypeSpike, noon, 0)))
+		if page := must(v.Predictions(PredictionFilter{ModelType: AnomalyDetection, Signal: "cpu"})); len(page[0].Path) != values {
+			t.Errorf("%s: %d values, want %d", name, len(page[0].Path), values)
+		}
+		if a := must(v.Anomalies(AnomalyFilter{State: Open})); a[0].Unit != s.Unit || len(a[0].Path) != values {
+			t.Errorf("%s: the finding that goes on has the unit %s and %d values", name, a[0].Unit, len(a[0].Path))
+		}
+		if a := must(v.Anomalies(AnomalyFilter{State: Ended})); fresh && (a[0].Unit != "cores" || a[0].Path != nil) {
+			t.Errorf("%s: the ended finding has the unit %s and the values %v", name, a[0].Unit, a[0].Path)
+		}
+	}
+	f("query", func(s *Signal) { s.Query = "sum(other)" }, true)
+	f("unit", func(s *Signal) { s.Unit = "ratio" }, true)
+	f("type", func(s *Signal) { s.Type = "cost" }, true)
+	f("server", func(s *Signal) { s.PrometheusURL = "http://elsewhere:9090" }, true)
+	f("tenant", func(s *Signal) { s.Scope = "elsewhere" }, true)
+	f("nothing", func(*Signal) {}, false)
+	f("budget", func(s *Signal) {
+		s.Budget, s.RunbookURL, s.Horizons = "1/day", "http://runbook", []time.Duration{time.Hour}
+	}, false)
+}
+
+// must drops the total.
+func must[T any](page []T, _ int) []T { return page }
 
 // TestMemoryUnderChurn: series that come and go, each with a finding and a fit,
 // leave nothing behind but what is bounded.
@@ -414,8 +495,9 @@ func TestConcurrent(t *testing.T) {
 	}
 	for range 2 {
 		wg.Go(func() {
-			for range 60 {
-				v.SetSignals(map[string]Signal{"a": configured("a", "resource", ""), "b": configured("b", "cost", "")})
+			for i := range 60 {
+				unit := []string{"", "s"}[i%2]
+				v.SetSignals(map[string]Signal{"a": configured("a", "resource", unit), "b": configured("b", "cost", "")})
 				v.Signals("")
 				v.Predictions(PredictionFilter{})
 				v.Predictions(PredictionFilter{ModelType: AnomalyDetection})
