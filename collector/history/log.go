@@ -47,6 +47,10 @@ type log struct {
 	open      *block     // what score passes brought; nil = nothing
 	seen      spans      // what was ever taken in by this process or is in a file
 	asked     int64      // newest grid time of the newest query
+	fetched   float64    // samples
+	fresh     float64    // samples of fetched that are the first of their grid point
+	looked    []int64    // grid times at which values were looked for that come late
+	lags      sync.Once  // it was said that they do
 }
 
 // openLog lists the segments that are there.
@@ -111,7 +115,8 @@ func (l *log) covered() spans {
 
 // query answers from files and memory and asks for what is missing.
 func (l *log) query(ctx context.Context, want span) (series.Data, error) {
-	const attempts = 3 // each loses all that cannot be read
+	const attempts = 4 // each but one loses all that cannot be read
+	var first *series.Data
 	for range attempts {
 		l.mu.Lock()
 		l.asked = want.to
@@ -126,8 +131,17 @@ func (l *log) query(ctx context.Context, want span) (series.Data, error) {
 			return d, err
 		}
 		d, again, err := l.answer(ctx, want, known, nearest(missing, maxQueries))
-		if !again {
+		switch {
+		case again:
+		case err != nil:
 			return d, err
+		case first != nil:
+			d.Warnings, d.Infos, d.Ignored, d.Dropped = first.Warnings, first.Infos, first.Ignored, first.Dropped
+			return d, nil
+		case want.points(l.step) <= openPoints || !l.late(ctx, want, d):
+			return d, nil
+		default:
+			first = &d
 		}
 	}
 	return l.fetch(ctx, want)
@@ -185,8 +199,12 @@ func (l *log) fetch(ctx context.Context, s span) (series.Data, error) {
 	d, err := l.s.source.Query(ctx, l.expr, s.from, s.to, l.step)
 	if err == nil {
 		b := newBlock(s, l.step, d.Series)
-		l.s.m.fetched.Add(float64(b.values([]span{s})))
+		n := float64(b.values([]span{s}))
+		l.s.m.fetched.Add(n)
 		l.s.clock.saw(b.last())
+		l.mu.Lock()
+		l.fetched += n
+		l.mu.Unlock()
 	}
 	return d, err
 }
@@ -196,7 +214,9 @@ func (l *log) fetch(ctx context.Context, s span) (series.Data, error) {
 func (l *log) take(b *block) bool {
 	l.mu.Lock()
 	fresh := l.seen.missing(b.span, l.step)
-	l.s.m.fresh.Add(float64(b.values(fresh)))
+	n := float64(b.values(fresh))
+	l.s.m.fresh.Add(n)
+	l.fresh += n
 	l.seen = l.seen.add(b.span, l.step)
 	if b.points(l.step) > openPoints || b.from <= l.end() {
 		l.mu.Unlock()
