@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
@@ -87,6 +88,7 @@ func (c *checkCmd) live(ctx context.Context, e *env, cfg *config.Config, rows []
 	defer client.Close()
 	now := time.Now()
 	var errs []error
+	var empty []string // without data now
 	for i := range rows {
 		r := &rows[i]
 		s := r.signal
@@ -109,8 +111,15 @@ func (c *checkCmd) live(ctx context.Context, e *env, cfg *config.Config, rows []
 			e.warnf("signal %s: %s", s.Name, w)
 		}
 		if r.series == 0 {
-			e.warnf("signal %s: no data now", s.Name)
+			empty = append(empty, s.Name)
 		}
+	}
+	switch len(empty) {
+	case 0:
+	case 1:
+		e.warnf("signal %s: no data now", empty[0])
+	default:
+		e.warnf("%d signals have no data now: %s", len(empty), strings.Join(empty, ", "))
 	}
 	return errors.Join(errs...)
 }

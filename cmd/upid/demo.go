@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	ossignal "os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,8 +30,8 @@ import (
 type demoCmd struct {
 	Once            bool   `help:"Print the table and end."`
 	Seed            uint64 `default:"1" placeholder:"N" help:"Of the cluster's random numbers. (default ${default})"`
-	ListenAddress   string `name:"web.listen-address" default:"127.0.0.1:9877" placeholder:"HOST:PORT" help:"Address of metrics and API. (default ${default})"`
-	QueryAddress    string `name:"query.listen-address" default:"127.0.0.1:9099" placeholder:"HOST:PORT" help:"Address of the Prometheus query API with the cluster's data. (default ${default})"`
+	ListenAddress   string `name:"web.listen-address" placeholder:"HOST:PORT" help:"Address of metrics and API. (default 127.0.0.1:9877, with --once any free port)"`
+	QueryAddress    string `name:"query.listen-address" placeholder:"HOST:PORT" help:"Address of the Prometheus query API with the cluster's data. (default 127.0.0.1:9099, with --once any free port)"`
 	AlertmanagerURL string `name:"alertmanager.url" placeholder:"URL" help:"Alertmanager that alerts are sent to; without one they are only shown."`
 }
 
@@ -41,12 +44,15 @@ const (
 	// every signal to be learned.
 	demoPatience = 50 * time.Second
 	demoPoll     = 2 * time.Second
+
+	demoListen = "127.0.0.1:9877"
+	demoQuery  = "127.0.0.1:9099"
 )
 
 // Help is shown by --help.
 func (demoCmd) Help() string {
 	return `A Prometheus engine in this process holds 28 days of a small cluster in which things went wrong, and goes on living.
-upid watches it over HTTP as it would watch yours. docs/demo.md lists what is injected. Nothing stays on disk.
+upid watches it over HTTP as it would watch yours. docs/demo.md lists what is injected. Nothing stays on disk when it ends.
 
 Examples:
 
@@ -70,23 +76,23 @@ func (c *demoCmd) Validate() error {
 // Run runs everything until it is told to stop.
 func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	began := time.Now()
-	query, err := listen(ctx, "--query.listen-address", c.QueryAddress)
+	ctx, stop := ossignal.NotifyContext(ctx, syscall.SIGHUP) // the terminal was closed
+	defer stop()
+	query, err := listen(ctx, "--query.listen-address", c.address(c.QueryAddress, demoQuery))
 	if err != nil {
 		return err
 	}
 	defer query.Close()
-	free, err := listen(ctx, "--web.listen-address", c.ListenAddress)
+	web, err := listen(ctx, "--web.listen-address", c.address(c.ListenAddress, demoListen))
 	if err != nil {
 		return err
 	}
-	if err := free.Close(); err != nil { // the sidecar takes it in a few seconds
-		return fmt.Errorf("--web.listen-address: %w", err)
-	}
-	dir, err := os.MkdirTemp("", "upid-demo-")
+	defer web.Close()
+	dir, remove, err := demoDir(e.log)
 	if err != nil {
-		return fmt.Errorf("temporary directory: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 
 	d := &demonstration{cmd: c, e: e, began: began}
 	d.engine, err = engine.Open(engine.Options{Dir: filepath.Join(dir, "tsdb"), Concurrency: 4, Logger: quiet(e.log)})
@@ -98,7 +104,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 		return err
 	}
 	url := "http://" + query.Addr().String()
-	if d.sidecar, err = c.sidecar(ctx, e, dir, url); err != nil {
+	if d.sidecar, err = c.sidecar(ctx, e, dir, url, web); err != nil {
 		return err
 	}
 
@@ -114,6 +120,15 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 		return d.watch(ctx, url)
 	})
 	return g.Wait()
+}
+
+// address returns where to listen: as the flag says, else at the usual place, where
+// others look for it. Nobody looks for a demo that ends at once.
+func (c *demoCmd) address(flag, usual string) string {
+	if flag == "" && c.Once {
+		return "127.0.0.1:0"
+	}
+	return cmp.Or(flag, usual)
 }
 
 // listen takes an address, so that one in use is known before the work begins.
@@ -169,7 +184,7 @@ func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handle
 
 // sidecar makes the sidecar that `upid start` would, with the configuration of
 // the demo in dir.
-func (c *demoCmd) sidecar(ctx context.Context, e *env, dir, url string) (*sidecar, error) {
+func (c *demoCmd) sidecar(ctx context.Context, e *env, dir, url string, web net.Listener) (*sidecar, error) {
 	file := filepath.Join(dir, "config.yaml")
 	text := demoSignals
 	if c.AlertmanagerURL != "" {
@@ -181,12 +196,12 @@ func (c *demoCmd) sidecar(ctx context.Context, e *env, dir, url string) (*sideca
 	var start cli
 	args := []string{
 		"start", "--config", file, "--prometheus.url", url, "--storage.path", filepath.Join(dir, "data"),
-		"--web.listen-address", c.ListenAddress, "--config.check-interval", "0", "--shutdown.delay", "0",
+		"--web.listen-address", web.Addr().String(), "--config.check-interval", "0", "--shutdown.delay", "0",
 	}
 	if _, err := start.parser(ctx, io.Discard, io.Discard, func(int) {}).Parse(args); err != nil {
 		return nil, err
 	}
-	return newSidecar(&start.Start, &env{stdin: e.stdin, stdout: e.stdout, stderr: e.stderr, log: quiet(e.log), loc: e.loc})
+	return newSidecar(&start.Start, &env{stdin: e.stdin, stdout: e.stdout, stderr: e.stderr, log: quiet(e.log), loc: e.loc}, web)
 }
 
 // demonstration is a demo under way.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -215,8 +216,9 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 
 // addresses prints where to look.
 func (d *demonstration) addresses(b *strings.Builder, st output.Style, url string) {
-	base := reachable([]string{d.cmd.ListenAddress})
-	if d.cmd.Once {
+	base := reachable([]string{d.sidecar.flags.ListenAddress[0]})
+	if d.cmd.Once { // where it would be
+		base, url = reachable([]string{cmp.Or(d.cmd.ListenAddress, demoListen)}), "http://"+cmp.Or(d.cmd.QueryAddress, demoQuery)
 		b.WriteString("Without --once it goes on, more goes wrong while you watch, and it serves\n")
 	} else {
 		b.WriteString(st.Bold("OPEN") + "\n")

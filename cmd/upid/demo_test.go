@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/demo"
+	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/collector/testserver"
 )
 
@@ -220,6 +222,94 @@ func TestDemoRefuses(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "gone"))
 	args, _, _ := demoArgs(t)
 	upid(t, "", strings.Join(args, " ")).want(t, exitFailure, "temporary directory")
+}
+
+// TestDemoAddresses: one that ends at once is in nobody's way, and nobody in its.
+func TestDemoAddresses(t *testing.T) {
+	f := func(c demoCmd, want string) {
+		t.Helper()
+		if got := c.address(c.ListenAddress, demoListen); got != want {
+			t.Errorf("%+v listens on %s, want %s", c, got, want)
+		}
+	}
+	f(demoCmd{}, "127.0.0.1:9877")
+	f(demoCmd{Once: true}, "127.0.0.1:0")
+	f(demoCmd{Once: true, ListenAddress: ":1"}, ":1")
+	f(demoCmd{ListenAddress: ":1"}, ":1")
+}
+
+// TestDemoDir: what killed demos left goes, what others need stays.
+func TestDemoDir(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	log := slog.New(slog.DiscardHandler)
+	dir, remove, err := demoDir(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	paths := map[string]bool{dir: true} // whether it stays
+	leave := func(name string, stays bool, files ...string) {
+		t.Helper()
+		path := filepath.Join(tmp, name)
+		err := os.MkdirAll(filepath.Join(path, "data"), 0o700)
+		for _, file := range files {
+			err = errors.Join(err, os.WriteFile(filepath.Join(path, file), []byte(`{"pid":1,"program":"upid"}`+"\n"), 0o600))
+		}
+		if err := errors.Join(err, os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+		paths[path] = stays
+	}
+	leave("upid-demo-1", false, "upid.lock", "data/upid.lock", "config.yaml") // killed
+	leave("upid-demo-2", false)                                               // killed before it had a lock
+	leave("upid-demo-3", true, "data/upid.lock")                              // of an older version, which runs
+	leave("other", true)
+	lock, err := store.Acquire(filepath.Join(tmp, "upid-demo-3", "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	young := filepath.Join(tmp, "upid-demo-4") // about to be locked
+	link := filepath.Join(tmp, "upid-demo-5")
+	if err := errors.Join(os.Mkdir(young, 0o700), os.Symlink(filepath.Join(tmp, "other"), link), os.Chtimes(dir, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	paths[young], paths[link] = true, true
+	removeStale(tmp, log)
+	for path, stays := range paths {
+		if _, err := os.Lstat(path); (err == nil) != stays {
+			t.Errorf("%s: %v, want it to stay: %v", path, err, stays)
+		}
+	}
+	if err := remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is left: %v", dir, err)
+	}
+}
+
+// TestDemoHangup: a terminal that is closed leaves nothing behind.
+func TestDemoHangup(t *testing.T) {
+	upidBinary(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	args, _, _ := demoArgs(t)
+	p := startProcess(t, t.TempDir(), args...)
+	eventually(t, 20*time.Second, "its directory", func() error {
+		if files, _ := filepath.Glob(filepath.Join(tmp, demoPrefix+"*", "upid.lock")); len(files) == 0 {
+			return errors.New("not there")
+		}
+		return nil
+	})
+	p.signal(t, syscall.SIGHUP)
+	if code := p.exit(t, 20*time.Second); code == -1 {
+		t.Error("killed by the signal")
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
 }
 
 // TestDemoDocument holds docs/demo.md against the table of incidents.

@@ -77,7 +77,7 @@ func TestQuickstart(t *testing.T) {
 					return err
 				})
 			}
-			if strings.Contains(block, ">config.yaml") { // it has a signal that the first had not
+			if strings.Contains(block, ">upid.yaml") { // it has a signal that the first had not
 				eventually(t, 30*time.Second, "its signal", func() error {
 					_, err := one(prom.URL, `upid_signal_info{signal="scrapes",unit="s"}`)
 					return err
@@ -87,6 +87,10 @@ func TestQuickstart(t *testing.T) {
 				t.Errorf("push says\n%s", out)
 			}
 		}
+	}
+	tracked, err := os.ReadFile(filepath.Join(root, "config.yaml"))
+	if after, rerr := os.ReadFile(filepath.Join(dir, "config.yaml")); err != nil || rerr != nil || !bytes.Equal(after, tracked) {
+		t.Errorf("the reference configuration was written over: %v %v", err, rerr)
 	}
 	if ran < 7 {
 		t.Errorf("only %d blocks were run", ran)
@@ -165,11 +169,11 @@ func scrape(t *testing.T, prom *testserver.Server, block string) {
 	})
 }
 
-// copyRepository copies what make build needs.
+// copyRepository copies what make build needs, and what a clone has beside it.
 func copyRepository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cmd", "collector", "dashboards", "detect", "forecast", "rules", "deploy"} {
+	for _, name := range []string{"Makefile", "go.mod", "go.sum", "config.yaml", "cmd", "collector", "dashboards", "detect", "forecast", "rules", "deploy"} {
 		from, to := filepath.Join(root, name), filepath.Join(dir, name)
 		info, err := os.Stat(from)
 		if err == nil && info.IsDir() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	ossignal "os/signal"
 	"slices"
@@ -56,8 +57,9 @@ type sidecar struct {
 }
 
 // newSidecar loads the configuration, takes the data directory and wires the
-// parts. Nothing runs yet, and what was taken is released on error.
-func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
+// parts. Nothing runs yet, and what was taken is released on error. Listeners that are
+// open already are served on instead of the addresses in c.
+func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err error) {
 	cfg, name, err := c.load()
 	if err != nil {
 		return nil, err
@@ -110,7 +112,7 @@ func newSidecar(c *startCmd, e *env) (_ *sidecar, err error) {
 		return nil, err
 	}
 	s.web, err = web.New(web.Options{
-		ListenAddresses: c.ListenAddress, Metrics: results, Routes: append(s.views.Routes(), s.statusRoutes()...), Ready: s.ready, Healthy: s.healthy,
+		ListenAddresses: c.ListenAddress, Listeners: listeners, Metrics: results, Routes: append(s.views.Routes(), s.statusRoutes()...), Ready: s.ready, Healthy: s.healthy,
 		Reload: s.reloadNow, Quit: func() { s.quit() }, EnableLifecycle: c.Lifecycle || cfg.Web.EnableLifecycle,
 		ShutdownDelay: c.ShutdownDelay, ShutdownTimeout: c.DrainTimeout, Version: build().Version, Registerer: s.reg, Logger: e.log,
 	})

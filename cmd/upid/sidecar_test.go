@@ -212,6 +212,8 @@ func TestCheck(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(o.stdout), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[1], "a,resource,60,2419200,sum(up),1,40320,") {
 		t.Errorf("stdout:\n%s", o.stdout)
 	}
+	empty := writeFile(t, "prometheus: {url: "+p.URL+"}\nsignals: [{name: a, query: absent}, {name: b, query: absent or absent}]")
+	upid(t, "", "check --live --config "+empty).want(t, exitOK, "2 signals have no data now: a, b")
 	broken := writeFile(t, "prometheus: {url: "+p.URL+"}\nsignals: [{name: a, query: broken}]")
 	o = upid(t, "", "check --live --config "+broken)
 	o.want(t, exitFailure, "signal a:", "it is broken")

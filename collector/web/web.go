@@ -36,6 +36,7 @@ const DefaultListenAddress = ":9877"
 // Options configure a Server.
 type Options struct {
 	ListenAddresses []string                      // host:port; empty is DefaultListenAddress
+	Listeners       []net.Listener                // already open, instead of ListenAddresses; the Server closes them
 	Metrics         http.Handler                  // /metrics; prepares its whole answer before the first write
 	Routes          []Route                       // beside its own; those of the API
 	Ready           func() (ok bool, body string) // /-/ready; nil is always ready
@@ -111,8 +112,15 @@ func New(o Options) (*Server, error) {
 }
 
 // Listen opens the configured addresses. Run does so too if it was not called;
-// calling it early tells early that an address is taken.
+// calling it early tells early that an address is taken. Listeners given open take
+// the place of addresses.
 func (s *Server) Listen(ctx context.Context) error {
+	if len(s.opts.Listeners) > 0 {
+		for _, l := range s.opts.Listeners {
+			s.listeners = append(s.listeners, s.conns.listener(l))
+		}
+		return nil
+	}
 	var lc net.ListenConfig
 	for _, a := range s.opts.ListenAddresses {
 		l, err := lc.Listen(ctx, "tcp", a)

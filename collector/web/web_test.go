@@ -244,6 +244,25 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
+// TestOpenListener: who took an address early keeps it.
+func TestOpenListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, stop := start(t, server(t, Options{Listeners: []net.Listener{l}, ListenAddresses: []string{"taken:0"}}))
+	if addr != l.Addr().String() {
+		t.Errorf("it listens on %s, was given %s", addr, l.Addr())
+	}
+	if code, body, _ := fetch(t, "GET", "http://"+addr+"/metrics"); code != http.StatusOK || body != "up 1\n" {
+		t.Errorf("%d %q", code, body)
+	}
+	stop()
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("accept after the end: %v", err)
+	}
+}
+
 func TestLostListener(t *testing.T) {
 	s := server(t, Options{ShutdownDelay: time.Hour})
 	if err := s.Listen(t.Context()); err != nil {
