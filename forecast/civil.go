@@ -36,12 +36,20 @@ func (f civil) Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Sc
 	}
 	wall.Values = make([]float64, end)
 	counts := make([]float64, end)
+	var masked []bool
+	if c.masked != nil {
+		masked = make([]bool, end)
+	}
 	for i, v := range y.Values {
 		if at := clock.index(i); at >= 0 && finite(v) {
 			counts[at]++
 			wall.Values[at] += (v - wall.Values[at]) / counts[at]
+			if masked != nil {
+				masked[at] = masked[at] || c.masked[i]
+			}
 		}
 	}
+	c.masked = masked
 	for i, count := range counts {
 		if count == 0 {
 			wall.Values[i] = math.NaN()

@@ -14,6 +14,7 @@ import (
 type history struct {
 	y        []float64 // gaps interpolated
 	observed []bool    // whether y[i] was observed
+	marked   []bool    // whether an event was taken out of y[i]; nil: none
 	present  int       // number of observed points
 	silent   int       // gaps after the last observed point, which y does not hold
 	grid     grid
@@ -27,13 +28,29 @@ func (h *history) gapShare() float64 {
 	return 1 - float64(h.present)/float64(len(h.y)+h.silent)
 }
 
+// mask makes the points marked, of the series that h was read from, count for nothing but
+// the models' view of the past. They are no gaps: what is usual was put there.
+func (h *history) mask(marked []bool) {
+	if marked == nil {
+		return
+	}
+	first := len(marked) - h.silent - len(h.y)
+	h.marked = marked[first : first+len(h.y)]
+	for i, is := range h.marked {
+		h.observed[i] = h.observed[i] && !is
+	}
+}
+
 // newest cuts h down to its last n points.
 func (h *history) newest(n int) {
 	from := max(0, len(h.y)-n)
 	h.y, h.observed = h.y[from:], h.observed[from:]
+	if h.marked != nil {
+		h.marked = h.marked[from:]
+	}
 	h.present = 0
-	for _, is := range h.observed {
-		if is {
+	for i, is := range h.observed {
+		if is || h.marked != nil && h.marked[i] {
 			h.present++
 		}
 	}

@@ -52,12 +52,13 @@ const singleFolds = 4
 
 // Forecast implements Forecaster. It returns ErrShort, wrapped, if nothing is
 // observed.
-func (c combination) Forecast(dst *series.Forecast, y series.Series, _ Calendar, s *Scratch) error {
+func (c combination) Forecast(dst *series.Forecast, y series.Series, calendar Calendar, s *Scratch) error {
 	s.reset()
 	h := &s.history
 	if err := h.clean(y, 1, s); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
+	h.mask(calendar.masked)
 	if err := prepare(dst, c.model, y); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
 	}

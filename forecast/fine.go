@@ -17,7 +17,7 @@ func (h *history) means(per int, s *Scratch) history {
 		s.means = make([]bool, n)
 	}
 	out := *h
-	out.y, out.observed, out.present, out.silent = s.floats(n), s.means[:n], 0, 0
+	out.y, out.observed, out.marked, out.present, out.silent = s.floats(n), s.means[:n], nil, 0, 0
 	out.min, out.max = math.Inf(1), math.Inf(-1)
 	out.grid = gridOf(h.grid.step * int64(per))
 	for i := range out.y {

@@ -28,6 +28,9 @@ type Forecaster interface {
 // Calendar places a series in civil time.
 type Calendar struct {
 	Location *time.Location // nil is UTC; see civil for what it changes
+	Events   []Event        // see eventful
+
+	masked []bool // points of the series that are made up: nothing is measured there; nil: none
 }
 
 // Factory makes a Forecaster; decode fills the model's own parameter struct

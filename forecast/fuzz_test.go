@@ -26,6 +26,19 @@ func FuzzModels(f *testing.F) {
 	f.Add(bits(1, math.NaN(), math.Inf(1), -math.MaxFloat64, math.MaxFloat64, 5e-324), uint8(24), uint8(90))
 	f.Add(bits(long...), uint8(48), uint8(95))
 	f.Add(bits(), uint8(1), uint8(50))
+	dates := func(text string) []Dates {
+		d, err := ParseDates(text)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return []Dates{d}
+	}
+	calendar := Calendar{Events: []Event{
+		{Name: "holiday", Kind: Holiday, Dates: append(dates("1970-01-02"), dates("01-04..01-05")...)},
+		{Name: "first", Kind: Special, Dates: append(dates("1970-01-03T10:00..1970-01-03T12:30"), dates("01-08")...)},
+		{Name: "never", Kind: Special, Dates: dates("01-12")},
+		{Name: "outage", Kind: Exclude, Dates: dates("1970-01-06T22:00..1970-01-07T03:00")},
+	}}
 	var used Scratch
 	f.Fuzz(func(t *testing.T, b []byte, horizon, percent uint8) {
 		y := series.Series{Start: 0, Step: []int64{hour, minutes5, dayMillis, 7 * hour}[percent%4], Values: make([]float64, min(len(b)/8, 1000))}
@@ -37,14 +50,18 @@ func FuzzModels(f *testing.F) {
 				t.Fatalf("strength %v", s.Strength)
 			}
 		}
+		c := Calendar{}
+		if percent%2 == 1 {
+			c = calendar
+		}
 		for _, name := range Names() {
 			model, err := New(name, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			dst, again := sized(int(horizon), float64(percent)/100), sized(int(horizon), float64(percent)/100)
-			err = model.Forecast(dst, y, Calendar{}, &used)
-			if err2 := model.Forecast(again, y, Calendar{}, new(Scratch)); (err == nil) != (err2 == nil) {
+			err = model.Forecast(dst, y, c, &used)
+			if err2 := model.Forecast(again, y, c, new(Scratch)); (err == nil) != (err2 == nil) {
 				t.Fatalf("%s: %v, then %v", name, err, err2)
 			}
 			if err != nil {

@@ -49,5 +49,5 @@ func New(name string, decode func(any) error) (Forecaster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
-	return civil{f}, nil
+	return eventful{civil{f}}, nil
 }

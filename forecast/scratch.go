@@ -26,6 +26,8 @@ type Scratch struct {
 	head        history // of the next hour
 	headRolling rolling
 	means       []bool
+
+	events placed
 }
 
 // mark is a position in the working memory to which release returns.

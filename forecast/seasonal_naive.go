@@ -41,12 +41,13 @@ const minDifferences = 10
 
 // Forecast returns ErrShort, wrapped, if nothing is observed. A history shorter
 // than one season repeats its last value, with a warning.
-func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, _ Calendar, s *Scratch) error {
+func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Scratch) error {
 	s.reset()
 	h := &s.history
 	if err := h.clean(y, 1, s); err != nil {
 		return fmt.Errorf("seasonal_naive: %w", err)
 	}
+	h.mask(c.masked)
 	if err := prepare(dst, "seasonal_naive", y); err != nil {
 		return fmt.Errorf("seasonal_naive: %w", err)
 	}

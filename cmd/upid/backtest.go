@@ -18,13 +18,14 @@ import (
 )
 
 type backtestCmd struct {
-	inputFlags `embed:""`
-	gridFlags  `embed:""`
-	Folds      int      `default:"4" placeholder:"N" help:"Rolling origins: how many forecasts of each series are compared with what came. (default ${default})"`
-	Model      []string `default:"auto" placeholder:"NAME" help:"Model, may be repeated: ${models}. seasonal_naive is always measured. (default auto)"`
-	Level      float64  `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
-	ByHorizon  bool     `help:"Measure the same forecasts at 1h, 6h, 1d and 3d too, as far as they are shorter."`
-	Output     string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+	inputFlags    `embed:""`
+	gridFlags     `embed:""`
+	calendarFlags `embed:""`
+	Folds         int      `default:"4" placeholder:"N" help:"Rolling origins: how many forecasts of each series are compared with what came. (default ${default})"`
+	Model         []string `default:"auto" placeholder:"NAME" help:"Model, may be repeated: ${models}. seasonal_naive is always measured. (default auto)"`
+	Level         float64  `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
+	ByHorizon     bool     `help:"Measure the same forecasts at 1h, 6h, 1d and 3d too, as far as they are shorter."`
+	Output        string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
 // Help is shown by --help.
@@ -74,6 +75,10 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 		}
 		models = append(models, backtest.Model{Name: name, Forecaster: f})
 	}
+	calendar, err := c.calendar(e)
+	if err != nil {
+		return err
+	}
 	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
 	bar := e.progress("backtest", len(in))
 	var said notes
@@ -88,7 +93,7 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 		}
 		rows, err := backtest.Run(ctx, y, backtest.Options{
 			Series: in[i].Name, Models: models, Horizon: time.Duration(c.Horizon), Parts: c.parts(y.Step), Folds: c.Folds, Level: c.Level,
-			Calendar: forecast.Calendar{Location: e.loc}, Scratch: &scratches[worker], Now: time.Now,
+			Calendar: calendar, Scratch: &scratches[worker], Now: time.Now,
 		})
 		if ctx.Err() != nil {
 			return backtested{}, ctx.Err()

@@ -71,6 +71,7 @@ func TestReferenceConfigSections(t *testing.T) {
 	}
 	top := doc.Content[0]
 	signal := child(child(top, "signals"), 0)
+	calendar := child(child(top, "calendars"), 0)
 	found := 0
 	for _, s := range []struct {
 		name, format string
@@ -83,6 +84,8 @@ func TestReferenceConfigSections(t *testing.T) {
 		{"forecast", "signals: [{forecast: {%s: x}}]", child(signal, "forecast")},
 		{"detect", "signals: [{detect: {%s: x}}]", child(signal, "detect")},
 		{"alert", "signals: [{alert: {%s: x}}]", child(signal, "alert")},
+		{"a calendar", "calendars: [{%s: x}]", calendar},
+		{"an event", "calendars: [{events: [{%s: x}]}]", child(child(calendar, "events"), 0)},
 		{"storage", "storage: {%s: x}", child(top, "storage")},
 		{"web", "web: {%s: x}", child(top, "web")},
 	} {

@@ -17,11 +17,12 @@ import (
 )
 
 type forecastCmd struct {
-	inputFlags `embed:""`
-	gridFlags  `embed:""`
-	Model      string  `default:"auto" placeholder:"NAME" help:"Model: ${models}. (default ${default})"`
-	Level      float64 `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
-	Output     string  `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+	inputFlags    `embed:""`
+	gridFlags     `embed:""`
+	calendarFlags `embed:""`
+	Model         string  `default:"auto" placeholder:"NAME" help:"Model: ${models}. (default ${default})"`
+	Level         float64 `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
+	Output        string  `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
 // gridFlags are the time axis of a forecast.
@@ -162,7 +163,10 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	calendar := forecast.Calendar{Location: e.loc}
+	calendar, err := c.calendar(e)
+	if err != nil {
+		return err
+	}
 	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
 	out := newForecastWriter(c, e, len(in))
 	work := func(_ context.Context, worker, i int) (forecasted, error) {

@@ -33,8 +33,17 @@ func configChecks() config.Checks {
 		Family: func(signalType, unit string) config.Family {
 			return config.Family(rules.PresetOf(signalType, unit))
 		},
-		Preset:  presets.Get,
-		Presets: presets.Names(),
+		Preset:     presets.Get,
+		Presets:    presets.Names(),
+		EventKinds: eventKinds(),
+		Weekday: func(s string) error {
+			_, err := forecast.ParseWeekday(s)
+			return err
+		},
+		Dates: func(s string) error {
+			_, err := forecast.ParseDates(s)
+			return err
+		},
 	}
 }
 
@@ -110,6 +119,11 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 func signalUnit(s config.Signal) (*signal.Unit, error) {
 	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: fitEvery(s), Location: s.Location}
 	if s.Forecast.Enabled {
+		events, err := forecastEvents(s.Events)
+		if err != nil {
+			return nil, err
+		}
+		o.Events = events
 		model, err := forecast.New(s.Forecast.Model, nil)
 		if err != nil {
 			return nil, err

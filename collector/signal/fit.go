@@ -97,7 +97,7 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 		Start: 0, Step: 0, Level: o.Level, Coverage: math.NaN(),
 		Point: make([]float64, n), Lower: make([]float64, n), Upper: make([]float64, n),
 	}}
-	switch err := o.Model.Forecast(f, y, forecast.Calendar{Location: u.o.Location}, sc); {
+	switch err := o.Model.Forecast(f, y, forecast.Calendar{Location: u.o.Location, Events: u.o.Events}, sc); {
 	case errors.Is(err, forecast.ErrShort):
 		return nil, nil, []error{fmt.Errorf("no forecast yet: %w", err)}
 	case err != nil:

@@ -50,10 +50,11 @@ type Options struct {
 	Type     string // resource, performance, cost, security or behavior
 	Step     time.Duration
 	FitEvery time.Duration
-	Location *time.Location // for seasons; nil is UTC
-	Forecast *Forecast      // nil: not forecast
-	Detect   *Detect        // nil: not scored
-	Workers  int            // series worked on at once; default GOMAXPROCS
+	Location *time.Location   // for seasons; nil is UTC
+	Events   []forecast.Event // what makes days unlike others, for forecasts
+	Forecast *Forecast        // nil: not forecast
+	Detect   *Detect          // nil: not scored
+	Workers  int              // series worked on at once; default GOMAXPROCS
 }
 
 // Forecast says how series are forecast.

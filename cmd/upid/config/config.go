@@ -14,6 +14,7 @@ type Config struct {
 	Prometheus   Prometheus
 	Alertmanager Alertmanager
 	Signals      []Signal // those of the presets first, then the file's own
+	Calendars    []Calendar
 	Storage      Storage
 	Web          Web
 	Hash         [32]byte // SHA-256 of the file
@@ -39,20 +40,22 @@ type Alertmanager struct {
 
 // Signal is one PromQL expression and what to do with its series.
 type Signal struct {
-	Name     string
-	Type     string // resource, performance, cost, security or behavior
-	Query    string
-	Unit     string
-	Step     time.Duration
-	Every    time.Duration // cadence of scoring; 0 = not set, take --interval
-	Offset   time.Duration // how long a grid point takes to be complete
-	History  time.Duration
-	Location *time.Location
-	Forecast Forecast
-	Detect   Detect
-	Alert    Alert
-	Line     int    // in the file; 0 for a preset's
-	Preset   string // "" for the file's own
+	Name      string
+	Type      string // resource, performance, cost, security or behavior
+	Query     string
+	Unit      string
+	Step      time.Duration
+	Every     time.Duration // cadence of scoring; 0 = not set, take --interval
+	Offset    time.Duration // how long a grid point takes to be complete
+	History   time.Duration
+	Location  *time.Location
+	Calendars []string // their names
+	Events    []Event  // of the calendars, in their order
+	Forecast  Forecast
+	Detect    Detect
+	Alert     Alert
+	Line      int    // in the file; 0 for a preset's
+	Preset    string // "" for the file's own
 }
 
 // Forecast says how a signal is forecast.
@@ -133,6 +136,9 @@ type Checks struct {
 	Detectors   []string
 	Transforms  []string
 	Family      func(signalType, unit string) Family // what a type of signals is scored by
+	EventKinds  []string
+	Weekday     func(string) error
+	Dates       func(string) error
 	Preset      func(name string) (file []byte, ok bool)
 	Presets     []string // names, for the error message
 }

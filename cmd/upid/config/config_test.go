@@ -37,6 +37,19 @@ var checks = Checks{
 		}
 		return Family{Direction: "both", Transform: "none", MinDeviation: 0, MinRelative: 0, Severity: "warning"}
 	},
+	EventKinds: []string{"holiday", "event", "exclude"},
+	Weekday: func(s string) error {
+		if !strings.HasSuffix(s, "day") {
+			return fmt.Errorf("%q is no day of the week", s)
+		}
+		return nil
+	},
+	Dates: func(s string) error {
+		if !strings.ContainsAny(s, "-") {
+			return fmt.Errorf("dates %q: no day", s)
+		}
+		return nil
+	},
 	Presets: []string{"small"},
 	Preset: func(name string) ([]byte, bool) {
 		switch name {
@@ -152,6 +165,54 @@ func TestFull(t *testing.T) {
 	}
 	if c.Hash == [32]byte{} {
 		t.Error("no hash")
+	}
+}
+
+// Calendars reach the signals that name them, and those that name none.
+func TestCalendars(t *testing.T) {
+	c, err := Load("testdata/good/calendars.yaml", checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := Event{Name: "public holidays", Kind: "holiday", Like: "sunday", Dates: []string{"2026-12-25", "12-26", "12-31..01-01"}}
+	outage := Event{Name: "outage", Kind: "exclude", Dates: []string{"2026-03-14T09:30..2026-03-14T17:00"}}
+	want := map[string][]Event{"small_up": {days}, "everything": {days}, "both": {outage, days}, "none": nil}
+	for _, s := range c.Signals {
+		if !reflect.DeepEqual(s.Events, want[s.Name]) {
+			t.Errorf("%s: %+v, want %+v", s.Name, s.Events, want[s.Name])
+		}
+	}
+	// What is shown says the same again.
+	text, err := c.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse("shown", []byte(text), checks)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	for _, s := range again.Signals {
+		if !reflect.DeepEqual(s.Events, want[s.Name]) {
+			t.Errorf("%s, shown: %+v, want %+v", s.Name, s.Events, want[s.Name])
+		}
+	}
+}
+
+func TestLoadEvents(t *testing.T) {
+	content := []byte("calendars:\n  - name: a\n    all_signals: false\n    events: [{name: x, kind: event, dates: [2026-01-02]}]\n")
+	events, err := LoadEvents("a.yaml", content, checks)
+	if want := []Event{{Name: "x", Kind: "event", Dates: []string{"2026-01-02"}}}; err != nil || !reflect.DeepEqual(events, want) {
+		t.Errorf("%+v, %v; want %+v", events, err, want)
+	}
+	_, err = LoadEvents("a.yaml", []byte("signals: []\n"), checks)
+	if err == nil || err.Error() != "a.yaml:1: calendars: missing; name at least one calendar" {
+		t.Errorf("err = %v", err)
+	}
+	_, err = LoadEvents("a.yaml", []byte("calendars:\n  - name: a\n    events:\n      - {name: x, kind: evnt}\n"), checks)
+	want := "a.yaml:4: calendars[0].events[0].kind: \"evnt\", want one of holiday, event, exclude\n" +
+		"a.yaml:4: calendars[0].events[0].dates: missing; give days such as 2026-12-24, 12-24, easter+1 or 4th thursday of november"
+	if err == nil || err.Error() != want {
+		t.Errorf("err = %v", err)
 	}
 }
 

@@ -8,7 +8,17 @@ import (
 
 // raws are all raw structs.
 var raws = []any{
-	rawConfig{}, rawPrometheus{}, rawAlertmanager{}, rawSignal{}, rawForecast{}, rawDetect{}, rawAlert{}, rawStorage{}, rawWeb{},
+	rawConfig{},
+	rawPrometheus{},
+	rawAlertmanager{},
+	rawSignal{},
+	rawForecast{},
+	rawDetect{},
+	rawAlert{},
+	rawCalendar{},
+	rawEvent{},
+	rawStorage{},
+	rawWeb{},
 }
 
 // keysOf returns the keys of the raw struct that yaml.v3 names as goType.

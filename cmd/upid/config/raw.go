@@ -8,6 +8,7 @@ type rawConfig struct {
 	Alertmanager rawAlertmanager `yaml:"alertmanager"`
 	Presets      []string        `yaml:"presets"`
 	Signals      []rawSignal     `yaml:"signals"`
+	Calendars    []rawCalendar   `yaml:"calendars"`
 	Storage      rawStorage      `yaml:"storage"`
 	Web          rawWeb          `yaml:"web"`
 }
@@ -29,18 +30,19 @@ type rawAlertmanager struct {
 }
 
 type rawSignal struct {
-	Name     string      `yaml:"name"`
-	Type     string      `yaml:"type"`
-	Query    string      `yaml:"query"`
-	Unit     string      `yaml:"unit"`
-	Step     string      `yaml:"step"`
-	Every    string      `yaml:"every"`
-	Offset   string      `yaml:"query_offset"`
-	History  string      `yaml:"history"`
-	Timezone string      `yaml:"timezone"`
-	Forecast rawForecast `yaml:"forecast"`
-	Detect   rawDetect   `yaml:"detect"`
-	Alert    rawAlert    `yaml:"alert"`
+	Name      string      `yaml:"name"`
+	Type      string      `yaml:"type"`
+	Query     string      `yaml:"query"`
+	Unit      string      `yaml:"unit"`
+	Step      string      `yaml:"step"`
+	Every     string      `yaml:"every"`
+	Offset    string      `yaml:"query_offset"`
+	History   string      `yaml:"history"`
+	Timezone  string      `yaml:"timezone"`
+	Calendars []string    `yaml:"calendars"` // nil: those that are for all signals
+	Forecast  rawForecast `yaml:"forecast"`
+	Detect    rawDetect   `yaml:"detect"`
+	Alert     rawAlert    `yaml:"alert"`
 }
 
 type rawForecast struct {

@@ -26,8 +26,9 @@ type shown struct {
 		Rules       bool                          `yaml:"rules"`
 		HTTP        commonconfig.HTTPClientConfig `yaml:"http"`
 	} `yaml:"alertmanager"`
-	Signals []shownSignal `yaml:"signals"`
-	Storage struct {
+	Signals   []shownSignal   `yaml:"signals"`
+	Calendars []shownCalendar `yaml:"calendars,omitempty"`
+	Storage   struct {
 		Path string `yaml:"path"`
 	} `yaml:"storage"`
 	Web struct {
@@ -37,16 +38,17 @@ type shown struct {
 }
 
 type shownSignal struct {
-	Name     string          `yaml:"name"`
-	Type     string          `yaml:"type"`
-	Query    string          `yaml:"query"`
-	Unit     string          `yaml:"unit,omitempty"`
-	Step     model.Duration  `yaml:"step"`
-	Every    *model.Duration `yaml:"every,omitempty"`
-	Offset   model.Duration  `yaml:"query_offset"`
-	History  model.Duration  `yaml:"history"`
-	Timezone string          `yaml:"timezone"`
-	Forecast struct {
+	Name      string          `yaml:"name"`
+	Type      string          `yaml:"type"`
+	Query     string          `yaml:"query"`
+	Unit      string          `yaml:"unit,omitempty"`
+	Step      model.Duration  `yaml:"step"`
+	Every     *model.Duration `yaml:"every,omitempty"`
+	Offset    model.Duration  `yaml:"query_offset"`
+	History   model.Duration  `yaml:"history"`
+	Timezone  string          `yaml:"timezone"`
+	Calendars []string        `yaml:"calendars,flow"`
+	Forecast  struct {
 		Enabled  bool             `yaml:"enabled"`
 		Horizons []model.Duration `yaml:"horizons,flow"`
 		Level    float64          `yaml:"level"`
@@ -71,6 +73,19 @@ type shownSignal struct {
 	} `yaml:"alert"`
 }
 
+type shownCalendar struct {
+	Name       string       `yaml:"name"`
+	AllSignals bool         `yaml:"all_signals"`
+	Events     []shownEvent `yaml:"events"`
+}
+
+type shownEvent struct {
+	Name  string   `yaml:"name"`
+	Kind  string   `yaml:"kind"`
+	Like  string   `yaml:"like,omitempty"`
+	Dates []string `yaml:"dates,flow"`
+}
+
 // Show returns the configuration in use as a file would have it: with every
 // default, the presets' signals written out, and secrets as <secret>.
 func (c *Config) Show() (string, error) {
@@ -82,6 +97,13 @@ func (c *Config) Show() (string, error) {
 	s.Alertmanager.Post, s.Alertmanager.Rules = c.Alertmanager.Post, c.Alertmanager.Rules
 	for _, sig := range c.Signals {
 		s.Signals = append(s.Signals, showSignal(sig))
+	}
+	for _, c := range c.Calendars {
+		out := shownCalendar{Name: c.Name, AllSignals: c.AllSignals, Events: nil}
+		for _, e := range c.Events {
+			out.Events = append(out.Events, shownEvent(e))
+		}
+		s.Calendars = append(s.Calendars, out)
 	}
 	s.Storage.Path = c.Storage.Path
 	s.Web.ListenAddress, s.Web.EnableLifecycle = c.Web.ListenAddress, c.Web.EnableLifecycle
@@ -95,7 +117,7 @@ func (c *Config) Show() (string, error) {
 func showSignal(sig Signal) shownSignal {
 	out := shownSignal{
 		Name: sig.Name, Type: sig.Type, Query: sig.Query, Unit: sig.Unit, Step: model.Duration(sig.Step),
-		Offset: model.Duration(sig.Offset), History: model.Duration(sig.History), Timezone: sig.Location.String(),
+		Offset: model.Duration(sig.Offset), History: model.Duration(sig.History), Timezone: sig.Location.String(), Calendars: sig.Calendars,
 	}
 	if sig.Every != 0 {
 		every := model.Duration(sig.Every)

@@ -19,8 +19,9 @@ import (
 // validator turns raw structs into checked ones and notes every mistake.
 type validator struct {
 	*problems
-	checks Checks
-	roads  *roads
+	checks    Checks
+	roads     *roads
+	calendars []Calendar
 }
 
 // roads are the two ways an alert takes to an Alertmanager: upid posts it, or
@@ -68,6 +69,8 @@ func (v *validator) config(raw *rawConfig) *Config {
 		seen[u] = i
 		cfg.Alertmanager.URLs = append(cfg.Alertmanager.URLs, u)
 	}
+	v.readCalendars(raw.Calendars)
+	cfg.Calendars = v.calendars
 	names := map[string]string{} // name → where it was defined
 	for i, p := range raw.Presets {
 		cfg.Signals = append(cfg.Signals, v.preset(p, i, names)...)
@@ -99,7 +102,7 @@ func (v *validator) preset(name string, i int, names map[string]string) []Signal
 		v.at(err.Error(), "presets", i)
 		return nil
 	}
-	inner := &validator{problems: p, checks: v.checks, roads: v.roads}
+	inner := &validator{problems: p, checks: v.checks, roads: v.roads, calendars: v.calendars}
 	var out []Signal
 	for k, rs := range raw.Signals {
 		s := inner.signal(rs, "signals", k)
@@ -170,6 +173,7 @@ func (v *validator) signal(raw rawSignal, path ...any) Signal {
 			s.Location = loc
 		}
 	}
+	s.Calendars, s.Events = v.calendarsOf(raw.Calendars, path...)
 	if s.Forecast.Enabled && s.Forecast.Every < s.Step {
 		at(fmt.Sprintf("%v, want at least the step %v", s.Forecast.Every, s.Step), "forecast", "every")
 	}
