@@ -306,31 +306,81 @@ func TestReachable(t *testing.T) {
 	f("")
 }
 
-// TestStacked: names that could not be told apart once they were cut stand in
-// lines of their own.
+// TestForemost: what matters most comes first, and of many series the others are
+// counted.
+func TestForemost(t *testing.T) {
+	var ps, scores []views.Prediction
+	for i := range 8 {
+		v, s, level := float64(i), float64((i*3)%8), 0.9
+		p := views.Prediction{ModelType: views.ResourcePrediction, Signal: "cpu", Horizon: "1d", Value: &v, Lower: &v, Upper: &v, Level: &level, Labels: map[string]string{"pod": fmt.Sprint("p", i)}}
+		ps = append(ps, p)
+		p.ModelType, p.Score = views.AnomalyDetection, &s
+		if i == 7 {
+			p.Score = nil // not known
+		}
+		scores = append(scores, p)
+	}
+	f := func(ps []views.Prediction, everything bool, wantLeft int, want string) {
+		t.Helper()
+		rows, left := foremost(ps, everything)
+		got := ""
+		for _, p := range rows {
+			got += p.Labels["pod"] + " "
+		}
+		if got != want || left != wantLeft {
+			t.Errorf("%s, %d left, want %s, %d", got, left, want, wantLeft)
+		}
+	}
+	f(ps, false, 3, "p7 p6 p5 p4 p3 ")
+	f(ps, true, 0, "p7 p6 p5 p4 p3 p2 p1 p0 ")
+	f(ps[:6], false, 0, "p5 p4 p3 p2 p1 p0 ")
+	f(scores, true, 0, "p5 p2 p4 p1 p6 p3 p0 p7 ")
+	var b strings.Builder
+	if err := predictionTable(&b, output.Style{}, 80, ps, false); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(b.String(), "… and 3 more series; --all or --signal cpu shows them\n") || !strings.Contains(b.String(), "constant so far") {
+		t.Errorf("\n%s", b.String())
+	}
+}
+
+// TestSpark: one point has no shape.
+func TestSpark(t *testing.T) {
+	a, b := 1.0, 2.0
+	for _, c := range []struct {
+		in   []*float64
+		want string
+	}{{nil, ""}, {[]*float64{&a}, ""}, {[]*float64{nil, &a, nil}, ""}, {[]*float64{&a, nil, &b}, "▁ █"}} {
+		if got := spark(c.in, 8); got != c.want {
+			t.Errorf("%d points: %q, want %q", len(c.in), got, c.want)
+		}
+	}
+}
+
+// TestStacked: names that would have to be cut stand in lines of their own.
 func TestStacked(t *testing.T) {
-	v, level := 12.5, 0.9
+	v, upper, level := 12.5, 13.5, 0.9
 	var ps []views.Prediction
 	for _, node := range []string{"node-1", "node-2"} {
 		for _, h := range []string{"1h", "1d"} {
 			ps = append(ps, views.Prediction{
-				ModelType: views.ResourcePrediction, Signal: "disk", Horizon: h, Value: &v, Lower: &v, Upper: &v, Unit: "percent per disk", Level: &level,
+				ModelType: views.ResourcePrediction, Signal: "disk", Horizon: h, Value: &v, Lower: &v, Upper: &upper, Unit: "percent per disk", Level: &level,
 				Confidence: &level, ConfidenceLevel: "very_high", Labels: map[string]string{"device": "/dev/" + node + "/nvme0n1", "instance": node + ":9100", "job": "node"},
 			})
 		}
 	}
 	var b strings.Builder
-	if err := predictionTable(&b, output.Style{}, 80, ps); err != nil {
+	if err := predictionTable(&b, output.Style{}, 80, ps, false); err != nil {
 		t.Fatal(err)
 	}
 	want := `disk  job=node
   IN                  VALUE  90 % INTERVAL                 CONFIDENCE      UNTIL THEN
 device=/dev/node-1/nvme0n1 instance=node-1:9100
-  1h  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
-  1d  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
+  1h  12.5 percent per disk  12.5 … 13.5 percent per disk  0.90 very high
+  1d  12.5 percent per disk  12.5 … 13.5 percent per disk  0.90 very high
 device=/dev/node-2/nvme0n1 instance=node-2:9100
-  1h  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
-  1d  12.5 percent per disk  12.5 … 12.5 percent per disk  0.90 very high
+  1h  12.5 percent per disk  12.5 … 13.5 percent per disk  0.90 very high
+  1d  12.5 percent per disk  12.5 … 13.5 percent per disk  0.90 very high
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

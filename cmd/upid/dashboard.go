@@ -46,6 +46,8 @@ type dashboardShowCmd struct {
 func (dashboardShowCmd) Help() string {
 	return `q or Ctrl-C quits. Where the output is no terminal, or one that knows no cursor (TERM=dumb), the picture is printed once. NO_COLOR=1 shows it without colours.
 
+SCORED counts series, OPEN anomalies; BUDGET is how many alerts were raised of those that the budget of the signal allows (300 %: three times as many); SKILL how much smaller errors are than those of the naive forecast, INSIDE the share of held-out values inside the interval.
+
 Examples:
 
     upid dashboard

@@ -160,6 +160,15 @@ func (p *picture) notices(st output.Style, width, height int) []string {
 	if n := len(waiting); n > 0 {
 		add(st.Caution, plural(n, "signal waits", "signals wait")+" for data", "their queries have no series yet: "+strings.Join(waiting, ", "))
 	}
+	var spent []string
+	for _, x := range p.signals {
+		if x.BudgetSpent != nil && *x.BudgetSpent > 1 {
+			spent = append(spent, fmt.Sprintf("%s %s of %s", x.Name, percentOf(x.BudgetSpent), x.Budget))
+		}
+	}
+	if len(spent) > 0 {
+		add(st.Caution, "more alerts than their budget: "+strings.Join(spent, ", "), "min_deviation, min_relative or a larger budget")
+	}
 	if most := max(2, height/8); height > 0 && len(out) > most {
 		out = out[:most]
 	}

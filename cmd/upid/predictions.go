@@ -18,6 +18,7 @@ type predictionsCmd struct {
 	Confidence   string   `placeholder:"LEVEL" help:"Only those with at least that confidence: ${confidence_levels}."`
 	Signal       string   `placeholder:"NAME" help:"Only those of one signal."`
 	Horizon      duration `placeholder:"DURATION" help:"Only those for one of the signal's horizons, such as 1d."`
+	All          bool     `help:"Every series in the table; else the five of each signal with the highest scores or the largest forecasts, of one signal all."`
 	Limit        int      `default:"1000" placeholder:"N" help:"How many at most, 0 is all. (default ${default})"`
 	Output       string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
@@ -105,7 +106,7 @@ func (c *predictionsCmd) Run(ctx context.Context, e *env) error {
 		_, err := fmt.Fprintln(e.stdout, "no predictions")
 		return err
 	}
-	return predictionTable(e.stdout, e.style(), e.width(), ps)
+	return predictionTable(e.stdout, e.style(), e.width(), ps, c.All || c.Signal != "")
 }
 
 // explain says beside an empty answer which signals have nothing to say yet, and

@@ -39,10 +39,14 @@ func quantity(v *float64, unit string) string {
 	return rules.Quantity(*v, unit)
 }
 
-// interval returns two bounds; a unit that both have stands once.
+// interval returns two bounds; a unit that both have stands once. Bounds that are one
+// are those of a series that never changed: nothing is known of how far it could.
 func interval(lower, upper *float64, unit string) string {
-	if lower == nil && upper == nil {
+	switch {
+	case lower == nil && upper == nil:
 		return "-"
+	case lower != nil && upper != nil && *lower == *upper:
+		return "constant so far"
 	}
 	l, u := quantity(lower, unit), quantity(upper, unit)
 	if n, ln, ok := strings.Cut(l, " "); ok {
@@ -61,9 +65,13 @@ func trust(confidence *float64, level string) string {
 	return fmt.Sprintf("%.2f %s", *confidence, strings.ReplaceAll(level, "_", " "))
 }
 
-// spark draws points on their own scale.
+// spark draws points on their own scale, of which there are at least two: one has no
+// shape.
 func spark(vs []*float64, columns int) string {
 	y := values(vs)
+	if known := slices.DeleteFunc(slices.Clone(y), math.IsNaN); len(known) < 2 {
+		return ""
+	}
 	low, high := output.Extent(y)
 	return output.Spark(y, columns, low, high)
 }
@@ -148,9 +156,14 @@ func onlyOther(of []map[string]string, common map[string]string) string {
 	return other
 }
 
+// maxShown is how many series of a signal a table shows to somebody who did not ask
+// for all of them. One more is shown rather than counted.
+const maxShown = 5
+
 // predictionTable writes a table for each signal, under its name and what all of
-// its series have in common. ps are sorted by signal and series.
-func predictionTable(w io.Writer, st output.Style, width int, ps []views.Prediction) error {
+// its series have in common: those that matter most first, and of many only these
+// unless all are wanted. ps are sorted by signal and series.
+func predictionTable(w io.Writer, st output.Style, width int, ps []views.Prediction, everything bool) error {
 	var b strings.Builder
 	for i := 0; i < len(ps); {
 		j := i
@@ -160,8 +173,12 @@ func predictionTable(w io.Writer, st output.Style, width int, ps []views.Predict
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		if err := predictionGroup(&b, st, width, ps[i:j]); err != nil {
+		rows, left := foremost(ps[i:j], everything)
+		if err := predictionGroup(&b, st, width, rows, nameSeries(ps[i:j])); err != nil {
 			return err
+		}
+		if left > 0 {
+			b.WriteString(st.Dim(fmt.Sprintf("… and %s more series; --all or --signal %s shows them", output.Count(left), output.Printable(ps[i].Signal))) + "\n")
 		}
 		i = j
 	}
@@ -169,8 +186,47 @@ func predictionTable(w io.Writer, st output.Style, width int, ps []views.Predict
 	return err
 }
 
-func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.Prediction) error {
-	names := nameSeries(ps)
+// foremost returns the predictions of one signal by series: scores with the highest
+// first, forecasts with the largest first, by the longest horizon. left is how many
+// series it left out.
+func foremost(ps []views.Prediction, everything bool) (rows []views.Prediction, left int) {
+	type group struct {
+		weight float64
+		rows   []views.Prediction
+	}
+	var groups []group
+	for i := 0; i < len(ps); {
+		j, k := i, canonical(ps[i].Labels)
+		for j < len(ps) && canonical(ps[j].Labels) == k {
+			j++
+		}
+		last := ps[j-1]
+		weight := math.Abs(value(last.Value))
+		if last.ModelType == views.AnomalyDetection {
+			weight = value(last.Score)
+		}
+		groups = append(groups, group{weight, ps[i:j]})
+		i = j
+	}
+	slices.SortStableFunc(groups, func(a, b group) int {
+		switch {
+		case a.weight > b.weight, math.IsNaN(b.weight) && !math.IsNaN(a.weight):
+			return -1
+		case b.weight > a.weight, math.IsNaN(a.weight) && !math.IsNaN(b.weight):
+			return 1
+		}
+		return 0
+	})
+	if !everything && len(groups) > maxShown+1 {
+		groups, left = groups[:maxShown], len(groups)-maxShown
+	}
+	for _, g := range groups {
+		rows = append(rows, g.rows...)
+	}
+	return rows, left
+}
+
+func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.Prediction, names naming) error {
 	b.WriteString(heading(st, width, ps[0].Signal, pairs(names.common, nil)) + "\n")
 
 	columns := min(12+(width-output.Width)/4, 24)
@@ -207,23 +263,13 @@ func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.
 		g.Add(name, p.Horizon, quantity(p.Value, p.Unit), interval(p.Lower, p.Upper, p.Unit),
 			trust(p.Confidence, p.ConfidenceLevel), spark(way, columns))
 	}
-	if distinct(series, g.FirstWidth()) {
+	if g.Whole() {
 		return g.Write(b, st)
 	}
-	return stacked(b, st, width, g, series)
-}
-
-// distinct reports whether the names can still be told apart when they are cut.
-func distinct(names []string, width int) bool {
-	seen := map[string]bool{}
-	for _, n := range names {
-		cut := output.Cut(n, width)
-		if n != "" && seen[cut] {
-			return false
-		}
-		seen[cut] = true
+	if short := g.WithoutLast(); scores && short.Whole() { // names are worth more than a picture
+		return short.Write(b, st)
 	}
-	return true
+	return stacked(b, st, width, g, series)
 }
 
 // stacked writes the table with each series in a line of its own above its rows.

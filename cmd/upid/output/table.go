@@ -32,8 +32,26 @@ func (g *Grid) First(text string) {
 	}
 }
 
-// FirstWidth returns how many characters of the first column are shown.
-func (g *Grid) FirstWidth() int { return g.widths()[0] }
+// WithoutLast returns the table without its last column.
+func (g *Grid) WithoutLast() *Grid {
+	n := len(g.Head) - 1
+	out := &Grid{Head: g.Head[:n], Right: g.Right[:n], Width: g.Width}
+	for _, row := range g.rows {
+		out.rows = append(out.rows, row[:n])
+	}
+	return out
+}
+
+// Whole reports whether no cell of the first column is cut.
+func (g *Grid) Whole() bool {
+	n := g.widths()[0]
+	for _, row := range g.rows {
+		if utf8.RuneCountInString(row[0]) > n {
+			return false
+		}
+	}
+	return true
+}
 
 // widths returns those of the columns.
 func (g *Grid) widths() []int {
