@@ -10,8 +10,9 @@ import "math"
 //
 // The seasonal windows are 11 days and 15 weeks, the trend's 1.5·m/(1 − 1.5/window)
 // points, tricube weights, two passes over the seasons, two inner passes each, no
-// robustness pass. A season that was not seen twice is left out. With Log it works on the
-// logarithm if no value is negative. It is what many forecasters do by default, kept for
+// robustness pass, the seasons smoothed at every point: the seasons are those of R's stl, and of mstl of its
+// package forecast, to 1e-6. A season that was not seen twice is left out. With Log it works on
+// the logarithm if no value is negative. It is what many forecasters do by default, kept for
 // comparison: on the server traces it loses to repeating yesterday. Equivariant to
 // scale and shift, without Log. Time O(n·m).
 //
@@ -161,14 +162,14 @@ func local(x []float64, p float64, w, degree int) float64 {
 	}
 	reach := max(p-float64(from), float64(to-1)-p)
 	if w > n {
-		reach += float64(w-n) / 2
+		reach += float64((w - n) / 2) // whole points, as in the authors' program
 	}
-	reach = max(reach*1.0001, 0.5)
+	reach = max(reach, 0.5)
 	var s0, s1, s2, t0, t1 float64
 	for i := from; i < to; i++ {
 		d := float64(i) - p
 		u := math.Abs(d) / reach
-		if u >= 1 {
+		if u > 0.999 {
 			continue
 		}
 		u = 1 - u*u*u
