@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	alertVersion = 2
+	alertVersion = 3
 	// No string of a finding is longer.
 	maxText = 256
 )
@@ -129,8 +129,11 @@ func (c *codec) alert(a *Alert) {
 	if !(a.fatigue >= 0) {
 		c.fail("fatigue out of range")
 	}
-	for i := range a.starts {
-		c.i64(&a.starts[i])
+	for i := range a.opened {
+		o := &a.opened[i]
+		c.i64(&o.Start)
+		c.i64(&o.At)
+		c.f64(&o.Peak)
 	}
 	c.count(&a.raised)
 }

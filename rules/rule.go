@@ -82,12 +82,19 @@ type Alert struct {
 	breach  series.Score // the newest breach of the open finding
 	calm    int64        // observed time below 1 since then, ms
 	fatigue float64      // recent alerts, each fading
-	starts  [maxStarts]int64
-	raised  int // findings opened in all; starts is a ring
+	opened  [maxOpenings]Opening
+	raised  int // findings opened in all; opened is a ring
 }
 
-// maxStarts bounds the record of recent starts.
-const maxStarts = 16
+// An Opening is on record when the finding is not any more.
+type Opening struct {
+	Start int64   // of the finding: its first breach
+	At    int64   // grid time at which it opened
+	Peak  float64 // its highest score so far
+}
+
+// maxOpenings bounds the record of them.
+const maxOpenings = 16
 
 // Active reports whether a finding is open, the is_anomaly of the row just given.
 func (a Alert) Active() bool { return a.Finding != nil }
@@ -105,18 +112,6 @@ func (a Alert) Findings() []series.Finding {
 		}
 	}
 	return fs
-}
-
-// Raised returns how many findings started at since (Unix milliseconds) or
-// later. Only the newest 16 are on record.
-func (a Alert) Raised(since int64) int {
-	n := 0
-	for _, t := range a.starts[:min(a.raised, maxStarts)] {
-		if t >= since {
-			n++
-		}
-	}
-	return n
 }
 
 // Next is the whole alert life cycle: a pure function of the past, the score and
@@ -156,7 +151,7 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 	}
 	if a.Finding == nil {
 		if a.hot > 0 && s.Value >= need && (a.hot >= r.Confirm || s.Value >= r.Strong*need) {
-			a.open(s)
+			a.open(s, t)
 			r.grade(a.Finding, t)
 		}
 		return a
@@ -206,7 +201,7 @@ func (r Rule) heat(a *Alert, s series.Score, t int64) {
 }
 
 // open opens a finding on the breaches counted, of the type of the highest.
-func (a *Alert) open(s series.Score) {
+func (a *Alert) open(s series.Score, t int64) {
 	a.Finding = &series.Finding{
 		ID: "", Family: "", Type: a.top.Type, Reclassified: "", Severity: "",
 		Start: a.first, End: 0, Peak: a.top.Value, Worst: a.top, WorstAt: a.topAt, Confidence: a.top.Confidence,
@@ -214,13 +209,15 @@ func (a *Alert) open(s series.Score) {
 	}
 	a.breach, a.calm = s, 0
 	a.fatigue++
-	a.starts[a.raised%maxStarts] = a.first
+	a.opened[a.raised%maxOpenings] = Opening{Start: a.first, At: t, Peak: a.top.Value}
 	a.raised++
 }
 
 // confirm takes a breach into the open finding.
 func (a *Alert) confirm(s series.Score, t int64, missing bool) {
 	a.breach, a.calm = s, 0
+	o := &a.opened[(a.raised+maxOpenings-1)%maxOpenings]
+	o.Peak = max(o.Peak, s.Value)
 	a.update(func(f *series.Finding) {
 		f.Score = s
 		f.Stale = missing && f.Type != series.TypeMissing

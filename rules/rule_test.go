@@ -260,7 +260,7 @@ func TestNextLeavesThePastAlone(t *testing.T) {
 	}
 }
 
-func TestRaised(t *testing.T) {
+func TestOpenings(t *testing.T) {
 	r := warning()
 	r.Fatigue = 0
 	var a Alert
@@ -270,11 +270,25 @@ func TestRaised(t *testing.T) {
 		a = walk(r, a, start+minute, times(31, spike(0))...)
 		start += 60 * minute
 	}
-	if got := a.Raised(start - 3*60*minute); got != 3 {
-		t.Errorf("raised in the last three hours: %d, want 3", got)
+	recent := a.Openings(start-3*60*minute, start)
+	if len(recent) != 3 || recent[0].Start != start-3*60*minute || recent[0].At != recent[0].Start || recent[2].Peak != 3 {
+		t.Errorf("opened in the last three hours: %+v, want 3", recent)
 	}
-	if got := a.Raised(0); got != maxStarts {
-		t.Errorf("raised: %d, want the %d on record", got, maxStarts)
+	if got := len(a.Openings(0, start)); got != maxOpenings {
+		t.Errorf("opened: %d, want the %d on record", got, maxOpenings)
+	}
+}
+
+// An opening keeps the time of the first breach, the time it was confirmed, and the
+// highest score.
+func TestOpeningPeak(t *testing.T) {
+	a := walk(warning(), Alert{}, t0, spike(1.1), spike(1.15), spike(7), spike(2))
+	want := Opening{Start: t0, At: t0 + minute, Peak: 7}
+	if got := a.Openings(0, t0+minute+1); len(got) != 1 || got[0] != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := a.Openings(0, t0+minute); len(got) != 0 {
+		t.Errorf("before its time: %+v", got)
 	}
 }
 

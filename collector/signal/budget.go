@@ -1,42 +1,107 @@
 package signal
 
-import "slices"
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/upid/upid/rules"
+)
+
+// blocks calls work for every series and every stretch first … last of the grid
+// points first … end that lies in one block of the controller, block by block, and
+// moves the controller after each block by what it raised. All series are at the
+// same point then, so a fit and the steps it replays come to the same boundaries.
+func (u *Unit) blocks(ctx context.Context, c *rules.Controller, order []*state, first, end int64, work func(i int, first, last int64, c *rules.Controller)) error {
+	step, block := u.o.Step.Milliseconds(), rules.Block.Milliseconds()
+	for first <= end {
+		if from, to, ends := c.Ends(first); ends && u.o.Detect != nil {
+			*c = c.Next(u.near(c, order, from, to), u.o.Detect.Budget)
+		}
+		*c = c.At(first)
+		last := first + ((first/block+1)*block-1-first)/step*step
+		last = min(last, end)
+		if err := parallel(ctx, len(order), u.o.Workers, func(_, i int) { work(i, first, last, c) }); err != nil {
+			return err
+		}
+		first = last + step
+	}
+	return nil
+}
+
+// near counts the alert groups that opened in [from, to) near the boundary.
+func (u *Unit) near(c *rules.Controller, order []*state, from, to int64) int {
+	n := 0
+	for _, g := range u.groups(order, from, to) {
+		peak := 0.0
+		for _, o := range g {
+			peak = max(peak, o.Peak)
+		}
+		if c.Near(peak) {
+			n++
+		}
+	}
+	return n
+}
+
+// opened is a finding of a series, by its number in the order.
+type opened struct {
+	rules.Opening
+	series int
+}
+
+// groups returns the findings that opened in [from, to) by alert group: what the
+// series of one workload raised with no more than a step from one to the next. The
+// one that opened first leads its group.
+func (u *Unit) groups(order []*state, from, to int64) [][]opened {
+	byKey := map[string][]opened{}
+	var keys []string
+	for i, s := range order {
+		for _, o := range s.alert.Openings(from, to) {
+			if byKey[s.group] == nil {
+				keys = append(keys, s.group)
+			}
+			byKey[s.group] = append(byKey[s.group], opened{o, i})
+		}
+	}
+	var out [][]opened
+	for _, k := range keys {
+		all := byKey[k]
+		slices.SortFunc(all, func(a, b opened) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.series, b.series)) })
+		begin := 0
+		for i := 1; i <= len(all); i++ {
+			if i == len(all) || all[i].At-all[i-1].At > u.o.Step.Milliseconds() {
+				out = append(out, all[begin:i])
+				begin = i
+			}
+		}
+	}
+	return out
+}
 
 // spent returns, in the order of u.order, each series' share of the alert groups
-// raised over the budget period that ends at now, divided by the budget.
-//
-// A group is what one workload raised within one score interval, however many of
-// its series it showed in: n series that opened together spend 1/n of an alert
-// each.
+// raised over the budget period that ends at now, divided by the budget: n series
+// that opened together spend 1/n of an alert each.
 func (u *Unit) spent(now int64) []float64 {
 	if u.o.Detect == nil {
 		return nil
 	}
-	type opened struct {
-		series int
-		start  int64
-	}
-	since := now - u.o.Detect.Budget.Period().Milliseconds()
-	groups := map[string][]opened{}
-	for i, s := range u.order {
-		for _, t := range s.alert.Starts(since) {
-			groups[s.workload] = append(groups[s.workload], opened{i, t})
-		}
-	}
 	out := make([]float64, len(u.order))
-	window := u.o.Step.Milliseconds()
-	for _, g := range groups {
-		slices.SortFunc(g, func(a, b opened) int { return int(a.start - b.start) })
-		for i := 0; i < len(g); {
-			j := i + 1
-			for j < len(g) && g[j].start-g[i].start <= window {
-				j++
-			}
-			for _, o := range g[i:j] {
-				out[o.series] += 1 / float64(j-i) / float64(u.o.Detect.Budget.Count)
-			}
-			i = j
+	budget := u.o.Detect.Budget
+	for _, g := range u.groups(u.order, now-budget.Period().Milliseconds(), math.MaxInt64) {
+		for _, o := range g {
+			out[o.series] += 1 / float64(len(g)) / float64(budget.Count)
 		}
 	}
 	return out
+}
+
+// groupCount returns how many alert groups series can raise at one time.
+func groupCount(order []*state) int {
+	seen := map[string]bool{}
+	for _, s := range order {
+		seen[s.group] = true
+	}
+	return len(seen)
 }

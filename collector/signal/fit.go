@@ -10,6 +10,7 @@ import (
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
 )
 
 // Fit implements pipeline.Unit: it forecasts every series and replays its recent
@@ -23,9 +24,28 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	}
 	present := presence(data, replicas, u.o.Step)
 	fitted := make([]*state, len(data))
+	first := in.End
+	for i, y := range data {
+		fitted[i] = u.newState(y.Labels)
+		first = min(first, firstPoint(y, in.End))
+	}
+	control := rules.NewController(groupCount(fitted))
+	err := u.blocks(ctx, &control, fitted, first, in.End, func(i int, first, last int64, c *rules.Controller) {
+		s, y := fitted[i], data[i]
+		u.replay(s, y, max(first, firstPoint(y, in.End)), last, present[s.workload], c)
+	})
+	if err != nil {
+		return nil, err
+	}
 	scratch := make([]forecast.Scratch, u.o.Workers)
-	err := parallel(ctx, len(data), u.o.Workers, func(worker, i int) {
-		fitted[i] = u.fit(data[i], in.End, present, &scratch[worker])
+	err = parallel(ctx, len(data), u.o.Workers, func(worker, i int) {
+		s := fitted[i]
+		switch {
+		case s.last == 0 || in.End-s.last > forgetAfter.Milliseconds():
+			fitted[i] = nil
+		case u.o.Forecast != nil:
+			s.forecast, s.trends, s.warnings = u.forecast(data[i], &scratch[worker])
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -47,33 +67,24 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 				s.past = was.past // what was said stays said
 			}
 		}
-		u.states, u.order = states, sorted(states)
+		u.states, u.order, u.control = states, sorted(states), control
 		u.position.Store(in.End)
 	}, nil
 }
 
-// fit returns the state of one series at end, nil if it has been absent too long.
-func (u *Unit) fit(y series.Series, end int64, present map[string]bitmap, sc *forecast.Scratch) *state {
-	s := u.newState(y.Labels)
-	first := max(y.Start, end-replay.Milliseconds()+y.Step)
-	u.replay(s, y, first, end, present[s.workload])
-	if s.last == 0 || end-s.last > forgetAfter.Milliseconds() {
-		return nil
-	}
-	if u.o.Forecast != nil {
-		s.forecast, s.trends, s.warnings = u.forecast(y, sc)
-	}
-	return s
+// firstPoint returns the first point of y that a fit at end replays.
+func firstPoint(y series.Series, end int64) int64 {
+	return max(y.Start, end-replay.Milliseconds()+y.Step)
 }
 
 // replay shows s the points of y at first, first + step, …, last.
-func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap) {
+func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap, c *rules.Controller) {
 	for t := first; t <= last; t += u.o.Step.Milliseconds() {
 		v := math.NaN()
 		if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
 			v = y.Values[k]
 		}
-		u.observe(s, t, v, math.IsNaN(v) && there.has(t))
+		u.observe(s, t, v, math.IsNaN(v) && there.has(t), c)
 	}
 }
 

@@ -367,7 +367,7 @@ func TestBudgetCountsGroups(t *testing.T) {
 	f := epoch + 30*day
 	bad := incident(f+2*hour, f+3*hour)
 	w := world{step: 5 * minute}
-	for _, name := range []string{"a", "b", "c", "d"} {
+	for _, name := range []string{"0", "1", "2", "3"} {
 		w.pods = append(w.pods, pod{labels.FromStrings("pod", "web-"+name, "namespace", "shop"), bad})
 	}
 	w.pods = append(w.pods, pod{labels.FromStrings("job", "batch"), bad})

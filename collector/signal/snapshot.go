@@ -15,12 +15,13 @@ import (
 	"github.com/upid/upid/collector/coding"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/rules"
 )
 
-// A snapshot is its version, the position and the number of series, then each
+// A snapshot is its version, the position, the controller and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
@@ -29,6 +30,7 @@ const maxRecord = 16 << 20
 func (u *Unit) Snapshot(w io.Writer) error {
 	b := binary.AppendUvarint(nil, snapshotVersion)
 	b = binary.AppendVarint(b, u.position.Load())
+	b = coding.AppendBytes(b, u.control.AppendState(nil))
 	b = binary.AppendUvarint(b, uint64(len(u.order)))
 	if _, err := w.Write(b); err != nil {
 		return err
@@ -55,19 +57,19 @@ func (u *Unit) Restore(r io.Reader) error {
 		return fmt.Errorf("restore: version %d, want %d (%w)", version, snapshotVersion, orEnd(err))
 	}
 	position, err1 := binary.ReadVarint(in)
-	n, err2 := binary.ReadUvarint(in)
-	if err := errors.Join(err1, err2); err != nil {
+	var buf []byte
+	buf, err2 := readRecord(in, buf)
+	n, err3 := binary.ReadUvarint(in)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	var control rules.Controller
+	if err := control.LoadState(buf); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	states := make(map[string]*state)
-	var buf []byte
 	for range n {
-		size, err := binary.ReadUvarint(in)
-		if err != nil || size > maxRecord {
-			return fmt.Errorf("restore: a series of %d bytes (%w)", size, orEnd(err))
-		}
-		buf = append(buf[:0], make([]byte, size)...)
-		if _, err := io.ReadFull(in, buf); err != nil {
+		if buf, err = readRecord(in, buf); err != nil {
 			return fmt.Errorf("restore: %w", err)
 		}
 		s, ls, err := u.load(buf)
@@ -79,9 +81,20 @@ func (u *Unit) Restore(r io.Reader) error {
 	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
 		return errors.New("restore: it goes on after the last series")
 	}
-	u.states, u.order = states, sorted(states)
+	u.states, u.order, u.control = states, sorted(states), control
 	u.position.Store(position)
 	return nil
+}
+
+// readRecord reads a length and that many bytes into buf.
+func readRecord(in *bufio.Reader, buf []byte) ([]byte, error) {
+	size, err := binary.ReadUvarint(in)
+	if err != nil || size > maxRecord {
+		return nil, fmt.Errorf("a record of %d bytes (%w)", size, orEnd(err))
+	}
+	buf = append(buf[:0], make([]byte, size)...)
+	_, err = io.ReadFull(in, buf)
+	return buf, err
 }
 
 // orEnd names what is wrong with bytes that could be read.

@@ -7,6 +7,7 @@ import (
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
 )
 
 // Step implements pipeline.Unit: it takes in the grid points after the position.
@@ -35,9 +36,9 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 		replicas[st.workload]++
 	}
 	present := presence(data, replicas, u.o.Step)
-	err := parallel(ctx, len(u.order), u.o.Workers, func(_, i int) {
+	err := u.blocks(ctx, &u.control, u.order, in.Start, in.End, func(i int, first, last int64, c *rules.Controller) {
 		st := u.order[i]
-		u.replay(st, points[st], in.Start, in.End, present[st.workload])
+		u.replay(st, points[st], first, last, present[st.workload], c)
 	})
 	if err != nil {
 		return nil, err

@@ -78,6 +78,7 @@ type Unit struct {
 	position atomic.Int64
 	states   map[string]*state // by the labels' bytes
 	order    []*state          // sorted by labels, so that results have one order
+	control  rules.Controller  // of the alert budget
 }
 
 // state is what is known about one series.
@@ -85,6 +86,7 @@ type state struct {
 	labels     labels.Labels // without __name__
 	sourceName string
 	workload   string // see workloadKey
+	group      string // whose anomalies of one time are one alert: the workload, or the series itself
 
 	forecast *series.Forecast // nil: none
 	warnings []error          // of the fit
@@ -141,6 +143,7 @@ func (u *Unit) newState(ls labels.Labels) *state {
 		labels:     labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels(),
 		sourceName: ls.Get(model.MetricNameLabel),
 		workload:   workloadKey(ls),
+		group:      groupKey(ls),
 		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: "", Why: series.Why{}},
 		value:      math.NaN(),
 	}
@@ -156,8 +159,8 @@ func (u *Unit) newState(ls labels.Labels) *state {
 
 // observe takes in the value at grid time t; NaN is a missing one. replaced says
 // that another series of the same workload has a value there: pods that come and
-// go are no missing data.
-func (u *Unit) observe(s *state, t int64, v float64, replaced bool) {
+// go are no missing data. c says what it takes to spend the budget.
+func (u *Unit) observe(s *state, t int64, v float64, replaced bool, c *rules.Controller) {
 	s.value = v
 	if !math.IsNaN(v) {
 		s.last = t
@@ -167,7 +170,7 @@ func (u *Unit) observe(s *state, t int64, v float64, replaced bool) {
 	if s.scorer == nil {
 		return
 	}
-	s.score = s.scorer.Step(t, v)
+	s.score = c.Calibrate(s.scorer.Step(t, v))
 	was := s.alert.Resolved
 	s.alert = u.o.Detect.Rule.Next(s.alert, s.score, t)
 	if f := s.alert.Resolved; f != nil && f != was {
@@ -214,6 +217,14 @@ func workloadKey(ls labels.Labels) string {
 		b.WriteByte(0xff)
 	})
 	return b.String()
+}
+
+// groupKey identifies whose anomalies of one time are one alert.
+func groupKey(ls labels.Labels) string {
+	if w, ok := rules.Workload(ls); ok {
+		return w
+	}
+	return string(ls.Bytes(nil))
 }
 
 // key identifies a series among those of one query.
