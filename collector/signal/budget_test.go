@@ -175,4 +175,3 @@ func TestOneSeriesIsNotControlled(t *testing.T) {
 		t.Errorf("boundary %v, want 1", u.control.Boundary())
 	}
 }
-
