@@ -284,6 +284,7 @@ func TestImportDiagram(t *testing.T) {
 		"forecast/backtest":    {"collector/series", "forecast", "forecast/num", "forecast/accuracy"},
 		"detect":               {"collector/series", "forecast/num"},
 		"detect/cluster":       {},
+		"detect/threat":        {},
 		"rules":                {"collector/series"},
 		"rules/notify":         {"collector", "collector/series", "rules"},
 		"rules/presets":        {},
@@ -296,7 +297,7 @@ func TestImportDiagram(t *testing.T) {
 		"tools/benchforecast":  {"forecast/accuracy"},
 		"tools/pictures":       {},
 	}
-	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "rules"}
+	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules"}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, root+"/...").Output()
 	if err != nil {
 		t.Fatal(err)

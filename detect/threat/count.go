@@ -1,0 +1,84 @@
+package threat
+
+import (
+	"math"
+	"time"
+)
+
+// Count finds more events than usual, where the number of trials is not known:
+// failures of a host, refusals of a user, reads of secrets, requests of a client.
+//
+// The events of a window are negative binomial with the mean of its hours of the
+// week (see profile) and the dispersion k of the window's own past:
+//
+//	surprise = −log10 P(NB(μ, k) ≥ x) − i
+//
+// for window i of 5 min, 10 min, 1 h and 6 h, against a threshold 0.3 decades above
+// Decades: nothing but the number speaks, so all evaluations of a week are paid for. A window counts from Min events above
+// its expectation on; the default of 9.5 is the tenth failure of a quiet host. What
+// was reported is consumed. Means and dispersions forget within two weeks; what is
+// learned is clipped. An entity whose counts have a heavier tail than that would spend
+// more than its budget: each evidence, forgotten with a half-life of 14 days, raises its
+// threshold, a of them by 1.5·log10(1 + a/0.3), at most 2½ decades. State: 2 KiB.
+//
+// Hilbe, Negative Binomial Regression, 2nd ed., chapter 8.
+type Count struct {
+	o      Options
+	c      counts
+	raised float64 // evidence lately
+	slot   int64   // of the newest evidence
+}
+
+// countWindows are the default windows.
+var countWindows = []time.Duration{5 * time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour}
+
+const (
+	countPrice = 1   // decades for each longer window
+	countMore  = 0.3 // decades above Decades
+)
+
+// NewCount returns the model of one entity.
+func NewCount(o Options) *Count {
+	o = o.filled(countWindows, 9.5)
+	return &Count{o: o, c: makeCounts(o), raised: 0, slot: 0}
+}
+
+// Step takes the x ≥ 0 events of the slot at t. NaN, a negative x and a slot that
+// does not come after the last say nothing and teach nothing. O(windows·√x).
+func (m *Count) Step(t int64, x float64) Reading {
+	tau := Decades(m.o.Budget, m.o.Step) + countMore + m.fatigue(t)
+	if !known(x) || !m.c.enter(t, nil, nil) {
+		return quiet(tau)
+	}
+	mu := m.c.profile.at(t)
+	m.c.add(x, 0, mu)
+	best, at := quiet(tau), -1
+	best.Observed, best.Expected, best.Window = x, mu, m.o.Step
+	if m.c.warm(m.o.Warmup) {
+		for i := range m.c.windows {
+			s := m.c.windows[i].sum()
+			have, mean := float64(s.x), float64(s.mean)
+			if have-mean < m.o.Min {
+				continue
+			}
+			d := negBinTail(have, mean, m.c.disp[i].size(mean)) - countPrice*float64(i)
+			if d > best.Surprise {
+				best = Reading{Observed: have, Expected: mean, Window: m.c.windows[i].span, Surprise: d, Threshold: tau}
+				at = i
+			}
+		}
+	}
+	if best.Evident() {
+		m.c.windows.consume(at)
+		if t-m.slot > hour { // one that goes on is one
+			m.raised = m.raised*keep(t-m.slot, 14*day) + 1
+		}
+		m.slot = t
+	}
+	return best
+}
+
+// fatigue returns what the evidence of late adds to the threshold.
+func (m *Count) fatigue(t int64) float64 {
+	return min(1.5*math.Log10(1+m.raised*keep(t-m.slot, 14*day)/0.3), 2.5)
+}

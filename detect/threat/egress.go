@@ -1,0 +1,181 @@
+package threat
+
+import (
+	"math"
+	"time"
+)
+
+// Egress finds more bytes sent than usual. Only more: a drop is no theft.
+//
+// The largest sum b of a window on each of the last 14 days gives y = log(b + 10 kB),
+// whose mean m and standard deviation s fit the distribution of a day's maximum,
+// which is Gumbel for logarithms with an exponential tail:
+//
+//	β = s·√6/π, μ = m − γβ, γ = 0.5772…
+//	surprise = −log10(1 − exp(−exp(−(y − μ)/β)))
+//
+// the chance that a day like the last ones holds as much anywhere. s is shrunk to 0.55
+// (a factor of 1.7) as if four more days had said so. A window of 15 min, 1 h or
+// 24 h counts if it holds Min bytes (200 MB) more than exp(m). What was reported is
+// consumed, and belongs to its day's maximum: the same again on another day is less
+// surprising. State: 1 KiB.
+//
+// Gumbel, Statistics of Extremes (1958), chapter 5; moments: §6.2.6.
+type Egress struct {
+	o       Options
+	step    int64
+	windows windows
+	maxima  []maxima
+	first   int64
+	last    int64
+	begun   bool
+}
+
+// egressWindows are the default windows.
+var egressWindows = []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour}
+
+const (
+	egressFloor  = 1e4 // bytes that make no difference: keep-alives
+	egressMin    = 2e8 // bytes beyond the expectation that are worth a look
+	egressWarmup = 7 * 24 * time.Hour
+	maximaDays   = 14
+	maximaSpread = 0.55
+	maximaPrior  = 4 // days
+)
+
+// NewEgress returns the model of one entity.
+func NewEgress(o Options) *Egress {
+	if o.Warmup <= 0 {
+		o.Warmup = egressWarmup
+	}
+	o = o.filled(egressWindows, egressMin)
+	return &Egress{
+		o: o, step: o.Step.Milliseconds(), windows: makeWindows(o.Windows, o.Step),
+		maxima: make([]maxima, len(o.Windows)), first: 0, last: 0, begun: false,
+	}
+}
+
+// egressDecades returns the threshold that spends budget alerts a week:
+//
+//	τ = log10(2.5 / budget)
+//
+// 1.4 for the default. Seven days and three windows are 21 tests a week; the least
+// number of bytes and what s is shrunk to leave about one in eight of them.
+func egressDecades(budget float64) float64 {
+	return min(max(math.Log10(2.5/budget), 0.7), 8)
+}
+
+// Step takes the bytes sent in the slot at t. NaN, negative numbers and slots that do not
+// come after the last say nothing and teach nothing. O(windows·days).
+func (m *Egress) Step(t int64, bytes float64) Reading {
+	best, at := quiet(egressDecades(m.o.Budget)), -1
+	slot := t / m.step
+	if !known(bytes) || m.begun && slot <= m.last {
+		return best
+	}
+	if !m.begun {
+		m.first, m.begun = slot, true
+	}
+	m.last = slot
+	age := (slot - m.first) * m.step
+	best.Observed, best.Window = bytes, m.o.Step
+	for i := range m.windows {
+		w := &m.windows[i]
+		w.advance(slot, nil)
+		c := w.newest()
+		c.slots++
+		c.x += float32(bytes)
+		if age < w.span.Milliseconds() {
+			continue // not full yet
+		}
+		x := float64(w.sum().x)
+		m.maxima[i].turn(t / day)
+		mean, surprise := m.maxima[i].judge(x)
+		if age >= m.o.Warmup.Milliseconds() && x-mean >= m.o.Min && surprise > best.Surprise {
+			best = Reading{Observed: x, Expected: mean, Window: w.span, Surprise: surprise, Threshold: best.Threshold}
+			at = i
+		}
+	}
+	for i := range m.windows { // before anything is consumed: what was reported is known
+		if w := &m.windows[i]; age >= w.span.Milliseconds() {
+			m.maxima[i].see(float64(w.sum().x))
+		}
+	}
+	if best.Evident() {
+		m.consume(at)
+	}
+	return best
+}
+
+// consume takes out of all windows what window i had beyond its expectation.
+func (m *Egress) consume(i int) {
+	for j := range m.windows {
+		w := &m.windows[j]
+		mean := float32(m.maxima[j].typical()) / float32(w.slots())
+		for k := range w.ring {
+			w.ring[k].mean = mean * w.ring[k].slots
+		}
+	}
+	m.windows.consume(i)
+}
+
+// A maxima holds the largest sum of each of the last days, as logarithms.
+type maxima struct {
+	days  [maximaDays]float32
+	n     int
+	pos   int
+	today float32 // 0 before the first sum of the day
+	day   int64
+}
+
+// turn begins a day.
+func (m *maxima) turn(day int64) {
+	if day == m.day {
+		return
+	}
+	if m.today > 0 {
+		m.days[m.pos] = m.today
+		m.pos = (m.pos + 1) % maximaDays
+		m.n = min(m.n+1, maximaDays)
+	}
+	m.day, m.today = day, 0
+}
+
+// see takes in a sum of bytes.
+func (m *maxima) see(x float64) { m.today = max(m.today, float32(math.Log(x+egressFloor))) }
+
+// moments returns the mean and the shrunk standard deviation of the logarithms.
+func (m *maxima) moments() (mean, sd float64) {
+	for _, y := range m.days[:m.n] {
+		mean += float64(y)
+	}
+	mean /= float64(max(m.n, 1))
+	var ss float64
+	for _, y := range m.days[:m.n] {
+		ss += (float64(y) - mean) * (float64(y) - mean)
+	}
+	return mean, math.Sqrt((ss + maximaPrior*maximaSpread*maximaSpread) / (float64(max(m.n, 1)) - 1 + maximaPrior))
+}
+
+// typical returns the typical maximum of a day, in bytes.
+func (m *maxima) typical() float64 {
+	mean, _ := m.moments()
+	return max(math.Exp(mean)-egressFloor, 0)
+}
+
+// judge returns the typical maximum of a day, in bytes, and the surprise of x. Before five
+// days nothing is surprising.
+func (m *maxima) judge(x float64) (typical, surprise float64) {
+	mean, sd := m.moments()
+	typical = max(math.Exp(mean)-egressFloor, 0)
+	if m.n < 5 {
+		return typical, 0
+	}
+	const euler = 0.57721566490153286
+	beta := sd * math.Sqrt(6) / math.Pi
+	z := (math.Log(x+egressFloor) - mean + euler*beta) / beta
+	if z > 30 { // 1 − exp(−e^−z) is e^−z
+		return typical, min(z/math.Ln10, 300)
+	}
+	return typical, max(-math.Log10(-math.Expm1(-math.Exp(-z))), 0)
+}
