@@ -118,7 +118,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(c,
 		kong.Name("upid"),
-		kong.Description("Forecasts, anomaly scores and alerts for the series of a Prometheus-compatible server."),
+		kong.Description("Forecasts, anomaly scores and alerts for the series of a Prometheus-compatible server. \"upid ml-enhancement COMMAND\" is the same as \"upid COMMAND\"."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),

@@ -58,6 +58,21 @@ func TestCLI_helpListsCommands(t *testing.T) {
 	}
 }
 
+// The word that may come first is not a secret.
+func TestCLI_prefix(t *testing.T) {
+	want := upid(t, "", "version")
+	if got := upid(t, "", "ml-enhancement version"); got != want || got.code != exitOK {
+		t.Errorf("with the prefix %+v, without %+v", got, want)
+	}
+	if o := upid(t, "", "--help"); !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), `"upid ml-enhancement COMMAND" is the same as "upid COMMAND"`) {
+		t.Errorf("help does not say so:\n%s", o.stdout)
+	}
+	b, err := os.ReadFile("../../README.md")
+	if err != nil || !strings.Contains(string(b), "upid ml-enhancement COMMAND") {
+		t.Errorf("README.md does not say so: %v", err)
+	}
+}
+
 func TestCLI_noCommand(t *testing.T) {
 	o := upid(t, "", "")
 	o.want(t, exitUsage, "Usage: upid <command>")
@@ -80,6 +95,8 @@ func TestCLI_badUsage(t *testing.T) {
 	f("forecast", "no input: give --input FILE or --query PROMQL")
 	f("forecast --input a --query b", "--input and --query can't be used together")
 	f("forecast --input a --horizon 5x", "--horizon", `"5x" is not a duration`)
+	f("dashboard push", "--grafana.url is missing, such as http://localhost:3000")
+	f("dashboard push --grafana.url x", "--grafana.url: want an http or https URL such as http://host:port")
 	f("forecast --input a --horizon 24", `"24" has no unit: 24m, 24h or 24d?`)
 	f("forecast --input a --horizon -1h", `--horizon: no value, and "-1h" is taken for a flag; write --horizon=-1h`)
 	f("predictions --limit -1", `--limit: no value, and "-1" is taken for a flag`)

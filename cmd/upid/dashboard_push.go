@@ -19,7 +19,7 @@ import (
 )
 
 type dashboardPushCmd struct {
-	GrafanaURL string        `name:"grafana.url" required:"" placeholder:"URL" help:"Grafana to upload to."`
+	GrafanaURL string        `name:"grafana.url" placeholder:"URL" help:"Grafana to upload to. (required)"`
 	TokenFile  string        `name:"grafana.token-file" placeholder:"FILE" help:"File with the token of a service account that may write dashboards. (default the environment variable GRAFANA_TOKEN)"`
 	FolderUID  string        `name:"grafana.folder-uid" placeholder:"UID" help:"Folder to put them into. (default the top)"`
 	Force      bool          `help:"Overwrite dashboards that were changed."`
@@ -39,6 +39,9 @@ Examples:
 
 // Validate is called by kong.
 func (c *dashboardPushCmd) Validate() error {
+	if c.GrafanaURL == "" {
+		return errors.New("--grafana.url is missing, such as http://localhost:3000")
+	}
 	if err := config.CheckServerURL(c.GrafanaURL); err != nil {
 		return fmt.Errorf("--grafana.url: %w", err)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 
@@ -13,7 +15,8 @@ type rulesCmd struct {
 }
 
 type rulesExportCmd struct {
-	File string `arg:"" optional:"" default:"-" placeholder:"FILE" help:"File to write, - for standard output. (default ${default})"`
+	File  string `arg:"" optional:"" default:"-" placeholder:"FILE" help:"File to write, - for standard output. (default ${default})"`
+	Force bool   `help:"Write over a file that is there and different."`
 }
 
 // Help is shown by --help.
@@ -27,11 +30,22 @@ Examples:
 `
 }
 
-// Run prints or writes the rules. A file that is there is replaced.
+// Run prints or writes the rules. A file that is there and different may hold somebody's
+// changes: it is written over by force only.
 func (c *rulesExportCmd) Run(e *env) error {
 	if c.File == "-" {
 		_, err := e.stdout.Write(rules.PrometheusRules)
 		return err
+	}
+	if !c.Force {
+		switch there, err := os.ReadFile(c.File); {
+		case err == nil && bytes.Equal(there, rules.PrometheusRules):
+			return nil
+		case err == nil:
+			return fmt.Errorf("export rules: %s is there and different; write over it with --force", c.File)
+		case !errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("export rules: %w", err)
+		}
 	}
 	if err := os.WriteFile(c.File, rules.PrometheusRules, 0o644); err != nil { //nolint:gosec // Prometheus runs as another user
 		return fmt.Errorf("export rules: %w", err)

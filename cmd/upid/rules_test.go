@@ -32,9 +32,17 @@ func TestRulesExport(t *testing.T) {
 		t.Errorf("stdout:\n%.500s", o.stdout)
 	}
 	file := filepath.Join(t.TempDir(), "upid.rules.yaml")
-	for range 2 { // a file that is there is replaced
+	for range 2 { // as it is there already, nothing is to be done
 		upid(t, "", "ml-enhancement rules export "+file).want(t, exitOK)
 	}
+	if err := os.WriteFile(file, []byte("groups: [] # mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	upid(t, "", "rules export "+file).want(t, exitFailure, file+" is there and different", "--force")
+	if b, err := os.ReadFile(file); err != nil || string(b) != "groups: [] # mine\n" {
+		t.Errorf("it is changed: %q, %v", b, err)
+	}
+	upid(t, "", "rules export --force "+file).want(t, exitOK)
 	if b, err := os.ReadFile(file); err != nil || string(b) != o.stdout {
 		t.Errorf("file of %d bytes, %v", len(b), err)
 	}

@@ -89,7 +89,7 @@ func (l *Lock) Hold() (again bool, err error) {
 // take opens and locks a lock file.
 func take(dir, path string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, fmt.Errorf("data directory %s cannot be made, choose another with --storage.path or storage.path: %w", dir, err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if errors.Is(err, syscall.EROFS) { // it can be locked all the same if it is there

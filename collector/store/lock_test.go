@@ -191,3 +191,15 @@ func TestFindIsInNobodysWay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAcquireWhereNoDirectoryCanBe says what to do about it.
+func TestAcquireWhereNoDirectoryCanBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(file, "x")
+	if _, err := Acquire(dir); err == nil || !strings.Contains(err.Error(), "data directory "+dir+" cannot be made, choose another with --storage.path") {
+		t.Errorf("%v", err)
+	}
+}

@@ -316,7 +316,7 @@ func CheckServerURL(s string) error {
 	}
 	switch {
 	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		return errors.New("want an http or https URL such as http://localhost:9090")
+		return errors.New("want an http or https URL such as http://host:port")
 	case u.RawQuery != "" || u.Fragment != "":
 		return errors.New("has a query or a fragment; only a path may follow the host")
 	case u.User != nil:

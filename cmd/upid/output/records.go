@@ -170,14 +170,32 @@ func (r *Rows) Time(ms int64) {
 	r.next()
 }
 
-// appendCSV appends a cell as RFC 4180 wants it.
+// appendCSV appends a cell as RFC 4180 wants it. Characters that a terminal may obey,
+// which the names of other people's series can have, are escaped as in JSON: \u001b.
+// Line feeds and tabs stay.
 func appendCSV(b []byte, s string) []byte {
-	if !strings.ContainsAny(s, "\",\r\n") && s == strings.TrimSpace(s) {
+	if strings.IndexFunc(s, obeyed) >= 0 {
+		var escaped strings.Builder
+		for _, r := range s {
+			if obeyed(r) {
+				fmt.Fprintf(&escaped, "\\u%04x", r)
+			} else {
+				escaped.WriteRune(r)
+			}
+		}
+		s = escaped.String()
+	}
+	if !strings.ContainsAny(s, "\",\n") && s == strings.TrimSpace(s) {
 		return append(b, s...)
 	}
 	b = append(b, '"')
 	b = append(b, strings.ReplaceAll(s, `"`, `""`)...)
 	return append(b, '"')
+}
+
+// obeyed reports whether a terminal may obey r rather than show it.
+func obeyed(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
 // appendJSON appends s as a JSON string, which is a YAML string as well.

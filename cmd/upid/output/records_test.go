@@ -153,3 +153,19 @@ func BenchmarkRows(b *testing.B) {
 	}
 	b.ReportMetric(168*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
+
+// TestCSVControls: a terminal is not told what to do by the name of a series.
+func TestCSVControls(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		if got := string(appendCSV(nil, in)); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+	f("plain name", "plain name")
+	f("Ünicode ✓", "Ünicode ✓")
+	f("\x1b[2Jname", `\u001b[2Jname`)
+	f("a\rb,\x7f\u009b", `"a\u000db,\u007f\u009b"`)
+	f("a\u202eb\u2028c", `a\u202eb\u2028c`)
+	f("two\nlines\t\"q\"", "\"two\nlines\t\"\"q\"\"\"")
+}
