@@ -74,6 +74,9 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, calendar Ca
 		h.hourly()
 	}
 	r, weights := c.forecast(h, h.silent+len(dst.Point), s)
+	if err := s.stopped(); err != nil {
+		return fmt.Errorf("%s: %w", c.model, err)
+	}
 	for k := range dst.Point {
 		dst.Point[k] = r.at(h.silent + k)
 	}
@@ -97,6 +100,9 @@ func (c combination) forecast(h *history, horizon int, s *Scratch) (rolling, [][
 		at = &s.coarse
 	}
 	r := roll(c.members(h), at, (horizon+per-1)/per, c.folds, s)
+	if s.stopped() != nil {
+		return r, nil
+	}
 	weights := c.weigh(&r, s)
 	r.combine(weights, s)
 	if per > 1 {
@@ -185,6 +191,9 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 		low = 0
 	}
 	for j, m := range members {
+		if s.stopped() != nil {
+			break // of no use to anybody
+		}
 		rows := s.table(len(s.ends))
 		for i := range rows {
 			rows[i] = s.floats(len(r.point[i]))

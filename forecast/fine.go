@@ -104,6 +104,9 @@ func (c combination) findHead(r *rolling, s *Scratch) {
 	s.head = *r.fine
 	s.head.hourly()
 	h := roll(c.short.members(&s.head), &s.head, r.per, c.short.folds, s)
+	if s.stopped() != nil {
+		return
+	}
 	h.combine(c.short.weigh(&h, s), s)
 	s.headRolling = h
 	r.head = &s.headRolling

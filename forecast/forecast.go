@@ -21,6 +21,7 @@ type Forecaster interface {
 	// Forecaster sets every other field: dst.Start = y.End(), dst.Step = y.Step.
 	// y is oldest first, NaN marks a gap; it is neither kept nor changed.
 	// Where no bound can be given Lower and Upper are NaN and a warning says why.
+	// Once the context of s is done (see Scratch.With) it returns its error, wrapped.
 	// An error leaves dst unspecified.
 	Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Scratch) error
 }

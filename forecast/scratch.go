@@ -1,6 +1,9 @@
 package forecast
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // Scratch is working memory that forecasts reuse. The zero value is ready. One
 // goroutine owns a Scratch at a time; a worker keeps its own and passes it to
@@ -28,6 +31,7 @@ type Scratch struct {
 	means       []bool
 
 	events placed
+	ctx    context.Context //nolint:containedctx // see With: the interface of models is without one
 }
 
 // mark is a position in the working memory to which release returns.

@@ -57,6 +57,9 @@ func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, c Calenda
 		m = 1
 	}
 	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, h, h.silent+len(dst.Point), singleFolds, s)
+	if err := s.stopped(); err != nil {
+		return fmt.Errorf("seasonal_naive: %w", err)
+	}
 	r.point = r.members[0]
 	copy(dst.Point, r.point[len(r.ends)-1][h.silent:])
 	band, seen := h.seasonalDeviation(m)

@@ -169,7 +169,7 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 	}
 	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
 	out := newForecastWriter(c, e, len(in))
-	work := func(_ context.Context, worker, i int) (forecasted, error) {
+	work := func(ctx context.Context, worker, i int) (forecasted, error) {
 		if err := c.refuse(in[i]); err != nil {
 			return forecasted{err: err}, nil
 		}
@@ -185,7 +185,11 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 			return forecasted{}, err
 		}
 		f := newForecast(n, c.Level)
-		if err := model.Forecast(f, y, calendar, &scratches[worker]); err != nil {
+		err = model.Forecast(f, y, calendar, scratches[worker].With(ctx))
+		switch {
+		case ctx.Err() != nil:
+			return forecasted{}, ctx.Err()
+		case err != nil:
 			return forecasted{y: y, err: err}, nil
 		}
 		return forecasted{y: y, f: f, rows: out.render(in[i].Name, y, f)}, nil

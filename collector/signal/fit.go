@@ -44,7 +44,7 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		case s.last == 0 || in.End-s.last > forgetAfter.Milliseconds():
 			fitted[i] = nil
 		case u.o.Forecast != nil:
-			s.forecast, s.trends, s.warnings = u.forecast(data[i], &scratch[worker])
+			s.forecast, s.trends, s.warnings = u.forecast(data[i], scratch[worker].With(ctx))
 		}
 	})
 	if err != nil {

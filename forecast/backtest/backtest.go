@@ -71,7 +71,7 @@ type Judgement struct {
 // they test. Gaps in the tested part are skipped. It is an error if not even one
 // fold leaves a history, or if a model fails on every fold; a model that fails on
 // some is measured on the others, and Row.Folds says on how many. Run returns
-// ctx.Err() when ctx is done. Cost: Folds forecasts per model.
+// ctx.Err() when ctx is done, without waiting for the forecast under way. Cost: Folds forecasts per model.
 func Run(ctx context.Context, y series.Series, o Options) ([]Row, error) {
 	if err := o.validate(y); err != nil {
 		return nil, err
@@ -84,6 +84,7 @@ func Run(ctx context.Context, y series.Series, o Options) ([]Row, error) {
 	if scratch == nil {
 		scratch = new(forecast.Scratch)
 	}
+	scratch.With(ctx)
 	h := steps(o.Horizon, y.Step)
 	season := forecast.NaiveSeason(y.Step)
 	origins := folds(len(y.Values), h, season, o.Folds)
@@ -100,6 +101,9 @@ func Run(ctx context.Context, y series.Series, o Options) ([]Row, error) {
 				return nil, err
 			}
 			fold(tallies[i], parts, y, n, season, m.Forecaster, o, scratch)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		if t := tallies[i][0]; t.folds == 0 {
 			return nil, fmt.Errorf("backtest %s: %w", m.Name, t.err)
