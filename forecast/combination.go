@@ -105,6 +105,9 @@ func (c combination) forecast(h *history, horizon int, s *Scratch) (rolling, [][
 	}
 	weights := c.weigh(&r, s)
 	r.combine(weights, s)
+	if c.short != nil && c.gate != nil {
+		r.follow(s)
+	}
 	if per > 1 {
 		r.fine, r.per = h, per
 		r.findShape(s)
@@ -120,6 +123,7 @@ type rolling struct {
 	ends    []int         // ascending
 	members [][][]float64 // [member][end][step]
 	point   [][]float64   // [end][step], of the combination
+	move    move          // the end of h, if it is like nothing before
 	trim    float64       // half the share of weight around the median that point averages
 
 	fine  *history  // the history h holds the means of; h itself where there is none
@@ -179,7 +183,7 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 	s.ends, short = origins(s.ends[:0], n, horizon, h.grid.block(), folds)
 	s.ends = append(onObserved(s.ends, h), n)
 	r := rolling{
-		h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends)), trim: 0,
+		h: h, ends: s.ends, members: s.tables(len(members)), point: s.table(len(s.ends)), move: move{}, trim: 0,
 		fine: h, per: 1, shape: nil, head: nil,
 	}
 	for i := range r.point {

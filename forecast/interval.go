@@ -34,6 +34,7 @@ type spread struct {
 const (
 	phasePrior = 4.0
 	blockPrior = 2.0 // in blocks
+	partPrior  = 8.0 // of the parts of the first block
 )
 
 // newSpread measures the residuals of r. ok is false if there are none.
@@ -43,7 +44,7 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 		return sp, false
 	}
 	m, block := r.h.grid.season, r.h.grid.block()
-	blocks := (len(r.point[0]) + block - 1) / block
+	blocks := segment(len(r.point[0])-1, block) + 1
 	sp = spread{scale: 0, hour: s.floats(m), growth: s.floats(blocks), block: block, z: s.table(tests), past: nil, inflate: 0}
 	phaseCount, blockCount := s.floats(m), s.floats(blocks)
 	count := 0.0
@@ -54,8 +55,8 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 			count++
 			sp.hour[(end+k)%m] += e
 			phaseCount[(end+k)%m]++
-			sp.growth[k/block] += e
-			blockCount[k/block]++
+			sp.growth[segment(k, block)] += e
+			blockCount[segment(k, block)]++
 		})
 	}
 	if count == 0 {
@@ -72,11 +73,14 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 		}
 		prior := blockPrior * float64(block)
 		for d := range sp.growth {
-			sp.growth[d] = (sp.growth[d]/sp.scale + prior) / (blockCount[d] + prior)
-			if d > 0 {
-				sp.growth[d] = max(sp.growth[d], sp.growth[d-1])
+			prior := prior
+			if d < segment(block-1, block) {
+				prior = partPrior
 			}
+			sp.growth[d] = (sp.growth[d]/sp.scale + prior) / (blockCount[d] + prior)
+			blockCount[d] += prior
 		}
+		rising(sp.growth, blockCount)
 	}
 	for i, end := range r.ends[:tests] {
 		z := s.floats(len(r.point[i]) * r.per)[:0]
@@ -91,7 +95,7 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 	sp.past = r.pastResiduals(sp.scale, s)
 	sp.inflate = 1 - 0.2*(1-min(1, float64(len(r.h.y))/float64(28*block)))
 	if len(r.members) == 1 {
-		sp.inflate *= 0.92 // nothing was chosen on these residuals
+		sp.inflate *= 0.95 // nothing was chosen on these residuals
 	}
 	return sp, true
 }
@@ -133,6 +137,42 @@ func (r *rolling) pastResiduals(scale float64, s *Scratch) []float64 {
 	return past
 }
 
+// rising makes v the closest sequence to it that never falls, in squares weighted by w,
+// which it changes: neighbours that fall share their mean (the pool-adjacent-violators
+// algorithm of Ayer and others, 1955). O(n²) for the few parts of a horizon.
+func rising(v, w []float64) {
+	for i := 1; i < len(v); i++ {
+		// v[from:i+1] is the pool that ends at i.
+		from, value, weight := i, v[i], w[i]
+		for from > 0 && v[from-1] > value {
+			from--
+			value = (value*weight + v[from]*w[from]) / (weight + w[from])
+			weight += w[from]
+		}
+		for k := from; k <= i; k++ {
+			v[k] = value
+		}
+	}
+}
+
+// segment returns the part of the horizon that step k lies in, by which residuals
+// grow: the first twelfth, sixth and third of the first block, the rest of it, and every
+// block after. A block too short for that is one part.
+func segment(k, block int) int {
+	if block < 12 {
+		return k / block
+	}
+	switch {
+	case k < block/12:
+		return 0
+	case k < block/6:
+		return 1
+	case k < block/3:
+		return 2
+	}
+	return 3 + k/block
+}
+
 // residuals returns how many there are. A tail that holds less than half a
 // residual on each side is not an observation but a guess.
 func (sp *spread) residuals() int {
@@ -147,12 +187,13 @@ func (sp *spread) residuals() int {
 // series. Beyond the blocks that were tested it grows with the power 0.35 of the
 // horizon: a square root, as for a random walk, covers 0.03 too much.
 func (sp *spread) at(t, k int) float64 {
-	d := k / sp.block
+	d := segment(k, sp.block)
 	growth := 0.0
 	if last := len(sp.growth) - 1; d <= last {
 		growth = sp.growth[d]
 	} else {
-		growth = sp.growth[last] * math.Pow(float64(d+1)/float64(last+1), 0.35)
+		first := max(0, segment(sp.block-1, sp.block)) // of the last part of the first block
+		growth = sp.growth[last] * math.Pow(float64(d-first+1)/float64(max(last-first, 0)+1), 0.35)
 	}
 	return sp.scale * sp.hour[t%len(sp.hour)] * growth
 }
@@ -193,10 +234,10 @@ func (sp *spread) quantiles(level float64, without, blocks int, s *Scratch) (low
 //
 // The factors below are where the coverage is the level.
 var inflations = [...]struct{ level, short, long float64 }{
-	{0.50, 1.13, 1.05},
-	{0.80, 1.20, 1.22},
-	{0.90, 1.27, 1.40},
-	{0.95, 1.35, 1.85},
+	{0.50, 1.13, 1.06},
+	{0.80, 1.18, 1.22},
+	{0.90, 1.24, 1.40},
+	{0.95, 1.33, 1.85},
 	{0.99, 1.60, 3.40},
 }
 
@@ -255,6 +296,9 @@ func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
 		scale := sp.at(n+step, step)
 		dst.Lower[k] = max(p+lower*scale, min(seen.min, p)-room)
 		dst.Upper[k] = min(p+upper*scale, max(seen.max, p)+room)
+		if r.move.age > 0 {
+			dst.Lower[k], dst.Upper[k] = r.move.widen(dst.Lower[k], dst.Upper[k], r.point[len(r.ends)-1][step], dst.Level, step)
+		}
 	}
 	r.measure(dst, r.coverage(dst.Level, blocks, &sp, s), s)
 }

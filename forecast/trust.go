@@ -12,9 +12,10 @@ import (
 // trust sets dst.Confidence from what was measured, less what the measure cannot
 // know yet:
 //
-//	confidence = Confidence(…) · exp(−silence/3d) · min(1, 2/unrest) · reach
+//	confidence = Confidence(…) · exp(−silence/3d) · calm · reach
 //
-// silence is how long nothing was observed at the end (1 d: 0.72), unrest the
+// silence is how long nothing was observed at the end (1 d: 0.72), calm is min(1, 2/unrest),
+// after a move min(½, 2/unrest), and unrest the
 // error of the last day beside that of the days before, both by the median of the
 // seven days before each (a level that moved by ten times the usual error: 0.2, until
 // most of those seven days have the new one). reach is below 1 for horizons that were not
@@ -30,7 +31,10 @@ func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 			dst.Warnings = append(dst.Warnings, fmt.Errorf("nothing was observed in the last %s", silence))
 		}
 	}
-	if unrest := r.unrest(s); unrest > 2 {
+	if r.move.age > 0 {
+		dst.Confidence *= min(moveConfidence, 2/max(r.unrest(s), 1))
+		dst.Warnings = append(dst.Warnings, r.move.warning(r.h.grid.step))
+	} else if unrest := r.unrest(s); unrest > 2 {
 		dst.Confidence *= 2 / unrest
 		if unrest > 4 {
 			dst.Warnings = append(dst.Warnings, errMoved)
@@ -55,6 +59,10 @@ var errFar = errors.New("the horizon is longer than 28 days and than a quarter o
 func reach(horizon, span time.Duration) float64 {
 	return min(1, max(tried, span/4).Hours()/horizon.Hours())
 }
+
+// moveConfidence is what is left of the confidence when the end of a history is like
+// nothing before: the backtest knows nothing of it.
+const moveConfidence = 0.5
 
 var errMoved = errors.New("the last day was more than four times as far from the usual as the days before: the level may have changed")
 

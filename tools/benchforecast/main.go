@@ -68,8 +68,8 @@ func run(ctx context.Context, o options, w io.Writer) (missed int, err error) {
 	t := &table{w: w}
 	m4Rows(t, m4)
 	serverRows(t, servers)
-	t.row("CPU of the whole command, M4, 48 steps", m4.cpu.Seconds()*1e3, 2.5, atMost, "ms", "augurs 22")
-	t.row("CPU of the whole command, 168 steps", servers.cpu.Seconds()*1e3, 2.5, atMost, "ms", "augurs 14, R mstl 37, Prophet 81 to 690")
+	t.row("CPU of the whole command, M4, 48 steps", m4.cpu.Seconds()*1e3, 2.0, atMost, "ms", "augurs 22")
+	t.row("CPU of the whole command, 168 steps", servers.cpu.Seconds()*1e3, 2.0, atMost, "ms", "augurs 14, R mstl 37, Prophet 81 to 690")
 	if o.fine {
 		if err := fineRows(ctx, t, o); err != nil {
 			return 0, err
@@ -231,13 +231,13 @@ func fineRows(ctx context.Context, t *table, o options) error {
 	t.head(fmt.Sprintf("5 minutes, 8,064 points, 2,016 steps, %d windows", len(tasks)))
 	t.row("rel168 of hourly means", a.rel, b.rel*1.005, atMost, "", fmt.Sprintf("%.3f from hourly means", b.rel))
 	t.row("coverage at 0.9, off by", math.Abs(inside-0.9), 0.04, atMost, "", fmt.Sprintf("(%.3f)", inside))
-	t.row("CPU of the whole command", cpu.Seconds()*1e3/float64(len(tasks)), 8, atMost, "ms", "")
+	t.row("CPU of the whole command", cpu.Seconds()*1e3/float64(len(tasks)), 6, atMost, "ms", "")
 	short, cpu, err := upid(ctx, o, input.Bytes(), "1h", "5m", 0.9)
 	if err != nil {
 		return err
 	}
 	shortRows(t, tasks, short, fine)
-	t.row("CPU of the whole command, 1 h ahead", cpu.Seconds()*1e3/float64(len(tasks)), 8, atMost, "ms", "")
+	t.row("CPU of the whole command, 1 h ahead", cpu.Seconds()*1e3/float64(len(tasks)), 6, atMost, "ms", "")
 	return nil
 }
 
