@@ -19,31 +19,53 @@ type ridge struct {
 	xy   []float64
 	work num.Symmetric
 	beta []float64
-	x    []float64 // the row being filled
+	x    []float64 // the row being filled; it starts as zeros or an older row
+	rows [][]float64
+	w    [batch]float64
+	held int // rows not yet in xx
 }
 
+// batch is how many rows are added to the equations at a time.
+const batch = 4
+
 func newRidge(p int, s *Scratch) ridge {
-	return ridge{
+	r := ridge{
 		xx:   num.Symmetric{N: p, Data: s.floats(num.Packed(p))},
 		xy:   s.floats(p),
 		work: num.Symmetric{N: p, Data: s.floats(num.Packed(p))},
 		beta: s.floats(p),
-		x:    s.floats(p),
+		x:    nil, rows: s.table(batch), w: [batch]float64{}, held: 0,
 	}
+	for i := range r.rows {
+		r.rows[i] = s.floats(p)
+	}
+	r.x = r.rows[0]
+	return r
 }
 
 // add takes r.x with target y and weight w.
 func (r *ridge) add(y, w float64) {
-	r.xx.AddOuter(w, r.x)
+	r.w[r.held] = w
+	r.held++
 	wy := w * y
 	for j, v := range r.x {
 		r.xy[j] += wy * v
 	}
+	if r.held == batch {
+		r.xx.AddOuters(r.w[:], r.rows)
+		r.held = 0
+	}
+	r.x = r.rows[r.held]
 }
 
 // solve returns β for the rows added so far. The slice is valid until the next
 // call.
 func (r *ridge) solve(lambda float64) []float64 {
+	for i, w := range r.w[:r.held] {
+		r.xx.AddOuter(w, r.rows[i])
+	}
+	r.held = 0
+	r.x = r.rows[0]
 	copy(r.work.Data, r.xx.Data)
 	copy(r.beta, r.xy)
 	p := r.work.N

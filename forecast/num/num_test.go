@@ -114,6 +114,26 @@ func TestSolveAgainstGonum(t *testing.T) {
 	}
 }
 
+// Four rows at once are four rows.
+func TestAddOuters(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{1, 2, 7, 38} {
+		at, one := Symmetric{N: n, Data: make([]float64, Packed(n))}, Symmetric{N: n, Data: make([]float64, Packed(n))}
+		w, x := []float64{1, 0.5, 2, 3}, make([][]float64, 4)
+		for k := range x {
+			x[k] = make([]float64, n)
+			for j := range x[k] {
+				x[k][j] = rng.NormFloat64()
+			}
+			one.AddOuter(w[k], x[k])
+		}
+		at.AddOuters(w, x)
+		for i, v := range at.Data {
+			closeTo(t, v, one.Data[i], 1e-12)
+		}
+	}
+}
+
 func TestSolveSingular(t *testing.T) {
 	// x = (1, 1) only: the sum of the solution is determined, its difference not.
 	a := Symmetric{N: 2, Data: make([]float64, 3)}
@@ -139,6 +159,8 @@ func TestLengthsPanic(t *testing.T) {
 	}
 	a := Symmetric{N: 2, Data: make([]float64, 3)}
 	f("AddOuter", func() { a.AddOuter(1, []float64{1}) })
+	f("AddOuters", func() { a.AddOuters(make([]float64, 3), make([][]float64, 4)) })
+	f("AddOuters", func() { a.AddOuters(make([]float64, 4), make([][]float64, 4)) })
 	f("Solve", func() { a.Solve([]float64{1}) })
 	f("Simplex", func() { Simplex(func([]float64) float64 { return 0 }, []float64{1}, 1, 1, nil) })
 }
