@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/upid/upid/collector/series"
 )
 
 // Stateful is a Unit whose state outlives the process.
@@ -45,6 +47,7 @@ type kept struct {
 	stepped bool      // points were taken in since the newest snapshot
 	fitted  bool      // a commit was: not to be waited with
 	torn    bool      // a Step was broken off: nothing to keep until the next commit
+	silent  bool      // restored, and nothing was said of it yet
 	next    time.Time // earliest time of a snapshot after steps
 	again   time.Time // earliest time of any, after a failure
 }
@@ -78,12 +81,38 @@ func (p *Pipeline) restore(e *entry, now int64) (there bool) {
 	if e.Unit.Position() == 0 {
 		return true
 	}
+	e.kept.silent = true
 	e.due[Score] = e.Slot(Score, now)
 	if newest := e.Slot(Fit, now); e.kept.fitSlot >= newest {
 		e.due[Fit] = newest + e.FitEvery.Milliseconds()
 	}
 	p.log.Info("state restored", "signal", e.Name, "until", time.UnixMilli(e.Unit.Position()).UTC().Format(time.RFC3339), "took", time.Since(start).Round(time.Millisecond))
 	return true
+}
+
+// speak says what a restored state says, if no pass has done so. Where the newest
+// points cannot be had, what was known before the restart still is: an alert that
+// fired is posted on, as stale.
+func (p *Pipeline) speak(ctx context.Context, e *entry) error {
+	in := Input{Series: series.Set{}, Results: p.joined(e)}
+	e.unit.Lock()
+	at := e.Unit.Position()
+	if !e.kept.silent || e.kept.torn || at == 0 {
+		e.unit.Unlock()
+		return nil
+	}
+	e.kept.silent = false
+	slot := e.Slot(Score, at+(e.Offset+e.Step).Milliseconds()-1)
+	in.Start, in.End = at+e.Step.Milliseconds(), at
+	rs, err := e.Unit.Step(ctx, slot, in)
+	e.unit.Unlock()
+	if err != nil {
+		return fmt.Errorf("score: restored state: %w", err)
+	}
+	p.log.Warn("no data since the restart, what was known before it goes on", "signal", e.Name, "until", time.UnixMilli(at).UTC().Format(time.RFC3339))
+	err = p.write(ctx, e, slot, rs)
+	p.expire(e, time.Now().UnixMilli())
+	return err
 }
 
 // keep saves what has changed until ctx is done, and once more when the last pass

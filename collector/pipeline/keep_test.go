@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/upid/upid/collector/series"
 )
 
 // statefulUnit keeps its position.
@@ -164,6 +166,54 @@ func TestRestartAfterLong(t *testing.T) {
 			t.Errorf("fits %v, %d points", u.fits, len(u.taken))
 		}
 	})
+}
+
+// TestRestartWhileDataAreMissing: what was known before the restart is said, once,
+// as soon as a pass fails, and expires when it is too old.
+func TestRestartWhileDataAreMissing(t *testing.T) {
+	f := func(name string, away time.Duration, expired bool, warnings int) {
+		synctest.Test(t, func(t *testing.T) {
+			k := &memoryKeeper{states: map[string][]byte{}}
+			r, _ := keeping(t, k)
+			before := &statefulUnit{}
+			if err := r.Apply([]Task{task("a", before)}, nil); err != nil {
+				t.Fatal(err)
+			}
+			r.run(10 * time.Minute)
+			time.Sleep(away)
+			u := &statefulUnit{}
+			r, said := keeping(t, k)
+			r.src.set(func(string, int64, int64, int64) (series.Data, error) { return series.Data{}, errors.New("down") })
+			if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(r.sink.slots("a")); n != 0 {
+				t.Errorf("%s: said before anybody asked for data", name)
+			}
+			r.run(10 * time.Second)
+			slots := r.sink.slots("a")
+			if len(slots) != 1 || u.Position() != before.Position() || len(u.taken) != 0 {
+				t.Fatalf("%s: written for slots %v, position %d, %d points", name, slots, u.Position(), len(u.taken))
+			}
+			if tk := task("a", u); tk.complete(slots[0]) != before.Position() {
+				t.Errorf("%s: written for slot %d, which is complete to %d, want %d", name, slots[0], tk.complete(slots[0]), before.Position())
+			}
+			if got := r.sink.count("expire a") == 1; got != expired {
+				t.Errorf("%s: expired is %v", name, got)
+			}
+			r2 := newPipelineLike(r)
+			r2.run(30 * time.Minute)
+			if n := len(r.sink.slots("a")); n != 1 || r.sink.count("expire a") != 1 {
+				t.Errorf("%s: written %d times, expired %d times", name, n, r.sink.count("expire a"))
+			}
+			if n := strings.Count(said.String(), "no data since the restart"); n != warnings {
+				t.Errorf("%s: said %d times:\n%s", name, n, said)
+			}
+		})
+	}
+	f("at once", 0, false, 0) // nothing is new yet
+	f("a minute later", time.Minute, false, 1)
+	f("an hour later", time.Hour, true, 1)
 }
 
 // TestReloadKeepsState: an unchanged task is not touched, a changed one has

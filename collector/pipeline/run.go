@@ -63,7 +63,14 @@ func (p *Pipeline) run(ctx context.Context, e *entry, pass Pass, slot int64) (er
 	if pass == Fit {
 		return p.fit(ctx, e, slot)
 	}
-	return p.score(ctx, e, slot)
+	err = p.score(ctx, e, slot)
+	if err == nil || errors.Is(err, errMoved) {
+		return err
+	}
+	if also := p.speak(e.ctx, e); also != nil {
+		return errors.Join(err, also)
+	}
+	return err
 }
 
 // fit learns from the history before the fit slot. If there was none yet and the
@@ -133,6 +140,7 @@ func (p *Pipeline) step(ctx context.Context, e *entry, from, slot int64, in Inpu
 	e.kept.stepped, e.kept.torn = e.kept.stepped || in.End >= in.Start, true
 	rs, err := e.Unit.Step(ctx, slot, in)
 	e.kept.torn = err != nil // some series may have taken the points in
+	e.kept.silent = e.kept.silent && err != nil
 	return rs, err
 }
 

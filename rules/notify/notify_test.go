@@ -225,6 +225,10 @@ func TestRemoved(t *testing.T) {
 		b.write(result("a", open("f1", start)))
 		sleep(90 * time.Second)
 		b.write()
+		b.write()
+		if n := strings.Count(b.logs.String(), "alerts lapse"); n != 1 {
+			t.Errorf("said %d times that it lapses:\n%s", n, b.logs)
+		}
 		sleep(90 * time.Second)
 		b.write(result("a", open("f1", start)))
 		wantFiring(t, b.ams[0].get("a"), start, 4*time.Minute)

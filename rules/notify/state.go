@@ -70,8 +70,9 @@ type omission struct {
 type change []string
 
 // update takes in the results of a slot. It depends on nothing but the state and
-// its arguments.
-func (t *taskState) update(now time.Time, slot int64, rs []series.Result, maxActive int, external map[string]string) ([]change, []omission) {
+// its arguments. An alert that fires and whose finding is not spoken of any more
+// lapses, since it may be back; vanished says how many begin to.
+func (t *taskState) update(now time.Time, slot int64, rs []series.Result, maxActive int, external map[string]string) (_ []change, _ []omission, vanished int) {
 	findings, omitted := t.collect(rs, external)
 	slices.SortFunc(findings, func(a, b finding) int { return t.order(a, b) })
 	var (
@@ -139,10 +140,19 @@ func (t *taskState) update(now time.Time, slot int64, rs []series.Result, maxAct
 			resolve(t.render(c), c.f.End)
 		}
 	}
+	spoken := make(map[string]bool, len(findings))
+	for _, c := range findings {
+		spoken[c.id] = true
+	}
+	for id, key := range t.posted {
+		if a := t.alerts[key]; id != overflowID && !spoken[id] && a != nil && a.firing() {
+			vanished++
+		}
+	}
 	t.sumUp(hidden, slot, external, fire, resolve)
 	t.slot, t.wrote, t.expired = slot, now, false
 	t.alerts, t.posted, t.suppressed = next, posted, len(hidden)
-	return changes, omitted
+	return changes, omitted, vanished
 }
 
 // order puts those findings first that are posted already, so that the posted
