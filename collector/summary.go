@@ -37,27 +37,11 @@ func stateOf(r *series.Result, forecasts bool) int {
 	return stateWarming
 }
 
-// mean is a running sum and mean over what is not NaN or ±Inf.
-type mean struct {
-	sum float64
-	n   int
-}
-
-func (m *mean) add(v float64) {
-	if !math.IsNaN(v) && !math.IsInf(v, 0) {
-		m.sum += v
-		m.n++
-	}
-}
-
-// value returns NaN if nothing was added.
-func (m mean) value() float64 { return m.sum / float64(m.n) }
-
 // summary is what the results of one signal add up to.
 type summary struct {
 	signal                string
-	skill, coverage, mase mean
-	spent                 mean          // shares of the alert budget; their sum counts
+	skill, coverage, mase series.Mean
+	spent                 series.Mean   // shares of the alert budget; their sum counts
 	longest               time.Duration // the longest horizon
 	states                [states]int
 	forecast, scored      bool
@@ -76,7 +60,7 @@ func summarise(signals []string, rs []series.Result) []summary {
 			continue // another task speaks for it
 		}
 		s := &sums[k]
-		s.spent.add(r.BudgetSpent)
+		s.spent.Add(r.BudgetSpent)
 		s.scored = s.scored || r.Score != nil && !math.IsNaN(r.Score.Value)
 		for _, h := range r.Horizons {
 			s.longest = max(s.longest, h.Horizon)
@@ -85,9 +69,9 @@ func summarise(signals []string, rs []series.Result) []summary {
 			continue
 		}
 		s.forecast = true
-		s.skill.add(r.Forecast.Accuracy.Skill)
-		s.coverage.add(r.Forecast.Accuracy.Coverage)
-		s.mase.add(r.Forecast.Accuracy.MASE)
+		s.skill.Add(r.Forecast.Accuracy.Skill)
+		s.coverage.Add(r.Forecast.Accuracy.Coverage)
+		s.mase.Add(r.Forecast.Accuracy.MASE)
 	}
 	for i := range rs {
 		if k, ok := slices.BinarySearch(signals, rs[i].Signal); ok {
@@ -99,12 +83,12 @@ func summarise(signals []string, rs []series.Result) []summary {
 
 // perSignal says for each metric how it follows from a summary.
 var perSignal = map[string]func(w *writer, labels string, s *summary){
-	"upid_model_skill_ratio":    accuracy(func(s *summary) mean { return s.skill }),
-	"upid_model_coverage_ratio": accuracy(func(s *summary) mean { return s.coverage }),
-	"upid_model_mase":           accuracy(func(s *summary) mean { return s.mase }),
+	"upid_model_skill_ratio":    accuracy(func(s *summary) series.Mean { return s.skill }),
+	"upid_model_coverage_ratio": accuracy(func(s *summary) series.Mean { return s.coverage }),
+	"upid_model_mase":           accuracy(func(s *summary) series.Mean { return s.mase }),
 	"upid_alert_budget_ratio": func(w *writer, labels string, s *summary) {
-		if s.spent.n > 0 {
-			w.sample(labels, end, s.spent.sum)
+		if s.spent.N > 0 {
+			w.sample(labels, end, s.spent.Sum)
 		}
 	},
 	"upid_signal_series": func(w *writer, labels string, s *summary) {
@@ -116,10 +100,10 @@ var perSignal = map[string]func(w *writer, labels string, s *summary){
 
 // accuracy labels a mean with the longest horizon: it is measured over all steps
 // up to there.
-func accuracy(of func(*summary) mean) func(*writer, string, *summary) {
+func accuracy(of func(*summary) series.Mean) func(*writer, string, *summary) {
 	return func(w *writer, labels string, s *summary) {
 		if s.longest > 0 {
-			w.sample(labels, `,horizon="`+HorizonLabel(s.longest)+`",stage="active"} `, of(s).value())
+			w.sample(labels, `,horizon="`+HorizonLabel(s.longest)+`",stage="active"} `, of(s).Value())
 		}
 	}
 }

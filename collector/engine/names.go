@@ -12,38 +12,55 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// series answers api/v1/series: the label sets that the selectors match.
-func (e *Engine) series(r *http.Request) (answer, error) {
+// querier is what a request about series reads from, and which it is about.
+type querier struct {
+	storage.Querier
+	from, to int64 // Unix milliseconds
+	sets     [][]*labels.Matcher
+	limit    int // 0 is none
+}
+
+// querier returns that of a request. The caller closes it.
+func (e *Engine) querier(r *http.Request) (querier, error) {
 	limit, err := limitParam(r)
 	if err != nil {
-		return answer{}, err
-	}
-	if len(r.Form["match[]"]) == 0 {
-		return answer{}, &apiError{errorBadData, fmt.Errorf("no match[] parameter provided")}
+		return querier{}, err
 	}
 	from, to, err := span(r)
 	if err != nil {
-		return answer{}, err
+		return querier{}, err
 	}
 	sets, err := e.matchParam(r)
 	if err != nil {
-		return answer{}, err
+		return querier{}, err
 	}
 	q, err := e.db.Querier(from, to)
 	if err != nil {
-		return answer{}, &apiError{errorInternal, err}
+		return querier{}, &apiError{errorInternal, err}
+	}
+	return querier{q, from, to, sets, limit}, nil
+}
+
+// series answers api/v1/series: the label sets that the selectors match.
+func (e *Engine) series(r *http.Request) (answer, error) {
+	if len(r.Form["match[]"]) == 0 {
+		return answer{}, &apiError{errorBadData, fmt.Errorf("no match[] parameter provided")}
+	}
+	q, err := e.querier(r)
+	if err != nil {
+		return answer{}, err
 	}
 	defer q.Close()
 	var parts []storage.SeriesSet
-	hints := &storage.SelectHints{Start: from, End: to, Func: "series"} // no samples are read
-	for _, set := range sets {
+	hints := &storage.SelectHints{Start: q.from, End: q.to, Func: "series"} // no samples are read
+	for _, set := range q.sets {
 		parts = append(parts, q.Select(r.Context(), true, hints, set...))
 	}
 	merged := storage.NewMergeSeriesSet(parts, 0, storage.ChainedSeriesMerge)
 	out := []labels.Labels{}
 	a := answer{}
 	for merged.Next() {
-		if limit > 0 && len(out) == limit {
+		if q.limit > 0 && len(out) == q.limit {
 			a.warnings = append(a.warnings, "results truncated due to limit")
 			break
 		}
@@ -82,28 +99,16 @@ func (e *Engine) labelValues(r *http.Request) (answer, error) {
 
 // names answers with the sorted union of what list says for each selector.
 func (e *Engine) names(r *http.Request, list func(storage.Querier, []*labels.Matcher) ([]string, error)) (answer, error) {
-	limit, err := limitParam(r)
+	q, err := e.querier(r)
 	if err != nil {
 		return answer{}, err
-	}
-	from, to, err := span(r)
-	if err != nil {
-		return answer{}, err
-	}
-	sets, err := e.matchParam(r)
-	if err != nil {
-		return answer{}, err
-	}
-	q, err := e.db.Querier(from, to)
-	if err != nil {
-		return answer{}, &apiError{errorInternal, err}
 	}
 	defer q.Close()
-	if len(sets) == 0 {
-		sets = [][]*labels.Matcher{nil} // everything
+	if len(q.sets) == 0 {
+		q.sets = [][]*labels.Matcher{nil} // everything
 	}
 	found := map[string]bool{}
-	for _, set := range sets {
+	for _, set := range q.sets {
 		names, err := list(q, set)
 		if err != nil {
 			return answer{}, err
@@ -115,8 +120,8 @@ func (e *Engine) names(r *http.Request, list func(storage.Querier, []*labels.Mat
 	out := slices.AppendSeq([]string{}, maps.Keys(found))
 	slices.Sort(out)
 	a := answer{}
-	if limit > 0 && len(out) > limit {
-		out = out[:limit]
+	if q.limit > 0 && len(out) > q.limit {
+		out = out[:q.limit]
 		a.warnings = append(a.warnings, "results truncated due to limit")
 	}
 	a.data = out

@@ -1,6 +1,7 @@
 package series
 
 import (
+	"math"
 	"reflect"
 	"testing"
 )
@@ -59,5 +60,18 @@ func TestOpen(t *testing.T) {
 func TestOwnLabels(t *testing.T) {
 	if !IsOwnLabel("horizon") || IsOwnLabel("pod") {
 		t.Error("horizon is upid's own, pod is not")
+	}
+}
+
+func TestMean(t *testing.T) {
+	var m Mean
+	if !math.IsNaN(m.Value()) {
+		t.Errorf("of nothing: %v", m.Value())
+	}
+	for _, v := range []float64{1, math.NaN(), 3, math.Inf(1), math.Inf(-1)} {
+		m.Add(v)
+	}
+	if m.Value() != 2 || m.Sum != 4 || m.N != 2 {
+		t.Errorf("%+v, mean %v", m, m.Value())
 	}
 }

@@ -121,44 +121,23 @@ func status(s Signal, st pipeline.Status) SignalStatus {
 
 // count adds up the results.
 func (s *SignalStatus) count(rs []series.Result) {
-	var skill, coverage, confidence, spent mean
+	var skill, coverage, confidence, spent series.Mean
 	for i := range rs {
 		r := &rs[i]
 		s.Series++
 		if r.Forecast != nil {
 			s.Forecast++
-			skill.add(r.Forecast.Accuracy.Skill)
-			coverage.add(r.Forecast.Accuracy.Coverage)
-			confidence.add(r.Forecast.Confidence)
+			skill.Add(r.Forecast.Accuracy.Skill)
+			coverage.Add(r.Forecast.Accuracy.Coverage)
+			confidence.Add(r.Forecast.Confidence)
 		}
 		if r.Score != nil && !math.IsNaN(r.Score.Value) {
 			s.Scored++
 		}
-		spent.add(r.BudgetSpent)
+		spent.Add(r.BudgetSpent)
 	}
-	s.Skill, s.Coverage, s.Confidence = skill.value(), coverage.value(), confidence.value()
-	if spent.n > 0 {
-		s.BudgetSpent = &spent.sum
+	s.Skill, s.Coverage, s.Confidence = number(skill.Value()), number(coverage.Value()), number(confidence.Value())
+	if spent.N > 0 {
+		s.BudgetSpent = &spent.Sum
 	}
-}
-
-// mean is a running mean of what is known.
-type mean struct {
-	sum float64
-	n   int
-}
-
-func (m *mean) add(v float64) {
-	if !math.IsNaN(v) && !math.IsInf(v, 0) {
-		m.sum += v
-		m.n++
-	}
-}
-
-func (m *mean) value() *float64 {
-	if m.n == 0 {
-		return nil
-	}
-	x := m.sum / float64(m.n)
-	return &x
 }
