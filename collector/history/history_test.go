@@ -508,3 +508,91 @@ func TestConcurrent(t *testing.T) {
 		t.Errorf("%v segments were lost to a compaction", n)
 	}
 }
+
+// TestSparseStaysSmall: an expression whose values come in spells of minutes leaves
+// many short stretches between gaps that may be late. Once a day is final it is one
+// file, however its stretches came.
+func TestSparseStaysSmall(t *testing.T) {
+	s := &server{}
+	for i := range 3 { // each with spells of its own
+		s.series = append(s.series, one{labels.FromStrings("i", fmt.Sprint(i)), func(t int64) float64 {
+			r := rand.New(rand.NewPCG(uint64(t/(11*minute)), uint64(i)))
+			if r.Float64() > 0.2 {
+				return math.NaN()
+			}
+			return float64(t / minute)
+		}})
+	}
+	dir := t.TempDir()
+	r := newRig(t, dir, s)
+	most := 0
+	for now := epoch; now < epoch+5*aDay; now += minute {
+		r.ask(t, now, now)
+		if now%(6*hour) == 0 {
+			r.ask(t, now-3*aDay, now)
+		}
+		if now%(10*minute) == 0 {
+			r.maintain(false)
+			most = max(most, len(files(t, dir)))
+		}
+	}
+	perDay := map[int64]int{}
+	for _, f := range files(t, dir) {
+		from, _, _ := parseName(filepath.Base(f))
+		perDay[day(from)]++
+	}
+	last := day(epoch + 5*aDay - minute)
+	for d, n := range perDay {
+		if d < last-1 && n != 1 {
+			t.Errorf("%d files of the day %d, %d days before the newest", n, d, last-d)
+		}
+	}
+	if most > 100 || len(perDay) < 4 {
+		t.Errorf("up to %d files, of %d days", most, len(perDay))
+	}
+	r.ask(t, epoch+2*aDay, epoch+5*aDay-minute)
+	fetched, fresh := r.counter("upid_history_samples_fetched_total"), r.counter("upid_history_samples_new_total")
+	t.Logf("%v fetched, %v new, at most %d files, by day %v", fetched, fresh, most, perDay)
+	if fetched > 1.1*fresh {
+		t.Errorf("%v fetched, %v new", fetched, fresh)
+	}
+}
+
+// TestOverlap: segments that overlap become one, in which the newer answer counts.
+func TestOverlap(t *testing.T) {
+	s := &server{series: pods()[:3]}
+	r := newRig(t, t.TempDir(), s)
+	l := r.logs[asked{expr, minute}]
+	at := func(from, to int64, add float64) {
+		t.Helper()
+		d, err := s.Query(t.Context(), expr, from, to, minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, y := range d.Series {
+			for i := range y.Values {
+				y.Values[i] += add
+			}
+		}
+		if err := l.store(newBlock(span{from, to}, minute, d.Series)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.pass(epoch + 3*aDay)
+	l.asked = epoch + 3*aDay
+	at(epoch+hour, epoch+3*hour, 1000)
+	at(epoch+30*minute, epoch+90*minute, 1000)
+	at(epoch+2*hour, epoch+5*hour, 0)
+	at(epoch+4*hour, epoch+6*hour-minute, 0)
+	at(epoch+30*minute, epoch+4*hour, 0) // in it lies what was wrong
+	at(epoch+6*hour, epoch+7*hour, 0)
+	r.maintain(false)
+	if got := files(t, r.dir); len(got) != 1 || filepath.Base(got[0]) != segmentName(epoch+30*minute, epoch+7*hour) {
+		t.Errorf("files %v", got)
+	}
+	s.questions()
+	r.ask(t, epoch+30*minute, epoch+7*hour)
+	if q := s.questions(); len(q) != 0 {
+		t.Errorf("asked for %v", q)
+	}
+}

@@ -259,15 +259,8 @@ func (l *log) mended(g *segment, b *block) (*segment, error) {
 			}
 			if i := index.find(b.series, c.labels); i >= 0 {
 				used[i] = true
-				y := series.Series{Labels: c.labels, Start: g.from, Step: l.step, Values: make([]float64, span{g.from, g.to}.points(l.step))}
-				for k := range y.Values {
-					y.Values[k] = math.NaN()
-				}
-				if err := decode(packed, func(t int64, v float64) {
-					if t >= g.from && t <= g.to {
-						y.Values[(t-g.from)/l.step] = v
-					}
-				}); err != nil {
+				y, err := unpack(c.labels, packed, span{g.from, g.to}, l.step)
+				if err != nil {
 					unreadable = true
 					return err
 				}
@@ -291,6 +284,20 @@ func (l *log) mended(g *segment, b *block) (*segment, error) {
 		return nil, nil
 	}
 	return again, err
+}
+
+// unpack returns the series over w that a column holds; of two values at one time
+// the later in it counts.
+func unpack(ls labels.Labels, column []byte, w span, step int64) (series.Series, error) {
+	y := series.Series{Labels: ls, Start: w.from, Step: step, Values: make([]float64, w.points(step))}
+	for k := range y.Values {
+		y.Values[k] = math.NaN()
+	}
+	return y, decode(column, func(t int64, v float64) {
+		if t >= w.from && t <= w.to {
+			y.Values[(t-w.from)/step] = v
+		}
+	})
 }
 
 // pack returns the column of s.

@@ -82,15 +82,16 @@ func remove(gone []*segment) error {
 	return nil
 }
 
-// compact makes one segment of those that follow one another within a day that is
-// over, or crowded. An unreadable one is left to the query that needs it.
+// compact makes one segment of those that follow one another, or overlap, within a
+// day that is over, or crowded. An unreadable one is left to the query that needs it.
 func (l *log) compact() error {
 	l.mu.Lock()
 	segments, today := slices.Clone(l.segments), l.asked
 	l.mu.Unlock()
 	for i := 0; i < len(segments); {
-		j := i + 1
-		for j < len(segments) && segments[j].from == segments[j-1].to+l.step && day(segments[j].to) == day(segments[i].from) {
+		j, to := i+1, segments[i].to
+		for j < len(segments) && segments[j].from <= to+l.step && day(segments[j].to) == day(segments[i].from) {
+			to = max(to, segments[j].to)
 			j++
 		}
 		run := segments[i:j]
@@ -98,7 +99,7 @@ func (l *log) compact() error {
 		if len(run) < 2 || day(run[0].from) == day(today) && len(run) < crowded {
 			continue
 		}
-		g, err := l.merge(run)
+		g, err := l.merge(run, to)
 		if err != nil {
 			return err
 		}
@@ -115,8 +116,9 @@ func (l *log) compact() error {
 
 func day(t int64) int64 { return floorDiv(t, 24*60*60*1000) }
 
-// merge writes one segment with the columns of several; nil if one cannot be read.
-func (l *log) merge(run []*segment) (*segment, error) {
+// merge writes one segment up to to with the columns of several; nil if one cannot
+// be read. Where they overlap the later one counts.
+func (l *log) merge(run []*segment, to int64) (*segment, error) {
 	type part struct {
 		r *reader
 		c column
@@ -127,7 +129,9 @@ func (l *log) merge(run []*segment) (*segment, error) {
 	}
 	byHash := map[uint64][]*merged{}
 	var all []*merged
-	for _, g := range run {
+	overlap := false
+	for i, g := range run {
+		overlap = overlap || i > 0 && g.from <= run[i-1].to
 		r, err := g.open(l.step)
 		if err != nil {
 			return nil, nil //nolint:nilerr // see above
@@ -135,18 +139,19 @@ func (l *log) merge(run []*segment) (*segment, error) {
 		defer r.close()
 		for _, c := range r.columns {
 			h := c.labels.Hash()
-			i := slices.IndexFunc(byHash[h], func(m *merged) bool { return labels.Equal(m.labels, c.labels) })
-			if i < 0 {
-				i = len(byHash[h])
+			k := slices.IndexFunc(byHash[h], func(m *merged) bool { return labels.Equal(m.labels, c.labels) })
+			if k < 0 {
+				k = len(byHash[h])
 				m := &merged{labels: c.labels}
 				byHash[h], all = append(byHash[h], m), append(all, m)
 			}
-			byHash[h][i].parts = append(byHash[h][i].parts, part{r, c})
+			byHash[h][k].parts = append(byHash[h][k].parts, part{r, c})
 		}
 	}
 	unreadable := false
 	var buf []byte
-	g, err := writeSegment(l.dir, l.step, run[0].from, run[len(run)-1].to, func(yield func(labels.Labels, []byte) error) error {
+	whole := span{run[0].from, to}
+	g, err := writeSegment(l.dir, l.step, whole.from, whole.to, func(yield func(labels.Labels, []byte) error) error {
 		for _, m := range all {
 			buf = buf[:0]
 			for _, p := range m.parts {
@@ -156,6 +161,14 @@ func (l *log) merge(run []*segment) (*segment, error) {
 					return err
 				}
 				buf = append(buf, b...)
+			}
+			if overlap {
+				y, err := unpack(m.labels, buf, whole, l.step)
+				if err != nil {
+					unreadable = true
+					return err
+				}
+				buf = pack(y)
 			}
 			if err := yield(m.labels, buf); err != nil {
 				return err
