@@ -65,7 +65,7 @@ type Source struct {
 
 	mu      sync.Mutex // guards what follows
 	logs    map[asked]*log
-	failing bool // the newest attempt to write failed
+	trouble trouble // with writing
 }
 
 // asked is what a query is looked up by.
@@ -178,7 +178,7 @@ func (s *Source) poke() {
 func (s *Source) maintain(force bool) {
 	s.clock.check()
 	s.mu.Lock()
-	force = force || s.failing // something small will do to see whether it works again
+	force = force || s.trouble.failing // something small will do to see whether it works again
 	logs := slices.Collect(maps.Values(s.logs))
 	s.mu.Unlock()
 	for _, l := range logs {
@@ -193,19 +193,49 @@ func (s *Source) maintain(force bool) {
 // works again. It returns whether it worked.
 func (s *Source) wrote(err error) bool {
 	s.mu.Lock()
-	was := s.failing
-	s.failing = err != nil
+	failed, mended := s.trouble.note(err != nil, s.now())
 	s.mu.Unlock()
-	switch {
-	case err != nil:
+	if err != nil {
 		s.m.failures.WithLabelValues(store.Reason(err)).Inc()
-		if !was {
-			s.log.Error("history cannot be written, upid goes on without", "err", err)
-		}
-	case was:
+	}
+	switch {
+	case failed:
+		s.log.Error("history cannot be written, upid goes on without", "err", err)
+	case mended:
 		s.log.Info("history is written again")
 	}
 	return err == nil
+}
+
+// trouble is whether writing fails, as it is told. A disk that is almost full takes
+// small files and refuses large ones, many times a second: after a failure soon
+// after it was said to be over, it is over when none came for a while.
+type trouble struct {
+	failing bool      // said, and not yet that it is over
+	again   bool      // it came back soon
+	last    time.Time // the newest failure
+	over    time.Time // when it was said to be over
+}
+
+// calm is how long no failure must come.
+const calm = time.Minute
+
+// note takes the outcome of an attempt to write. It returns whether now is the time
+// to say that writing fails, or works again.
+func (t *trouble) note(bad bool, now time.Time) (failed, mended bool) {
+	switch {
+	case bad:
+		t.last = now
+		if t.failing {
+			return false, false
+		}
+		t.failing, t.again = true, !t.over.IsZero() && now.Sub(t.over) < calm
+		return true, false
+	case t.failing && (!t.again || now.Sub(t.last) >= calm):
+		t.failing, t.over = false, now
+		return false, true
+	}
+	return false, false
 }
 
 // lost counts a segment that has to be asked for again, and logs it if say.
