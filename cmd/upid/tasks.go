@@ -128,7 +128,7 @@ func signalUnit(s config.Signal) (*signal.Unit, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Forecast = &signal.Forecast{Model: model, Horizons: s.Forecast.Horizons, Level: s.Forecast.Level}
+		o.Forecast = &signal.Forecast{Model: model, Horizons: s.Forecast.Horizons, Level: s.Forecast.Level, Max: s.Forecast.Max}
 	}
 	if s.Detect.Enabled {
 		budget, err := rules.ParseBudget(s.Detect.Budget)

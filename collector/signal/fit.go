@@ -114,6 +114,9 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 	case err != nil:
 		return nil, nil, []error{fmt.Errorf("no forecast: %w", err)}
 	}
+	if o.Max != nil {
+		forecast.Limit(f, y, *o.Max)
+	}
 	return f, forecast.Patterns(y).Trends, f.Warnings
 }
 

@@ -62,6 +62,7 @@ type Forecast struct {
 	Model    forecast.Forecaster
 	Horizons []time.Duration // ascending, not empty
 	Level    float64
+	Max      *float64 // the most that can be; nil: no limit is known
 }
 
 // Detect says how series are scored and when a run of scores is an anomaly.

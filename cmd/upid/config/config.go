@@ -63,6 +63,7 @@ type Forecast struct {
 	Enabled  bool
 	Horizons []time.Duration // ascending
 	Level    float64
+	Max      *float64 // the most that can be, in the unit of the query; nil: no limit is known
 	Model    string
 	Every    time.Duration // cadence of fitting
 }

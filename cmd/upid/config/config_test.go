@@ -153,6 +153,9 @@ func TestFull(t *testing.T) {
 		t.Fatalf("signals: %+v", c.Signals)
 	}
 	s := c.Signals[1]
+	if m := s.Forecast.Max; m == nil || *m != 64 {
+		t.Errorf("max %v, want 64", m)
+	}
 	if !reflect.DeepEqual(s.Forecast.Horizons, []time.Duration{10 * time.Minute, time.Hour, 7 * 24 * time.Hour}) {
 		t.Errorf("horizons %v, want them ascending", s.Forecast.Horizons)
 	}

@@ -49,6 +49,7 @@ type rawForecast struct {
 	Enabled  *bool    `yaml:"enabled"`
 	Horizons []string `yaml:"horizons"`
 	Level    *float64 `yaml:"level"`
+	Max      *float64 `yaml:"max"`
 	Model    string   `yaml:"model"`
 	Every    string   `yaml:"every"`
 }

@@ -52,6 +52,7 @@ type shownSignal struct {
 		Enabled  bool             `yaml:"enabled"`
 		Horizons []model.Duration `yaml:"horizons,flow"`
 		Level    float64          `yaml:"level"`
+		Max      *float64         `yaml:"max,omitempty"`
 		Model    string           `yaml:"model"`
 		Every    model.Duration   `yaml:"every"`
 	} `yaml:"forecast"`
@@ -124,7 +125,7 @@ func showSignal(sig Signal) shownSignal {
 		out.Every = &every
 	}
 	f := &out.Forecast
-	f.Enabled, f.Level, f.Model, f.Every = sig.Forecast.Enabled, sig.Forecast.Level, sig.Forecast.Model, model.Duration(sig.Forecast.Every)
+	f.Enabled, f.Level, f.Max, f.Model, f.Every = sig.Forecast.Enabled, sig.Forecast.Level, sig.Forecast.Max, sig.Forecast.Model, model.Duration(sig.Forecast.Every)
 	f.Horizons = durations(sig.Forecast.Horizons)
 	d := &out.Detect
 	d.Enabled, d.Budget, d.Direction, d.Model = sig.Detect.Enabled, sig.Detect.Budget, sig.Detect.Direction, sig.Detect.Model

@@ -194,7 +194,7 @@ func (v *validator) forecast(raw rawForecast, path []any) Forecast {
 	path = slices.Concat(path, []any{"forecast"})
 	sub := func(key ...any) []any { return slices.Concat(path, key) }
 	f := Forecast{
-		Enabled: raw.Enabled == nil || *raw.Enabled, Level: DefaultLevel, Model: or(raw.Model, "auto"),
+		Enabled: raw.Enabled == nil || *raw.Enabled, Level: DefaultLevel, Max: raw.Max, Model: or(raw.Model, "auto"),
 		Every: v.duration(raw.Every, DefaultFitEvery, time.Minute, sub("every")...),
 	}
 	if raw.Level != nil {
@@ -202,6 +202,9 @@ func (v *validator) forecast(raw rawForecast, path []any) Forecast {
 		if !(f.Level >= 0.5 && f.Level <= 0.99) {
 			v.at(fmt.Sprintf("%v, want 0.5 to 0.99", f.Level), sub("level")...)
 		}
+	}
+	if m := raw.Max; m != nil && (math.IsNaN(*m) || math.IsInf(*m, 0)) {
+		v.at(fmt.Sprintf("%v, want a number; leave it out if there is no limit", *m), sub("max")...)
 	}
 	if !slices.Contains(v.checks.Forecasters, f.Model) {
 		v.at(fmt.Sprintf("%q, want one of %s", f.Model, strings.Join(v.checks.Forecasters, ", ")), sub("model")...)
