@@ -102,7 +102,7 @@ var Metrics = []Metric{
 	{"upid_upstream_request_duration_seconds", Histogram, "Duration of a request to the upstream, body included.", []string{"upstream", "endpoint"}, Self, Stable},
 	{"upid_upstream_response_bytes", Histogram, "Decompressed size of an answer.", []string{"upstream"}, Self, Stable},
 	{"upid_upstream_partial_responses_total", Counter, "Answers that were incomplete.", []string{"upstream"}, Self, Stable},
-	{"upid_clock_skew_seconds", Gauge, "How far the clock of an upstream is ahead of ours, by the date of its newest answer, to about a second.", []string{"peer"}, Self, Stable},
+	{"upid_clock_skew_seconds", Gauge, "How far the clock of an upstream or an Alertmanager is ahead of ours, by the date of its newest answer, to about a second.", []string{"peer"}, Self, Stable},
 	{"upid_upstream_samples_fetched_total", Counter, "Samples decoded from answers.", []string{"upstream"}, Self, Stable},
 
 	// State on disk.

@@ -15,7 +15,6 @@ const (
 // metrics are the self metrics of one upstream.
 type metrics struct {
 	up               prometheus.Gauge
-	skew             func() prometheus.Gauge        // absent until an answer had a date
 	requests         map[string]prometheus.Counter  // by endpoint
 	duration         map[string]prometheus.Observer // by endpoint
 	failures         *prometheus.CounterVec         // endpoint, reason
@@ -36,8 +35,6 @@ func newMetrics(reg prometheus.Registerer, name string) *metrics {
 		duration: map[string]prometheus.Observer{},
 		requests: map[string]prometheus.Counter{},
 	}
-	skew := collector.NewGaugeVec(reg, "upid_clock_skew_seconds")
-	m.skew = func() prometheus.Gauge { return skew.WithLabelValues(name) }
 	requests := collector.NewCounterVec(reg, "upid_upstream_requests_total").MustCurryWith(by)
 	duration := collector.NewHistogramVec(reg, "upid_upstream_request_duration_seconds").MustCurryWith(by)
 	for _, op := range []string{opRange, opInstant} {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/config"
 
+	"github.com/upid/upid/collector"
 	"github.com/upid/upid/collector/series"
 )
 
@@ -68,6 +69,7 @@ type Prometheus struct {
 	idle    time.Duration
 	tickets chan struct{} // one for each request under way
 	m       *metrics
+	skew    *collector.Skew
 	log     *slog.Logger
 }
 
@@ -114,6 +116,7 @@ func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) 
 		o: o, base: base, client: client, proxy: o.HTTP.Proxy(), idle: idleTimeout,
 		tickets: make(chan struct{}, o.Concurrency),
 		m:       newMetrics(o.Registerer, o.Name),
+		skew:    collector.NewSkew(o.Registerer, o.Name, o.Logger),
 		log:     o.Logger.With("upstream", o.Name),
 	}, nil
 }

@@ -110,7 +110,7 @@ func (p *Prometheus) exchange(ctx context.Context, op string, form url.Values, o
 	if err != nil {
 		return answer{}, p.transportError(ctx, req, err)
 	}
-	p.noteDate(resp.Header.Get("Date"), time.Now())
+	p.skew.Note(resp.Header.Get("Date"), time.Now())
 	b, err := openBody(ctx, resp, p.idle, cancel)
 	if err != nil {
 		resp.Body.Close() //nolint:errcheck // read only
@@ -118,14 +118,6 @@ func (p *Prometheus) exchange(ctx context.Context, op string, form url.Values, o
 	}
 	defer b.Close()
 	return p.readAnswer(resp, b, out, samples)
-}
-
-// noteDate compares the date of an answer, which has whole seconds, with our
-// clock at the time it came.
-func (p *Prometheus) noteDate(date string, now time.Time) {
-	if t, err := http.ParseTime(date); err == nil {
-		p.m.skew().Set(t.Add(500 * time.Millisecond).Sub(now).Seconds())
-	}
 }
 
 // transportError makes an Error of what client.Do returned.

@@ -66,6 +66,18 @@ func (a *alert) postable(now time.Time, lifetime time.Duration) *models.Postable
 	}
 }
 
+// shiftTimes returns a with its times as a clock has them that is so far ahead.
+// Alertmanager compares them with its own: an end that is past there resolves.
+func shiftTimes(a *models.PostableAlert, ahead time.Duration) *models.PostableAlert {
+	if ahead == 0 {
+		return a
+	}
+	c := *a
+	c.StartsAt = strfmt.DateTime(time.Time(a.StartsAt).Add(ahead))
+	c.EndsAt = strfmt.DateTime(time.Time(a.EndsAt).Add(ahead))
+	return &c
+}
+
 // hasUTF8Names reports whether an alert has a label or annotation name outside
 // the character set that Alertmanager before 0.27 takes.
 func hasUTF8Names(a *models.PostableAlert) bool {

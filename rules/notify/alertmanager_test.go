@@ -79,7 +79,7 @@ func alerts(t *testing.T, s *testserver.Server) map[string]*models.GettableAlert
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newClient(u, config.HTTPClientConfig{}, (&net.Dialer{}).DialContext)
+	c, err := newClient(u, config.HTTPClientConfig{}, (&net.Dialer{}).DialContext, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,6 +265,34 @@ func TestFault_C10(t *testing.T) {
 	}
 	if n := hook.count("firing", "a"); n != 1 {
 		t.Errorf("%d notifications, want 1", n)
+	}
+}
+
+// Our clock is ten minutes slow or fast: by its own clock the Alertmanager would
+// see a past end at once, or one that does not come.
+func TestFault_C17(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		hook := newWebhook(t)
+		am := testserver.Alertmanager(t, testserver.AlertmanagerOptions{Webhook: hook.URL})
+		r := against(t, []*testserver.Server{am}, Options{ResendDelay: 2 * time.Second, Now: func() time.Time { return time.Now().Add(off) }})
+		begin := time.Now().Add(-3 * time.Second).Truncate(time.Second)
+		f := open("f1", begin.Add(off).UnixMilli())
+		r.write(result("a", f))
+		eventually(t, "notification", 10*time.Second, func() bool { return hook.count("firing", "a") == 1 })
+		time.Sleep(5 * time.Second)
+		a := alerts(t, am)["a"]
+		if n := hook.count("resolved", "a"); a == nil || n != 0 {
+			t.Fatalf("off by %v: active %v, %d resolutions", off, a, n)
+		}
+		if got := time.Time(*a.StartsAt).Sub(begin); off < 0 && got.Abs() > 3*time.Second { // else a start ten minutes ahead was heard of first
+			t.Errorf("off by %v: the alert began %v after it did", off, got)
+		}
+		if left := time.Until(time.Time(*a.EndsAt)); left < 2*time.Second || left > 10*time.Second {
+			t.Errorf("off by %v: valid for another %v", off, left)
+		}
+		r.write(result("a", resolvedAt(f, time.Now().Add(off).UnixMilli()-1000)))
+		eventually(t, "resolution", 10*time.Second, func() bool { return hook.count("resolved", "a") == 1 })
 	}
 }
 

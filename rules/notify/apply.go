@@ -38,6 +38,7 @@ func (n *Notifier) Apply(ams []AlertmanagerConfig) error {
 			s.cancel()
 			if !same {
 				n.m.remove(s.url)
+				s.skew.Forget()
 			}
 			continue
 		}
@@ -58,6 +59,7 @@ func (n *Notifier) forget(s *sender) {
 	defer n.mu.Unlock()
 	if !slices.ContainsFunc(n.senders, func(o *sender) bool { return o.url == s.url }) {
 		n.m.remove(s.url)
+		s.skew.Forget()
 	}
 }
 

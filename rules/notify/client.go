@@ -29,6 +29,7 @@ const maxReply = 64 << 10
 type client struct {
 	http *http.Client
 	api  apialert.ClientService
+	date func(string) // takes the header Date of every answer
 }
 
 // parseURL checks the address of an Alertmanager.
@@ -54,7 +55,7 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func newClient(u *url.URL, c config.HTTPClientConfig, dial config.DialContextFunc) (*client, error) {
+func newClient(u *url.URL, c config.HTTPClientConfig, dial config.DialContextFunc, date func(string)) (*client, error) {
 	opts := []config.HTTPClientOption{
 		config.WithUserAgent("upid"),
 		config.WithIdleConnTimeout(2 * time.Minute), // longer than a re-send takes to come
@@ -71,7 +72,7 @@ func newClient(u *url.URL, c config.HTTPClientConfig, dial config.DialContextFun
 	}
 	rt := openapi.NewWithClient(u.Host, path.Join("/", u.Path, "api/v2"), []string{u.Scheme}, hc)
 	rt.Debug = false // the runtime turns it on for an environment variable DEBUG and would print alerts
-	return &client{http: hc, api: apialert.New(rt, strfmt.Default)}, nil
+	return &client{http: hc, api: apialert.New(rt, strfmt.Default), date: date}, nil
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
@@ -84,7 +85,10 @@ func (c *client) post(ctx context.Context, timeout time.Duration, alerts models.
 	// The generated reader loses the answer's text and Retry-After, and takes no
 	// other success than 200.
 	_, err := c.api.PostAlerts(p, func(op *runtime.ClientOperation) {
-		op.Reader = runtime.ClientResponseReaderFunc(readReply)
+		op.Reader = runtime.ClientResponseReaderFunc(func(resp runtime.ClientResponse, with runtime.Consumer) (any, error) {
+			c.date(resp.GetHeader("Date"))
+			return readReply(resp, with)
+		})
 	})
 	return err
 }

@@ -76,6 +76,7 @@ type fakeAM struct {
 	code   int                              // answered to every request, 0 is 200
 	header http.Header                      // of the answer
 	body   string                           // of an answer with code
+	ahead  time.Duration                    // of its clock
 	bad    func(*models.PostableAlert) bool // refused alerts
 	posts  []post                           // all of them, also refused
 	stored map[string]*models.PostableAlert // by label set
@@ -124,6 +125,7 @@ func (am *fakeAM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	maps.Copy(w.Header(), am.header)
+	w.Header().Set("Date", time.Now().Add(am.ahead).UTC().Format(http.TimeFormat))
 	am.mu.Unlock()
 	if hang {
 		<-r.Context().Done()

@@ -391,3 +391,48 @@ func TestQueueFull(t *testing.T) {
 		}
 	})
 }
+
+// The clock of an Alertmanager is elsewhere: what it said of it is taken at once,
+// and its alerts end by its clock.
+func TestClockOfAlertmanager(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute, time.Second} {
+		inBubble(t, 2, Options{}, func(b *bench) {
+			other, am := b.ams[0], b.ams[1]
+			am.set(func(am *fakeAM) { am.ahead = ahead })
+			start := now() - 60_000
+			b.write(result("a", open("f1", start)))
+			posts, shift := 2, ahead
+			if ahead.Abs() < 30*time.Second { // not worth a word
+				posts, shift = 1, 0
+			}
+			if n := len(am.all()); n != posts || len(other.all()) != 1 {
+				t.Errorf("ahead by %v: %d posts, %d to the other, want %d and 1", ahead, n, len(other.all()), posts)
+			}
+			near := func(got time.Time, want time.Duration) bool { return (time.Until(got) - want).Abs() <= time.Second }
+			if a := am.get("a"); !near(ends(a), 4*time.Minute+shift) || !near(starts(a), -time.Minute+shift) {
+				t.Errorf("ahead by %v: from %v to %v, now is %v", ahead, starts(a), ends(a), time.Now())
+			}
+			wantFiring(t, other.get("a"), start, 4*time.Minute)
+			sleep(10 * time.Second)
+			b.write(result("a", resolvedAt(open("f1", start), now()-2000)))
+			if a := am.get("a"); !near(ends(a), -2*time.Second+shift) {
+				t.Errorf("ahead by %v: resolved at %v, now is %v", ahead, ends(a), time.Now())
+			}
+			if n := len(am.all()); n != posts+1 {
+				t.Errorf("ahead by %v: %d posts, want %d", ahead, n, posts+1)
+			}
+		})
+	}
+	// Dates of any kind: a post or two more, and no flood.
+	inBubble(t, 1, Options{}, func(b *bench) {
+		am := b.ams[0]
+		b.write(result("a", open("f1", now())))
+		for i := range 60 {
+			am.set(func(am *fakeAM) { am.ahead = time.Duration(i%7) * time.Hour })
+			sleep(time.Minute)
+		}
+		if n := len(am.all()); n > 125 {
+			t.Errorf("%d posts in an hour", n)
+		}
+	})
+}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/alertmanager/api/v2/models"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/upid/upid/collector"
 )
 
 const (
@@ -36,6 +38,7 @@ type sender struct {
 	lookup func([]item, time.Time) []pending // what the alerts are now
 	opts   *Options
 	m      *senderMetrics
+	skew   *collector.Skew
 	log    *slog.Logger
 
 	ctx    context.Context // of requests
@@ -49,6 +52,7 @@ type sender struct {
 
 	rejected map[ref]time.Time // until when; of the goroutine
 	failures int               // posts in a row; of the goroutine
+	shifted  time.Time         // when a batch was last posted again by the other's clock; of the goroutine
 
 	mu     sync.Mutex
 	status AlertmanagerStatus
@@ -69,14 +73,16 @@ func newSender(cfg AlertmanagerConfig, opts *Options, lookup func([]item, time.T
 	if err != nil {
 		return nil, err
 	}
-	c, err := newClient(u, cfg.HTTP, opts.Dial)
+	name := u.String()
+	log := opts.Logger.With("alertmanager", name)
+	skew := collector.NewSkew(opts.Registerer, name, log)
+	c, err := newClient(u, cfg.HTTP, opts.Dial, func(date string) { skew.Note(date, opts.Now()) })
 	if err != nil {
 		return nil, err
 	}
-	name := u.String()
 	s := &sender{
 		cfg: cfg, url: name, client: c, queue: newQueue(opts.QueueCapacity), lookup: lookup, opts: opts,
-		log:  opts.Logger.With("alertmanager", name),
+		skew: skew, log: log,
 		work: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		rejected: map[ref]time.Time{},
 		status:   AlertmanagerStatus{URL: name},
@@ -176,12 +182,19 @@ func (s *sender) run() {
 // sendBatch posts the oldest batch, puts back what could not be posted and
 // returns how long to wait before the next.
 func (s *sender) sendBatch() time.Duration {
-	failed, err := s.deliver(s.take())
-	if err == nil {
-		return 0
+	ahead, batch := s.skew.Ahead(), s.take()
+	failed, err := s.deliver(batch)
+	if err != nil {
+		s.queued(s.queue.unpop(failed))
+		return s.failed(err)
 	}
-	s.queued(s.queue.unpop(failed))
-	return s.failed(err)
+	// Posted by a clock that is wrong, as its answer says: an end may be past there.
+	// Once in a while, as dates may be of any kind.
+	if now := s.opts.Now(); s.skew.Ahead() != ahead && now.Sub(s.shifted) >= s.opts.ResendDelay {
+		s.shifted = now
+		s.queued(s.queue.unpop(items(batch)))
+	}
+	return 0
 }
 
 // take returns the oldest batch as it is now, without alerts that are gone or
@@ -248,6 +261,7 @@ func (s *sender) post(batch []pending, escape bool) error {
 		if escape {
 			alerts[i] = escapeNames(p.alert)
 		}
+		alerts[i] = shiftTimes(alerts[i], s.skew.Ahead())
 	}
 	begin := time.Now()
 	err := s.client.post(s.ctx, s.opts.Timeout, alerts)
