@@ -140,7 +140,7 @@ func anomalyTable(w io.Writer, st output.Style, width int, loc *time.Location, a
 		}
 		title := output.Cut(a.Signal, width/3) + "  " + output.Printable(a.Type)
 		b.WriteString(mark(st, a) + "  " + st.Bold(title) + "  " + lasted(a, loc) + "\n")
-		line, where := spark(a.Path, 16), pairs(a.Labels, nil)
+		line, where := recentSpark(a.Path, 16), pairs(a.Labels, nil)
 		switch {
 		case strings.TrimSpace(line) != "":
 			b.WriteString("  " + st.Accent(line) + "  " + output.Cut(where, width-4-len([]rune(line))) + "\n")

@@ -344,15 +344,21 @@ func TestForemost(t *testing.T) {
 	}
 }
 
-// TestSpark: one point has no shape.
+// TestSpark: one point has no shape, and two of the past have none.
 func TestSpark(t *testing.T) {
 	a, b := 1.0, 2.0
 	for _, c := range []struct {
-		in   []*float64
-		want string
-	}{{nil, ""}, {[]*float64{&a}, ""}, {[]*float64{nil, &a, nil}, ""}, {[]*float64{&a, nil, &b}, "▁ █"}} {
-		if got := spark(c.in, 8); got != c.want {
-			t.Errorf("%d points: %q, want %q", len(c.in), got, c.want)
+		in           []*float64
+		next, recent string
+	}{
+		{nil, "", ""},
+		{[]*float64{&a}, "", ""},
+		{[]*float64{nil, &a, nil}, "", ""},
+		{[]*float64{&a, &b}, "▁█", ""},
+		{[]*float64{&a, nil, &b, &a}, "▁ █▁", "▁ █▁"},
+	} {
+		if next, recent := spark(c.in, 8), recentSpark(c.in, 8); next != c.next || recent != c.recent {
+			t.Errorf("%d points: %q and %q, want %q and %q", len(c.in), next, recent, c.next, c.recent)
 		}
 	}
 }

@@ -166,8 +166,8 @@ func (p *picture) notices(st output.Style, width, height int) []string {
 			spent = append(spent, fmt.Sprintf("%s %s of %s", x.Name, percentOf(x.BudgetSpent), x.Budget))
 		}
 	}
-	if len(spent) > 0 {
-		add(st.Caution, "more alerts than their budget: "+strings.Join(spent, ", "), "min_deviation, min_relative or a larger budget")
+	if n := len(spent); n > 0 {
+		add(st.Caution, plural(n, "signal", "signals")+" raised more alerts than budgeted", strings.Join(spent, ", "))
 	}
 	if most := max(2, height/8); height > 0 && len(out) > most {
 		out = out[:most]
@@ -288,7 +288,7 @@ func (p *picture) anomalyRows(st output.Style, width int) section {
 			{score(a.Score), nil},
 			{quantity(a.Observed, a.Unit), nil},
 			{quantity(a.Expected, a.Unit), st.Dim},
-			{spark(a.Path, sparkWidth(width)), st.Accent},
+			{recentSpark(a.Path, sparkWidth(width)), st.Accent},
 			{pairs(a.Labels, nil), st.Dim},
 		})
 	}

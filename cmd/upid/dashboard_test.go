@@ -96,7 +96,7 @@ func TestDashboardNotices(t *testing.T) {
 	waits := map[string]views.PassStatus{"fit": {Error: "no data"}}
 	spent := 3.0
 	p.signals = []views.SignalStatus{{Name: "a", State: "active", Budget: "1/week", BudgetSpent: &spent}, {Name: "b", State: "active"}}
-	f("more alerts than their budget: a 300 % of 1/week")
+	f("1 signal raised more alerts than budgeted  a 300 % of 1/week")
 	p.signals = []views.SignalStatus{{Name: "a", State: "waiting", Passes: waits}, {Name: "b", State: "waiting", Passes: waits}}
 	f("2 signals wait for data  their queries have no series yet: a, b")
 	if text := strings.Join(p.frame(output.Style{}, 160, 50), "\n"); strings.Contains(text, "a failing") {

@@ -72,7 +72,11 @@ func (d *demonstration) predicted(b *strings.Builder, st output.Style) error {
 			if ps, _ := d.sidecar.views.Predictions(views.PredictionFilter{Signal: signal, Horizon: "1d", Labels: p.Labels}); len(ps) == 1 {
 				tomorrow = human(ps[0].Value)
 			}
-			g.Add(" "+subject(p.Labels), human(p.Observed), tomorrow, human(p.Value), human(p.Lower)+" … "+human(p.Upper), p.ConfidenceLevel)
+			bounds := human(p.Lower) + " … " + human(p.Upper)
+			if p.Lower != nil && p.Upper != nil && *p.Lower == *p.Upper {
+				bounds = unchanged
+			}
+			g.Add(" "+subject(p.Labels), human(p.Observed), tomorrow, human(p.Value), bounds, p.ConfidenceLevel)
 		}
 	}
 	if err := g.Write(b, st); err != nil {

@@ -39,6 +39,9 @@ func quantity(v *float64, unit string) string {
 	return rules.Quantity(*v, unit)
 }
 
+// unchanged stands for an interval without width.
+const unchanged = "constant so far"
+
 // interval returns two bounds; a unit that both have stands once. Bounds that are one
 // are those of a series that never changed: nothing is known of how far it could.
 func interval(lower, upper *float64, unit string) string {
@@ -46,7 +49,7 @@ func interval(lower, upper *float64, unit string) string {
 	case lower == nil && upper == nil:
 		return "-"
 	case lower != nil && upper != nil && *lower == *upper:
-		return "constant so far"
+		return unchanged
 	}
 	l, u := quantity(lower, unit), quantity(upper, unit)
 	if n, ln, ok := strings.Cut(l, " "); ok {
@@ -65,11 +68,15 @@ func trust(confidence *float64, level string) string {
 	return fmt.Sprintf("%.2f %s", *confidence, strings.ReplaceAll(level, "_", " "))
 }
 
-// spark draws points on their own scale, of which there are at least two: one has no
-// shape.
-func spark(vs []*float64, columns int) string {
+// spark draws where a series goes, on its own scale: from now on, at least one point.
+func spark(vs []*float64, columns int) string { return sparkOf(vs, columns, 2) }
+
+// recentSpark draws where a series came from. Up to two points have no shape.
+func recentSpark(vs []*float64, columns int) string { return sparkOf(vs, columns, 3) }
+
+func sparkOf(vs []*float64, columns, least int) string {
 	y := values(vs)
-	if known := slices.DeleteFunc(slices.Clone(y), math.IsNaN); len(known) < 2 {
+	if known := slices.DeleteFunc(slices.Clone(y), math.IsNaN); len(known) < least {
 		return ""
 	}
 	low, high := output.Extent(y)
@@ -253,7 +260,7 @@ func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.
 		series = append(series, name)
 		if scores {
 			g.Add(name, quantity(p.Observed, p.Unit), quantity(p.Value, p.Unit), interval(p.Lower, p.Upper, p.Unit),
-				score(p.Score), score(p.Confidence), spark(p.Path, columns-2))
+				score(p.Score), score(p.Confidence), recentSpark(p.Path, columns-2))
 			continue
 		}
 		way := p.Path
