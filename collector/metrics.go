@@ -97,6 +97,7 @@ var Metrics = []Metric{
 
 	// Upstreams.
 	{"upid_upstream_up", Gauge, "1 if the newest request to the upstream succeeded.", []string{"upstream"}, Self, Stable},
+	{"upid_upstream_circuit_open", Gauge, "1 while the upstream answers with server errors only and is asked once in half a minute.", []string{"upstream"}, Self, Stable},
 	{"upid_upstream_requests_total", Counter, "Requests sent to the upstream.", []string{"upstream", "endpoint"}, Self, Stable},
 	{"upid_upstream_request_failures_total", Counter, "Requests to the upstream that failed, by reason.", []string{"upstream", "endpoint", "reason"}, Self, Stable},
 	{"upid_upstream_request_duration_seconds", Histogram, "Duration of a request to the upstream, body included.", []string{"upstream", "endpoint"}, Self, Stable},

@@ -65,6 +65,9 @@ func (e *Error) Unreachable() bool { return e.Reason != ReasonBadQuery && e.Reas
 
 // retryable reports whether the same request may succeed a moment later.
 func (e *Error) retryable() bool {
+	if errors.Is(e.Err, errOpen) {
+		return false
+	}
 	switch e.Reason {
 	case ReasonDNS, ReasonConnect, ReasonTimeout, ReasonReset, ReasonHTTP429, ReasonHTTP5xx:
 		return true

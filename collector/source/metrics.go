@@ -14,7 +14,7 @@ const (
 
 // metrics are the self metrics of one upstream.
 type metrics struct {
-	up               prometheus.Gauge
+	up, open         prometheus.Gauge
 	requests         map[string]prometheus.Counter  // by endpoint
 	duration         map[string]prometheus.Observer // by endpoint
 	failures         *prometheus.CounterVec         // endpoint, reason
@@ -28,6 +28,7 @@ func newMetrics(reg prometheus.Registerer, name string) *metrics {
 	by := prometheus.Labels{"upstream": name}
 	m := &metrics{
 		up:       collector.NewGaugeVec(reg, "upid_upstream_up").With(by),
+		open:     collector.NewGaugeVec(reg, "upid_upstream_circuit_open").With(by),
 		failures: collector.NewCounterVec(reg, "upid_upstream_request_failures_total").MustCurryWith(by),
 		bytes:    collector.NewHistogramVec(reg, "upid_upstream_response_bytes").With(by),
 		partial:  collector.NewCounterVec(reg, "upid_upstream_partial_responses_total").With(by),

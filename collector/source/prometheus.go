@@ -70,6 +70,7 @@ type Prometheus struct {
 	tickets chan struct{} // one for each request under way
 	m       *metrics
 	skew    *collector.Skew
+	breaker *breaker
 	log     *slog.Logger
 }
 
@@ -112,12 +113,15 @@ func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) 
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", o.Name, err)
 	}
+	log := o.Logger.With("upstream", o.Name)
+	m := newMetrics(o.Registerer, o.Name)
 	return &Prometheus{
 		o: o, base: base, client: client, proxy: o.HTTP.Proxy(), idle: idleTimeout,
 		tickets: make(chan struct{}, o.Concurrency),
-		m:       newMetrics(o.Registerer, o.Name),
+		m:       m,
 		skew:    collector.NewSkew(o.Registerer, o.Name, o.Logger),
-		log:     o.Logger.With("upstream", o.Name),
+		breaker: newBreaker(m.open, log),
+		log:     log,
 	}, nil
 }
 

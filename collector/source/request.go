@@ -35,6 +35,10 @@ func limitDial(dial config.DialContextFunc, timeout time.Duration) config.DialCo
 // request sends one request and decodes its answer into out, which is of no use
 // after an error. The error is an *Error, or that of ctx if it was canceled.
 func (p *Prometheus) request(ctx context.Context, op string, form url.Values, out matrix, samples int64) (answer, error) {
+	if fail := p.breaker.admit(); fail != nil {
+		fail.Op, fail.URL = op, p.URL()
+		return answer{}, fail // no request, so none that failed
+	}
 	select {
 	case p.tickets <- struct{}{}:
 		defer func() { <-p.tickets }()
@@ -55,6 +59,7 @@ func (p *Prometheus) report(ctx context.Context, op string, ans answer, fail *Er
 		p.m.samples.Add(float64(ans.samples))
 	}
 	if fail == nil {
+		p.breaker.note(nil)
 		p.m.up.Set(1)
 		if ans.isPartial() {
 			p.m.partial.Inc()
@@ -64,6 +69,7 @@ func (p *Prometheus) report(ctx context.Context, op string, ans answer, fail *Er
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // our own doing: says nothing about the upstream
 	}
+	p.breaker.note(fail)
 	p.m.failures.WithLabelValues(op, fail.Reason).Inc()
 	if fail.Unreachable() {
 		p.m.up.Set(0)
