@@ -32,7 +32,7 @@ var phrases = map[string]struct{ now, then string }{
 // first_action, summary, description, score, confidence, and reclassified, stale
 // and runbook_url where there is something to say. Label values are data: nothing
 // in the result is a template.
-func Annotations(info SignalInfo, r series.Result, f series.Finding) map[string]string {
+func Annotations(info SignalInfo, r series.Result, f series.Finding, c Context) map[string]string {
 	family := f.Family
 	if family == "" {
 		family = Family(info.Type, f.Type)
@@ -40,8 +40,8 @@ func Annotations(info SignalInfo, r series.Result, f series.Finding) map[string]
 	a := map[string]string{
 		"family":       family,
 		"first_action": FirstAction(family, f.Type),
-		"summary":      summary(info, r, f),
-		"description":  description(info, r, f),
+		"summary":      summary(info, r, f) + c.more(),
+		"description":  description(info, r, f, c),
 		"score":        digits(f.Peak),
 		"confidence":   strconv.FormatFloat(f.Confidence, 'f', 2, 64),
 	}

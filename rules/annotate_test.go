@@ -33,44 +33,52 @@ func TestAnnotationsGolden(t *testing.T) {
 		info    SignalInfo
 		result  series.Result
 		finding series.Finding
+		context Context
 	}{
 		{"open, at its worst", cpu, series.Result{SourceName: "cpu", Labels: pod, Time: at(4)}, series.Finding{
 			Family: FamilyResource, Type: series.TypeSpike, Severity: series.SeverityWarning, Start: at(0), Peak: 5.123456, Confidence: 0.72,
 			Score: high(4.2, 1.1, 5.123456), Worst: high(4.2, 1.1, 5.123456), WorstAt: at(4),
-		}},
+		}, Context{}},
 		{"open, nearly back", cpu, series.Result{SourceName: "cpu", Labels: pod, Time: at(34)}, series.Finding{
 			Family: FamilyResource, Type: series.TypeSpike, Severity: series.SeverityWarning, Start: at(0), Peak: 5.123456, Confidence: 0.72,
 			Score: high(1.11, 1.1, 0.2), Worst: high(4.2, 1.1, 5.123456), WorstAt: at(4),
-		}},
+		}, Context{}},
 		{"drift", cpu, series.Result{Labels: pod, Time: at(400)}, series.Finding{
 			Type: series.TypeDrift, Severity: series.SeverityCritical, Start: at(0), Peak: 4.5, Confidence: 0.72,
 			Score: high(1.62, 1.6, 1.464), WorstAt: at(300), Worst: series.Score{
 				Observed: 1.61, Expected: 1.6, Lower: 1.2, Upper: 2, Value: 4.5, Confidence: 0.7, Type: series.TypeDrift,
 				Why: series.Why{View: series.ViewMean6h, Value: 11.2, Limit: 2.5, Deviation: 0.5, Usual: 1.1, Days: 40.2},
 			},
-		}},
+		}, Context{}},
 		{"resolved and reclassified", cpu, series.Result{Labels: pod, Time: at(30)}, series.Finding{
 			Type: series.TypeDrop, Reclassified: series.TypeLevelShift, Severity: series.SeverityWarning, Start: at(0), End: at(20), Peak: 2, Confidence: 0.3,
 			Score: high(1, 1.1, 1.1), WorstAt: at(2), Worst: series.Score{
 				Observed: 0.2, Expected: 1.1, Lower: 0.9, Upper: nan, Value: 2, Confidence: 0.3, Type: series.TypeDrop,
 				Why: series.Why{View: series.ViewValue, Value: 9, Limit: 4.5, Deviation: -0.9, Usual: 1.1, Days: 0.2},
 			},
-		}},
+		}, Context{}},
 		{"stale", errs, series.Result{Labels: labels.EmptyLabels(), Time: at(4)}, series.Finding{
 			Type: series.TypeSpike, Severity: series.SeverityCritical, Start: at(0), Peak: 9, Confidence: 0.9, Stale: true, WorstAt: at(1),
 			Worst: series.Score{Observed: 0.25, Expected: 0.01, Lower: nan, Upper: 0.02, Value: 9, Confidence: 0.9, Type: series.TypeSpike},
 			Score: series.Score{Observed: nan, Expected: 0.01, Lower: nan, Upper: 0.02, Value: 0.1, Confidence: 0.9, Type: ""},
-		}},
+		}, Context{}},
 		{"missing", cpu, series.Result{Labels: pod, Time: at(4)}, series.Finding{
 			Type: series.TypeMissing, Severity: series.SeverityInfo, Start: at(0), Peak: 1, Confidence: 0.5, WorstAt: at(4), Worst: series.Score{
 				Observed: nan, Expected: 1.1, Lower: nan, Upper: nan, Value: 1, Confidence: 0.5, Type: series.TypeMissing,
 				Why: series.Why{View: series.ViewGap, Value: 600, Limit: 300},
 			},
-		}},
+		}, Context{}},
 		{"no expectation, unknown type", cpu, series.Result{Labels: pod, Time: at(9)}, series.Finding{
 			Type: "wobble", Severity: series.SeverityInfo, Start: at(0), Peak: 1.5, Confidence: 0.5, WorstAt: at(2),
 			Score: series.Score{Observed: 3, Expected: nan, Lower: nan, Upper: nan, Value: nan, Confidence: 0.5, Type: ""},
 			Worst: series.Score{Observed: 3, Expected: nan, Lower: nan, Upper: nan, Value: 1.5, Confidence: 0.5, Type: "wobble"},
+		}, Context{}},
+		{"not alone", cpu, series.Result{Labels: pod, Time: at(4)}, series.Finding{
+			Type: series.TypeSpike, Severity: series.SeverityWarning, Start: at(0), Peak: 5.123456, Confidence: 0.72,
+			Score: high(4.2, 1.1, 5.123456), Worst: high(4.2, 1.1, 5.123456), WorstAt: at(4),
+		}, Context{
+			Together:  []string{"checkout_cpu spike since 2026-01-05T03:01:00Z", "b", "c", "d", "e", "f", "g", "h", "i", "j"},
+			Elsewhere: []string{"latency level shift since 2026-01-05T03:02:00Z"}, Recommendation: "r1, give checkout 2 cores",
 		}},
 	}
 	type record struct {
@@ -80,7 +88,7 @@ func TestAnnotationsGolden(t *testing.T) {
 	}
 	var out []record
 	for _, c := range cases {
-		out = append(out, record{c.Name, Annotations(c.info, c.result, c.finding), GeneratorURL(c.info)})
+		out = append(out, record{c.Name, Annotations(c.info, c.result, c.finding, c.context), GeneratorURL(c.info)})
 	}
 	var got bytes.Buffer
 	enc := json.NewEncoder(&got)
@@ -144,7 +152,7 @@ func TestRarity(t *testing.T) {
 func TestTellsThePast(t *testing.T) {
 	for _, typ := range series.AnomalyTypes {
 		f := series.Finding{Type: typ, Start: at(0), End: at(9), Peak: 2, Worst: high(4, 1, 2), WorstAt: at(1)}
-		a := Annotations(SignalInfo{Name: "x"}, series.Result{Time: at(10)}, f)
+		a := Annotations(SignalInfo{Name: "x"}, series.Result{Time: at(10)}, f, Context{})
 		for _, word := range []string{" is unusually", "x has ", "x is ", "x varies", " now "} {
 			if strings.Contains(a["summary"]+a["description"], word) {
 				t.Errorf("%s is over, but: %s %s", typ, a["summary"], a["description"])

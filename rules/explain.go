@@ -42,7 +42,7 @@ func summary(info SignalInfo, r series.Result, f series.Finding) string {
 
 // description is the whole story in plain sentences: the worst point, why that is
 // an anomaly, how seldom it is, since when, and how it is now.
-func description(info SignalInfo, r series.Result, f series.Finding) string {
+func description(info SignalInfo, r series.Result, f series.Finding, c Context) string {
 	isNow := f.Open() && !f.Stale && f.WorstAt == r.Time
 	sentences := []string{observation(info, f, isNow), reason(f.Worst.Why), rarity(f.Worst.Why.Days)}
 	if f.Open() {
@@ -64,7 +64,7 @@ func description(info SignalInfo, r series.Result, f series.Finding) string {
 		}
 		sentences = append(sentences, fmt.Sprintf("It opened as %s and %s like %s.", words(f.Type), verb, words(f.Reclassified)))
 	}
-	sentences = append(sentences,
+	sentences = append(sentences, c.sentences(),
 		fmt.Sprintf("Score %s at its highest, where 1 is the alert boundary.", digits(f.Peak)),
 		fmt.Sprintf("Confidence %s (%.2f).", words(series.ConfidenceLevel(f.Confidence)), f.Confidence))
 	if name := r.SourceName + r.Labels.String(); name != "{}" {

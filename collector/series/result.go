@@ -147,6 +147,9 @@ type Finding struct {
 	Confidence   float64 // in [0, 1]
 	Score        Score   // the newest score, or that of the last breach once resolved
 	Stale        bool    // no data arrived since: neither confirmed nor resolved
+	// Group is what the findings of one workload have in common that opened
+	// together: they are one alert. "" where there is only one series.
+	Group string
 }
 
 // Open reports whether the finding has not been resolved.

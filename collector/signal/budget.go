@@ -58,6 +58,9 @@ func (u *Unit) groups(order []*state, from, to int64) [][]opened {
 	byKey := map[string][]opened{}
 	var keys []string
 	for i, s := range order {
+		if s == nil {
+			continue
+		}
 		for _, o := range s.alert.Openings(from, to) {
 			if byKey[s.group] == nil {
 				keys = append(keys, s.group)
@@ -104,4 +107,44 @@ func groupCount(order []*state) int {
 		seen[s.group] = true
 	}
 	return len(seen)
+}
+
+// member is a finding of a series, by its place in the order and its start.
+type member struct {
+	series int
+	start  int64
+}
+
+// groupIDs returns the group of every finding on record of a workload that has more
+// than one series and a finding now. The identity is that of the finding that
+// opened first, so it stays when others join or end.
+func (u *Unit) groupIDs() map[member]string {
+	var some []*state // in the order, nil where there is nothing to group
+	count, active := map[string]int{}, map[string]bool{}
+	for _, s := range u.order {
+		if len(s.alert.Findings()) > 0 {
+			active[s.group] = true
+		}
+	}
+	if len(active) == 0 {
+		return nil
+	}
+	for _, s := range u.order {
+		count[s.group]++
+	}
+	some = make([]*state, len(u.order))
+	for i, s := range u.order {
+		if active[s.group] && count[s.group] > 1 {
+			some[i] = s
+		}
+	}
+	out := map[member]string{}
+	for _, g := range u.groups(some, 0, math.MaxInt64) {
+		lead := g[0]
+		id := rules.FindingID(u.o.Name, u.order[lead.series].labels, "group", lead.At)
+		for _, o := range g {
+			out[member{o.series, o.Start}] = id
+		}
+	}
+	return out
 }

@@ -175,3 +175,39 @@ func TestOneSeriesIsNotControlled(t *testing.T) {
 		t.Errorf("boundary %v, want 1", u.control.Boundary())
 	}
 }
+
+// TestGroupIDs: what the pods of one deployment open together has one group, which
+// others join and nobody changes; what comes later, or is another workload's, has not.
+func TestGroupIDs(t *testing.T) {
+	f := epoch + 30*day
+	at := func(step int64) func(int64) float64 { return incident(f+step*5*minute, f+3*hour) }
+	w := world{step: 5 * minute, pods: []pod{
+		{labels.FromStrings("namespace", "shop", "pod", "web-0"), at(24)},
+		{labels.FromStrings("namespace", "shop", "pod", "web-1"), at(24)},
+		{labels.FromStrings("namespace", "shop", "pod", "web-2"), at(25)},
+		{labels.FromStrings("namespace", "shop", "pod", "web-3"), at(30)},
+		{labels.FromStrings("namespace", "shop", "pod", "api-0"), at(24)},
+	}}
+	u := newUnit(t, options())
+	fit(t, u, w, f)
+	group := func(end int64) map[string]string {
+		out := map[string]string{}
+		for _, r := range step(t, u, w, end) {
+			for _, x := range r.Findings {
+				out[r.Labels.Get("pod")] = x.Group
+			}
+		}
+		return out
+	}
+	first := group(f + 24*5*minute)
+	if g := first["web-0"]; len(g) != 16 || first["web-1"] != g || first["api-0"] != "" || len(first) != 3 {
+		t.Fatalf("%v: want one group of web-0 and web-1, none of the only api pod", first)
+	}
+	later := group(f + 31*5*minute)
+	if later["web-0"] != first["web-0"] || later["web-1"] != first["web-0"] || later["web-2"] != first["web-0"] {
+		t.Errorf("%v: want web-2 in the group %s", later, first["web-0"])
+	}
+	if g := later["web-3"]; len(g) != 16 || g == first["web-0"] {
+		t.Errorf("%v: web-3 came half an hour later, want another group", later)
+	}
+}

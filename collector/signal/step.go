@@ -64,7 +64,7 @@ func (u *Unit) forget(now int64) {
 }
 
 func (u *Unit) results(slot, t int64) []series.Result {
-	spent := u.spent(t)
+	spent, groups := u.spent(t), u.groupIDs()
 	out := make([]series.Result, 0, len(u.order))
 	for i, s := range u.order {
 		r := series.Result{
@@ -79,7 +79,7 @@ func (u *Unit) results(slot, t int64) []series.Result {
 		if s.scorer != nil {
 			score := s.score
 			r.Score = &score
-			r.Findings = u.findings(s)
+			r.Findings = u.findings(s, i, groups)
 			r.BudgetSpent = spent[i]
 		}
 		out = append(out, r)
@@ -99,10 +99,12 @@ func (u *Unit) horizons(f *series.Forecast, t int64) []series.Horizon {
 	return out
 }
 
-func (u *Unit) findings(s *state) []series.Finding {
+// findings returns those of the series at a place in the order.
+func (u *Unit) findings(s *state, place int, groups map[member]string) []series.Finding {
 	fs := s.alert.Findings()
 	for i := range fs {
 		fs[i] = u.identify(s, fs[i])
+		fs[i].Group = groups[member{place, fs[i].Start}]
 	}
 	return fs
 }

@@ -228,9 +228,9 @@ func (v *Views) scoreOf(name string, s Signal, rs []series.Result, i int, path [
 	return p
 }
 
-// anomalyOf makes the object of a finding.
-func anomalyOf(f *record) Anomaly {
-	said := rules.Annotations(f.signal.SignalInfo, f.result(), f.Finding)
+// anomalyOf makes the object of a finding with what is known around it.
+func anomalyOf(f *record, c rules.Context) Anomaly {
+	said := rules.Annotations(f.signal.SignalInfo, f.result(), f.Finding, c)
 	a := Anomaly{
 		ID: f.ID, Family: f.Family, Type: f.Type, Severity: f.Severity,
 		Confidence: f.Confidence, ConfidenceLevel: series.ConfidenceLevel(f.Confidence),

@@ -6,12 +6,12 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/rules"
 )
 
 // PredictionFilter says which predictions are wanted; a zero field wants all.
@@ -227,8 +227,9 @@ func (v *Views) Anomalies(f AnomalyFilter) (page []Anomaly, total int) {
 	var taken []*record
 	for i := range all {
 		if f.match(&all[i]) && p.take() {
-			a := anomalyOf(&all[i])
-			a.Related = related(i, all)
+			near := relatives(i, all)
+			a := anomalyOf(&all[i], around(&all[i], near))
+			a.Related = identities(near)
 			page, taken = append(page, a), append(taken, &all[i])
 		}
 	}
@@ -265,31 +266,55 @@ func (v *Views) draw(page []Anomaly, of []*record) {
 	}
 }
 
-const (
-	// Findings that started within that time of each other may have one cause.
-	relatedWithin = 15 * time.Minute
-	maxRelated    = 10
-)
+// maxRelated bounds the findings that one refers to.
+const maxRelated = 10
 
-// related returns the findings that started at about the time of all[i] and share
-// a label with it, the newest first. all is sorted by start, newest first.
-func related(i int, all []record) []string {
+// relatives returns the findings that started at about the time of all[i] and share
+// a label with it or are of its group, the newest first. all is sorted by start,
+// newest first.
+func relatives(i int, all []record) []*record {
 	a := &all[i]
 	near := func(b *record) bool {
 		d := a.Start - b.Start
-		return d <= relatedWithin.Milliseconds() && d >= -relatedWithin.Milliseconds()
+		return d <= rules.RelatedWithin && d >= -rules.RelatedWithin
 	}
 	first := i
 	for first > 0 && near(&all[first-1]) {
 		first--
 	}
-	out := []string{}
+	var out []*record
 	for j := first; j < len(all) && near(&all[j]) && len(out) < maxRelated; j++ {
-		if b := &all[j]; j != i && shareLabel(a.labels, b.labels) {
-			out = append(out, b.ID)
+		if b := &all[j]; j != i && (shareLabel(a.labels, b.labels) || sameGroup(a, b)) {
+			out = append(out, b)
 		}
 	}
 	return out
+}
+
+func identities(rs []*record) []string {
+	out := make([]string, 0, len(rs))
+	for _, r := range rs {
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+func sameGroup(a, b *record) bool { return a.Group != "" && a.Group == b.Group }
+
+// around returns what the alert of a says about the others: those of its group, and
+// those of other signals about the same workload or host.
+func around(a *record, others []*record) rules.Context {
+	var c rules.Context
+	subjects := rules.Subjects(a.labels)
+	for _, b := range others {
+		switch {
+		case sameGroup(a, b):
+			c.Together = append(c.Together, rules.Short(b.signal.SignalInfo, b.result(), b.Finding))
+		case a.task != b.task && rules.SameSubject(subjects, rules.Subjects(b.labels)):
+			c.Elsewhere = append(c.Elsewhere, rules.Short(b.signal.SignalInfo, b.result(), b.Finding))
+		}
+	}
+	return c
 }
 
 func shareLabel(a, b labels.Labels) bool {

@@ -169,7 +169,7 @@ func (n *Notifier) Write(ctx context.Context, task string, slot int64, rs []seri
 		return nil
 	}
 	t := n.tasks[task]
-	changes, omitted, vanished := t.update(n.opts.Now(), slot, rs, n.opts.MaxActivePerSignal, n.opts.ExternalLabels)
+	changes, omitted, vanished := t.update(n.opts.Now(), slot, rs, n.opts.MaxActivePerSignal, n.opts.ExternalLabels, n.others(task))
 	n.leftOut(info.Name, omitted)
 	if vanished > 0 {
 		n.log.Info("alerts lapse: their series are gone, or learning again did not confirm them", "signal", info.Name, "alerts", vanished)

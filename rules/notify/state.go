@@ -40,6 +40,8 @@ type taskState struct {
 	alerts     map[string]*alert
 	posted     map[string]string // finding → key of its firing alert
 	left       map[string]bool   // findings that were not posted, each counted once
+	leads      map[string]lead   // of the alerts of groups that are open, by group
+	open       []moved           // findings that were open in the newest results
 	overflow   *overflow         // nil while nothing is hidden
 	suppressed int
 }
@@ -57,6 +59,9 @@ type finding struct {
 	key    string
 	r      *series.Result
 	f      *series.Finding
+	named  bool // only its metric name tells the series from another
+
+	context rules.Context
 }
 
 // omission is a finding that cannot be posted.
@@ -69,11 +74,14 @@ type omission struct {
 // posted in this order in one batch.
 type change []string
 
-// update takes in the results of a slot. It depends on nothing but the state and
-// its arguments. An alert that fires and whose finding is not spoken of any more
-// lapses, since it may be back; vanished says how many begin to.
-func (t *taskState) update(now time.Time, slot int64, rs []series.Result, maxActive int, external map[string]string) (_ []change, _ []omission, vanished int) {
+// update takes in the results of a slot; others are the findings of other tasks. It
+// depends on nothing but the state and its arguments. An alert that fires and whose
+// finding is not spoken of any more lapses, since it may be back; vanished says how
+// many begin to.
+func (t *taskState) update(now time.Time, slot int64, rs []series.Result, maxActive int, external map[string]string, others []moved) (_ []change, _ []omission, vanished int) {
 	findings, omitted := t.collect(rs, external)
+	findings, omitted = t.group(findings, omitted, external)
+	elsewhere(findings, others)
 	slices.SortFunc(findings, func(a, b finding) int { return t.order(a, b) })
 	var (
 		next    = map[string]*alert{}
@@ -199,7 +207,7 @@ func (t *taskState) collect(rs []series.Result, external map[string]string) ([]f
 				continue
 			}
 			lbls = withExternal(lbls, external)
-			findings = append(findings, finding{id, lbls, lbls.String(), r, f})
+			findings = append(findings, finding{id, lbls, lbls.String(), r, f, named[r.Labels.Hash()], rules.Context{}})
 		}
 	}
 	return findings, omitted
@@ -249,10 +257,10 @@ func withExternal(l labels.Labels, external map[string]string) labels.Labels {
 func (t *taskState) render(c finding) *alert {
 	return &alert{
 		key: c.key, labels: c.labels,
-		annotations: rules.Annotations(t.info, *c.r, *c.f),
+		annotations: rules.Annotations(t.info, *c.r, *c.f, c.context),
 		source:      rules.GeneratorURL(t.info),
 		severity:    c.f.Severity,
-		mark:        fmt.Sprintf("%t %s", c.f.Stale, c.f.Reclassified),
+		mark:        fmt.Sprintf("%t %s %d", c.f.Stale, c.f.Reclassified, len(c.context.Together)),
 		startsAt:    time.UnixMilli(c.f.Start),
 	}
 }
