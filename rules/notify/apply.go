@@ -17,6 +17,20 @@ func (n *Notifier) Apply(ams []AlertmanagerConfig) error {
 	if n.closed {
 		return errors.New("notify: not running any more")
 	}
+	if err := n.apply(ams); err != nil {
+		return err
+	}
+	n.configured = ams
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// apply takes the Alertmanagers at all known addresses of ams into use. The caller
+// holds n.mu.
+func (n *Notifier) apply(ams []AlertmanagerConfig) error {
 	senders, err := n.plan(ams)
 	if err != nil {
 		return err
@@ -71,13 +85,13 @@ func (n *Notifier) plan(ams []AlertmanagerConfig) ([]*sender, error) {
 		errs    []error
 		seen    = map[string]bool{}
 	)
-	for _, am := range ams {
+	for _, am := range n.expand(ams) {
 		am.URL = strings.TrimRight(am.URL, "/")
-		if seen[am.URL] {
+		if seen[am.URL+" "+am.address] {
 			errs = append(errs, fmt.Errorf("alertmanager URL %q is listed twice", am.URL))
 			continue
 		}
-		seen[am.URL] = true
+		seen[am.URL+" "+am.address] = true
 		if i := slices.IndexFunc(n.senders, func(s *sender) bool { return reflect.DeepEqual(s.cfg, am) }); i >= 0 {
 			senders = append(senders, n.senders[i])
 			continue

@@ -199,6 +199,9 @@ func inBubble(t *testing.T, ams int, o Options, f func(b *bench)) {
 		}
 		o.Registerer, o.Dial = b.reg, b.net.dial
 		o.Logger = slog.New(slog.NewTextHandler(b.logs, nil))
+		if o.Lookup == nil {
+			o.Lookup = func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
+		}
 		n, err := New(o)
 		if err != nil {
 			t.Fatal(err)

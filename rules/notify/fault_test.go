@@ -1,9 +1,12 @@
 package notify
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -435,4 +438,105 @@ func TestClockOfAlertmanager(t *testing.T) {
 			t.Errorf("%d posts in an hour", n)
 		}
 	})
+}
+
+// A name with several addresses is several Alertmanagers, each of which has every
+// alert; names are looked up again, and a look-up that fails changes nothing.
+func TestFault_C18(t *testing.T) {
+	var mu sync.Mutex
+	var addrs []string
+	var fails error
+	asked := 0
+	answer := func(err error, as ...string) {
+		mu.Lock()
+		defer mu.Unlock()
+		addrs, fails = as, err
+	}
+	lookup := func(_ context.Context, host string) ([]string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		if host != "am0" {
+			return nil, fmt.Errorf("lookup of %s", host)
+		}
+		return addrs, fails
+	}
+	answer(nil, "10.0.0.2", "10.0.0.1", "fd00::1")
+	inBubble(t, 1, Options{Lookup: lookup}, func(b *bench) {
+		byName, one, two, three := b.ams[0], b.addAM(), b.addAM(), b.addAM()
+		b.net.mu.Lock()
+		b.net.servers["10.0.0.1:9093"], b.net.servers["10.0.0.2:9093"], b.net.servers["10.0.0.3:9093"] = one, two, three
+		b.net.mu.Unlock()
+		b.write(result("a", open("f1", now())))
+		if one.len() != 1 || two.len() != 1 || three.len() != 0 || byName.len() != 0 {
+			t.Errorf("%d, %d, %d alerts, %d by name", one.len(), two.len(), three.len(), byName.len())
+		}
+		b.wantMetric(2, "upid_notifications_alertmanagers_discovered")
+		b.wantMetric(1, "upid_notifications_sent_total", "http://am0:9093 (10.0.0.1)")
+
+		answer(nil, "10.0.0.2", "10.0.0.3") // one is replaced: the new one has all at once
+		sleep(31 * time.Second)
+		if three.len() != 1 {
+			t.Errorf("the new address has %d alerts", three.len())
+		}
+		if _, ok := b.metric("upid_notifications_sent_total", "http://am0:9093 (10.0.0.1)"); ok {
+			t.Error("metrics of the address that is gone are still there")
+		}
+		one.forget()
+		answer(errors.New("the name server is down"))
+		b.write(result("a", open("f1", now())), result("b", open("f2", now())))
+		sleep(5 * time.Minute)
+		if two.len() != 2 || three.len() != 2 || len(one.all()) != 0 {
+			t.Errorf("without names: %d and %d alerts, %d posts to the old address", two.len(), three.len(), len(one.all()))
+		}
+
+		answer(nil, "10.0.0.3") // one address: as if there were no name
+		sleep(31 * time.Second)
+		if byName.len() != 2 {
+			t.Errorf("%d alerts by name", byName.len())
+		}
+		if st := b.n.Status(); len(st) != 1 || st[0].URL != "http://am0:9093" {
+			t.Errorf("status %+v", st)
+		}
+
+		// A reload looks its names up at once; addresses are none.
+		answer(nil, "10.0.0.1", "10.0.0.2")
+		if err := b.n.Apply([]AlertmanagerConfig{{URL: "http://am0:9093"}, {URL: "http://10.0.0.3:9093"}}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		var urls []string
+		for _, s := range b.n.Status() {
+			urls = append(urls, s.URL)
+		}
+		if got := strings.Join(urls, ", "); got != "http://am0:9093 (10.0.0.1), http://am0:9093 (10.0.0.2), http://10.0.0.3:9093" {
+			t.Errorf("posted to %s", got)
+		}
+		mu.Lock()
+		before := asked
+		mu.Unlock()
+		if err := b.n.Apply([]AlertmanagerConfig{{URL: "http://10.0.0.3:9093"}}); err != nil {
+			t.Fatal(err)
+		}
+		sleep(5 * time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if asked != before {
+			t.Errorf("%d look-ups of an address", asked-before)
+		}
+	})
+}
+
+func TestOneFamily(t *testing.T) {
+	f := func(want string, addrs ...string) {
+		t.Helper()
+		if got := strings.Join(oneFamily(addrs), " "); got != want {
+			t.Errorf("%v: %q, want %q", addrs, got, want)
+		}
+	}
+	f("127.0.0.1", "::1", "127.0.0.1")
+	f("10.0.0.1 10.0.0.2", "10.0.0.2", "::ffff:10.0.0.1", "10.0.0.2")
+	f("fd00::1 fd00::2", "fd00::2", "fd00::1")
+	f("")
+	f("", "not an address")
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,8 @@ import (
 type AlertmanagerConfig struct {
 	URL  string // http or https, with the path prefix if there is one
 	HTTP config.HTTPClientConfig
+
+	address string // of URL's host, if that has several
 }
 
 // Options configure a Notifier. Zero values take the defaults named.
@@ -46,9 +49,10 @@ type Options struct {
 	Watchdog           bool              // post an alert that always fires
 	ExternalLabels     map[string]string // added where an alert has none of that name
 	Dial               config.DialContextFunc
-	Registerer         prometheus.Registerer // required
-	Logger             *slog.Logger          // nil discards
-	Now                func() time.Time      // nil is time.Now
+	Lookup             func(ctx context.Context, host string) ([]string, error) // addresses; nil is net.DefaultResolver
+	Registerer         prometheus.Registerer                                    // required
+	Logger             *slog.Logger                                             // nil discards
+	Now                func() time.Time                                         // nil is time.Now
 }
 
 // AlertmanagerStatus is how an Alertmanager is doing.
@@ -74,13 +78,16 @@ type Notifier struct {
 	log     *slog.Logger
 	started time.Time
 
-	mu      sync.Mutex
-	signals map[string]rules.SignalInfo
-	tasks   map[string]*taskState
-	senders []*sender // in the order of the configuration
-	running bool
-	closed  bool
-	wg      sync.WaitGroup
+	mu         sync.Mutex
+	signals    map[string]rules.SignalInfo
+	tasks      map[string]*taskState
+	senders    []*sender // in the order of the configuration
+	configured []AlertmanagerConfig
+	addresses  map[string][]string // by host; replaced, never changed
+	running    bool
+	closed     bool
+	wg         sync.WaitGroup
+	wake       chan struct{} // buffered by one: there may be other names
 }
 
 // watchdogRef is the alert that always fires; no task has an empty name.
@@ -116,9 +123,13 @@ func New(o Options) (*Notifier, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Lookup == nil {
+		o.Lookup = net.DefaultResolver.LookupHost
+	}
 	n := &Notifier{
 		opts: o, log: o.Logger, started: o.Now(),
 		signals: map[string]rules.SignalInfo{}, tasks: map[string]*taskState{},
+		configured: o.Alertmanagers, wake: make(chan struct{}, 1),
 	}
 	senders, err := n.plan(o.Alertmanagers)
 	if err != nil {
@@ -242,6 +253,10 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	n.mu.Unlock()
 	n.resend()
+	resolving, end := context.WithCancel(ctx)
+	defer end()
+	ended := make(chan struct{})
+	go func() { defer close(ended); n.resolving(resolving) }()
 	ticker := time.NewTicker(n.opts.ResendDelay)
 	defer ticker.Stop()
 	for {
@@ -249,6 +264,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		case <-ticker.C:
 			n.resend()
 		case <-ctx.Done():
+			<-ended
 			n.mu.Lock()
 			n.running, n.closed = false, true
 			for _, s := range n.senders {

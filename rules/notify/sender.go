@@ -74,9 +74,12 @@ func newSender(cfg AlertmanagerConfig, opts *Options, lookup func([]item, time.T
 		return nil, err
 	}
 	name := u.String()
+	if cfg.address != "" {
+		name += " (" + cfg.address + ")"
+	}
 	log := opts.Logger.With("alertmanager", name)
 	skew := collector.NewSkew(opts.Registerer, name, log)
-	c, err := newClient(u, cfg.HTTP, opts.Dial, func(date string) { skew.Note(date, opts.Now()) })
+	c, err := newClient(u, cfg.HTTP, cfg.dialing(opts.Dial, u.Hostname()), func(date string) { skew.Note(date, opts.Now()) })
 	if err != nil {
 		return nil, err
 	}
