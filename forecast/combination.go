@@ -64,8 +64,8 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, calendar Ca
 	}
 	if unseen := h.grid.season; len(c.pool) > 1 && len(h.y) < 2*unseen {
 		// Nothing can be learned of a season that was not seen twice; what can be
-		// is how far the next points stray.
-		h.grid = grid{season: 1, long: 0, step: h.grid.step}
+		// is a shorter one, and how far the next points stray.
+		h.grid = h.youngGrid(s)
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("no daily season: %d points of history, want %d", len(h.y), 2*unseen))
 	}
 	if c.short != nil && h.fine() && h.silent+len(dst.Point) <= h.grid.perHour() {

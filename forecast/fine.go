@@ -47,12 +47,14 @@ func (h *history) means(per int, s *Scratch) history {
 //
 // with d the medians, σ the mean absolute deviation from them times 1.25, D days. The factor
 // is that of James and Stein (1961) for medians, whose variance is π/2 of a mean's.
+// With less than three days it is hourShape.
 func (r *rolling) findShape(s *Scratch) {
 	m := r.h.grid.season
 	n := len(r.h.y)
 	r.shape = s.floats(m * r.per)
 	days := min(28, n/m)
 	if days < 3 {
+		r.hourShape(s)
 		return
 	}
 	mk := s.mark()
