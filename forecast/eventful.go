@@ -3,6 +3,7 @@ package forecast
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/upid/upid/collector/series"
@@ -74,10 +75,8 @@ func (p *placed) place(y series.Series, n int, c Calendar) bool {
 		p.at[i] = -1
 	}
 	for j, o := range p.all {
-		// A point is in an event if the middle of its step is.
-		first := max(0, ceilDiv(o.from-y.Start-y.Step/2, y.Step))
-		last := min(int64(length), ceilDiv(o.until-y.Start-y.Step/2, y.Step))
-		for i := first; i < last; i++ {
+		first, last := o.points(y.Start, y.Step)
+		for i := max(0, first); i < min(int64(length), last); i++ {
 			p.at[i] = j
 		}
 	}
@@ -92,6 +91,39 @@ func (p *placed) place(y series.Series, n int, c Calendar) bool {
 		}
 	}
 	return true
+}
+
+// points returns the points of a grid that belong to o, from first to before last: those of whose step the
+// middle is in it; of what is too short for that the one that holds its middle.
+func (o occurrence) points(start, step int64) (first, last int64) {
+	first = ceilDiv(o.from-start-step/2, step)
+	last = ceilDiv(o.until-start-step/2, step)
+	if first >= last {
+		first = floorDiv(o.from+(o.until-o.from)/2-start, step)
+		last = first + 1
+	}
+	return first, last
+}
+
+// Without returns y with gaps where c has an event: what is left shows what is usual. It
+// is y itself where there is none.
+func Without(y series.Series, c Calendar) series.Series {
+	if len(c.Events) == 0 || y.Step <= 0 {
+		return y
+	}
+	all := c.occurrences(nil, y.Start, y.End())
+	if len(all) == 0 {
+		return y
+	}
+	out := y
+	out.Values = slices.Clone(y.Values)
+	for _, o := range all {
+		first, last := o.points(y.Start, y.Step)
+		for i := max(0, first); i < min(int64(len(out.Values)), last); i++ {
+			out.Values[i] = math.NaN()
+		}
+	}
+	return out
 }
 
 func ceilDiv(a, b int64) int64 { return -floorDiv(-a, b) }

@@ -321,6 +321,40 @@ func TestOnlyEvents(t *testing.T) {
 	}
 }
 
+// What is shorter than a step belongs to the step that holds most of it, and what the history
+// shows beside the forecast is seen without events.
+func TestWithout(t *testing.T) {
+	y := shop(time.UTC, "2026-04-06", 28, nil, func(at time.Time) float64 { return pick(at.Before(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)), 1.0, 0.1) })
+	f := func(want []int, texts ...string) {
+		t.Helper()
+		c := Calendar{Events: []Event{{Name: "outage", Kind: Exclude, Dates: mustDates(t, texts...)}}}
+		var got []int
+		for i, v := range Without(y, c).Values {
+			if math.IsNaN(v) {
+				got = append(got, i)
+			} else if v != y.Values[i] {
+				t.Fatalf("point %d changed", i)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: gaps at %v, want %v", texts, got, want)
+		}
+	}
+	f([]int{24 + 9}, "2026-04-07T09:10..2026-04-07T09:20")
+	f([]int{24 + 10}, "2026-04-07T09:55..2026-04-07T10:15")
+	f([]int{24 + 10, 24 + 11}, "2026-04-07T09:40..2026-04-07T12:20")
+	f(nil, "2027-04-07", "2026-04-05")
+	f([]int{0}, "2026-04-05T20:00..2026-04-06T01:00")
+
+	if p := Patterns(y); len(p.Trends) == 0 && len(p.Changes) == 0 {
+		t.Error("the outage would not have shown")
+	}
+	c := Calendar{Events: []Event{{Name: "outage", Kind: Exclude, Dates: mustDates(t, "2026-05-01..2026-05-31")}}}
+	if p := Patterns(Without(y, c)); len(p.Trends) > 0 || len(p.Changes) > 0 {
+		t.Errorf("trends %v, changes %v", p.Trends, p.Changes)
+	}
+}
+
 // TestHolidaysOnTaxi forecasts 18 times across six public holidays in the demand for taxis in
 // New York (NAB), from 1, 3 and 6 days before; the calendar holds only these days.
 func TestHolidaysOnTaxi(t *testing.T) {

@@ -168,7 +168,7 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	scratches := make([]forecast.Scratch, runtime.GOMAXPROCS(0))
-	out := newForecastWriter(c, e, len(in))
+	out := newForecastWriter(c, e, calendar, len(in))
 	work := func(ctx context.Context, worker, i int) (forecasted, error) {
 		if err := c.refuse(in[i]); err != nil {
 			return forecasted{err: err}, nil
@@ -248,12 +248,13 @@ type forecastWriter struct {
 	records  *output.Writer
 	table    *forecastTable
 	patterns bool
+	calendar forecast.Calendar
 	loc      *time.Location
 }
 
-func newForecastWriter(c *forecastCmd, e *env, n int) *forecastWriter {
+func newForecastWriter(c *forecastCmd, e *env, calendar forecast.Calendar, n int) *forecastWriter {
 	if output.Format(c.Output) == output.Table {
-		return &forecastWriter{table: newForecastTable(e, n, time.Duration(c.Horizon))}
+		return &forecastWriter{table: newForecastTable(e, calendar, n, time.Duration(c.Horizon))}
 	}
 	columns := forecastColumns
 	patterns := output.Format(c.Output) != output.CSV
@@ -261,7 +262,7 @@ func newForecastWriter(c *forecastCmd, e *env, n int) *forecastWriter {
 		columns = slices.Concat(columns, patternColumns)
 	}
 	s := output.NewSchema(output.Format(c.Output), columns...)
-	return &forecastWriter{schema: s, patterns: patterns, loc: e.loc, records: output.NewWriter(e.stdout, s)}
+	return &forecastWriter{schema: s, patterns: patterns, calendar: calendar, loc: e.loc, records: output.NewWriter(e.stdout, s)}
 }
 
 // render returns f as records, nil for a table. It is safe for concurrent use.
@@ -271,7 +272,7 @@ func (w *forecastWriter) render(name string, y series.Series, f *series.Forecast
 	}
 	var p describedPattern
 	if w.patterns {
-		p = describe(forecast.Patterns(y), w.loc)
+		p = describe(forecast.Patterns(forecast.Without(y, w.calendar)), w.loc)
 	}
 	rows := w.schema.Rows(make([]byte, 0, 96*len(f.Point)))
 	for i, v := range f.Point {

@@ -16,19 +16,20 @@ import (
 // forecastTable shows a block for each of a few series, and a line for each of
 // many.
 type forecastTable struct {
-	w       io.Writer
-	style   output.Style
-	loc     *time.Location
-	horizon time.Duration
-	blocks  int          // written so far
-	lines   *output.Grid // nil: blocks
+	w        io.Writer
+	style    output.Style
+	loc      *time.Location
+	calendar forecast.Calendar // its events are no part of trends, seasons and changes
+	horizon  time.Duration
+	blocks   int          // written so far
+	lines    *output.Grid // nil: blocks
 }
 
 // maxBlocks is how many series are shown in full: more than fill three screens.
 const maxBlocks = 5
 
-func newForecastTable(e *env, n int, horizon time.Duration) *forecastTable {
-	t := &forecastTable{w: e.stdout, style: e.style(), loc: e.loc, horizon: horizon}
+func newForecastTable(e *env, calendar forecast.Calendar, n int, horizon time.Duration) *forecastTable {
+	t := &forecastTable{w: e.stdout, style: e.style(), loc: e.loc, calendar: calendar, horizon: horizon}
 	if n > maxBlocks {
 		t.lines = &output.Grid{
 			Head:  []string{"SERIES", "PAST", "FUTURE", "NOW", "IN " + output.Horizon(horizon), "LOWER", "UPPER", "CONF"},
@@ -101,7 +102,7 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 		return err
 	}
 	fmt.Fprintf(&b, "\nconfidence  %s\nmodel       %s\n", worth(f), members(f))
-	p := describe(forecast.Patterns(y), t.loc)
+	p := describe(forecast.Patterns(forecast.Without(y, t.calendar)), t.loc)
 	for _, line := range []struct{ name, text string }{{"seasons", p.seasons}, {"trend", p.trends()}, {"changed", p.changed}} {
 		if line.text != "" {
 			fmt.Fprintf(&b, "%-10s  %s\n", line.name, output.Cut(line.text, output.Width-12))

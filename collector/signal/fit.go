@@ -108,7 +108,8 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 		Start: 0, Step: 0, Level: o.Level, Coverage: math.NaN(),
 		Point: make([]float64, n), Lower: make([]float64, n), Upper: make([]float64, n),
 	}}
-	switch err := o.Model.Forecast(f, y, forecast.Calendar{Location: u.o.Location, Events: u.o.Events}, sc); {
+	calendar := forecast.Calendar{Location: u.o.Location, Events: u.o.Events}
+	switch err := o.Model.Forecast(f, y, calendar, sc); {
 	case errors.Is(err, forecast.ErrShort):
 		return nil, nil, []error{fmt.Errorf("no forecast yet: %w", err)}
 	case err != nil:
@@ -117,7 +118,7 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 	if o.Max != nil {
 		forecast.Limit(f, y, *o.Max)
 	}
-	return f, forecast.Patterns(y).Trends, f.Warnings
+	return f, forecast.Patterns(forecast.Without(y, calendar)).Trends, f.Warnings
 }
 
 // born returns y from its first value on: what was before is no history.

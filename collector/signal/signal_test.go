@@ -158,6 +158,35 @@ func TestForecastAndScore(t *testing.T) {
 	}
 }
 
+// The unit's calendar reaches its forecasts: the day after next is like the quiet Sundays.
+func TestForecastKnowsHolidays(t *testing.T) {
+	o := options()
+	dates, err := forecast.ParseDates("2026-04-02") // a Thursday, epoch + 31 d
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Events = []forecast.Event{{Name: "day off", Kind: forecast.Holiday, Dates: []forecast.Dates{dates}}}
+	o.Forecast.Horizons = []time.Duration{36 * time.Hour, 60 * time.Hour}
+	shop := func(t int64) float64 {
+		if time.UnixMilli(t).UTC().Weekday() == time.Sunday {
+			return daily(t) / 4
+		}
+		return daily(t)
+	}
+	u, w := newUnit(t, o), single(shop)
+	f := epoch + 30*day
+	fit(t, u, w, f)
+	rs := step(t, u, w, f+int64(5*time.Minute/time.Millisecond))
+	if len(rs) != 1 || len(rs[0].Horizons) != 2 {
+		t.Fatalf("%+v", rs)
+	}
+	// At noon the wave is at its mean, 100.
+	off, ordinary := rs[0].Horizons[0], rs[0].Horizons[1]
+	if math.Abs(off.Value-25) > 4 || math.Abs(ordinary.Value-100) > 8 {
+		t.Errorf("day off %+v, the day after %+v", off, ordinary)
+	}
+}
+
 // incident is the daily wave with 200 more between from and to.
 func incident(from, to int64) func(int64) float64 {
 	return func(t int64) float64 {
