@@ -13,11 +13,34 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/upid/upid/collector/testserver"
 )
+
+// TestGoroutinesAreLogged: what a process does that does not do what it should.
+func TestGoroutinesAreLogged(t *testing.T) {
+	addr := freeAddr(t)
+	p := startProcess(t, t.TempDir(), "start", "--web.listen-address", addr, "--prometheus.url", "http://"+freeAddr(t))
+	metricBecomes(t, addr, "upid_build_info")
+	for n := 1; n <= 2; n++ {
+		p.signal(t, syscall.SIGUSR1)
+		eventually(t, 10*time.Second, "the stacks in the log", func() error {
+			if got := strings.Count(p.log.String(), "msg=goroutines"); got != n {
+				return fmt.Errorf("%d times, want %d", got, n)
+			}
+			return nil
+		})
+	}
+	if !strings.Contains(p.log.String(), "pipeline.(*Pipeline).Run") {
+		t.Errorf("no stack of the scheduler:\n%.3000s", p.log)
+	}
+	if status, _, err := getText("http://" + addr + "/-/healthy"); err != nil || status != http.StatusOK {
+		t.Errorf("/-/healthy: %d %v", status, err)
+	}
+}
 
 // TestRestartWhileDataAreMissing restarts upid while Prometheus is down and an alert
 // fires: it fires on, as what is known since then, until there are data again that

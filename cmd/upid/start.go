@@ -35,7 +35,10 @@ type startCmd struct {
 
 // Help is shown by --help.
 func (startCmd) Help() string {
-	return `Signals: SIGHUP reloads the configuration, SIGTERM and SIGINT end upid gracefully, a second one at once.
+	return `Signals: SIGHUP reloads the configuration, SIGTERM and SIGINT end upid gracefully, a second one at once; SIGUSR1 logs
+what every goroutine does.
+
+Without GOMEMLIMIT, memory is kept below nine tenths of what the control group, such as a container, allows.
 
 Examples:
 
@@ -95,8 +98,10 @@ func (c *startCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	limitMemory(e.log)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	dumpGoroutines(ctx, e.log)
 	if d := time.Duration(c.Duration); d > 0 {
 		defer time.AfterFunc(d, func() { cancel(errDuration) }).Stop()
 	}

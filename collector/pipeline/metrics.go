@@ -61,6 +61,7 @@ func (m *metrics) add(t *Task) {
 		m.period.WithLabelValues(t.Name, string(pass)).Set(t.every(pass).Seconds())
 	}
 	m.skipped.WithLabelValues(t.Name, "overrun")
+	m.skipped.WithLabelValues(t.Name, "parked")
 	m.seriesDropped.WithLabelValues(t.Name, "limit")
 }
 

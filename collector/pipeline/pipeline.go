@@ -32,6 +32,14 @@ const (
 	patience   = 10 * time.Minute
 )
 
+// A task that panics parkAfter times within parkWithin is not run for parkFor: it
+// would do so again and again, at the cost of the others.
+const (
+	parkAfter  = 3
+	parkWithin = 10 * time.Minute
+	parkFor    = time.Hour
+)
+
 // Options say what a Pipeline works with.
 type Options struct {
 	Source        Source
@@ -75,7 +83,9 @@ type entry struct {
 	// Guarded by Pipeline.mu.
 	due     map[Pass]int64 // when each pass is next looked at
 	running map[Pass]bool
-	fails   int // fits that failed in a row
+	fails   int         // fits that failed in a row
+	panics  []time.Time // the newest
+	parked  time.Time   // until when it is not run
 
 	unit sync.Mutex // held while Step, a commit or a snapshot runs
 	kept kept
@@ -251,6 +261,9 @@ func (p *Pipeline) schedule(now time.Time) time.Duration {
 				e.due[pass] = slot + every
 				p.m.skip(e.Name, "overrun", max(0, (slot-due)/every))
 				switch {
+				case now.Before(e.parked):
+					p.m.skip(e.Name, "parked", 1)
+					e.due[pass] = min(e.due[pass], e.parked.UnixMilli())
 				case e.running[pass]:
 					p.m.skip(e.Name, "overrun", 1)
 				case pass == Fit || e.Unit.Position() > 0: // nothing is scored before the first fit
@@ -331,10 +344,15 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 	p.mu.Lock()
 	late := j.pass == Score && now >= j.slot+e.Every.Milliseconds()
 	busy := e.running[j.pass]
-	if !late && !busy {
+	parked := time.UnixMilli(now).Before(e.parked)
+	if !late && !busy && !parked {
 		e.running[j.pass] = true
 	}
 	p.mu.Unlock()
+	if parked {
+		p.m.skip(e.Name, "parked", 1)
+		return
+	}
 	if late || busy {
 		p.m.skip(e.Name, "overrun", 1)
 		return
@@ -350,6 +368,9 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 
 	p.mu.Lock()
 	e.running[j.pass] = false
+	if err != nil && reason(err) == "panic" {
+		p.panicked(e, time.Now())
+	}
 	p.mu.Unlock()
 	if e.ctx.Err() != nil || parent.Err() != nil && err != nil {
 		return // removed or stopped while it ran: nobody waits for the outcome
@@ -359,6 +380,16 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 		p.fitDone(e, err)
 	}
 	p.logOutcome(e, j, took, err)
+}
+
+// panicked takes note of a panic. The caller holds p.mu.
+func (p *Pipeline) panicked(e *entry, now time.Time) {
+	e.panics = append(slices.DeleteFunc(e.panics, func(t time.Time) bool { return now.Sub(t) > parkWithin }), now)
+	if len(e.panics) < parkAfter {
+		return
+	}
+	e.panics, e.parked = nil, now.Add(parkFor)
+	p.log.Error("signal parked: it panicked again and again; please report it with the stack logged above", "signal", e.Name, "until", e.parked.UTC().Format(time.RFC3339))
 }
 
 // logOutcome logs an error when it differs from the last one of the pass, and

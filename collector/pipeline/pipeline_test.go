@@ -415,8 +415,11 @@ func TestPanicIsRecovered(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.run(10 * time.Minute)
-		if n := testutil.ToFloat64(r.m.panics.WithLabelValues("unit")); n < 8 {
+		if n := testutil.ToFloat64(r.m.panics.WithLabelValues("unit")); n != parkAfter {
 			t.Errorf("%v panics counted", n)
+		}
+		if n := testutil.ToFloat64(r.m.skipped.WithLabelValues("bad", "parked")); n < 4 || n > 8 {
+			t.Errorf("%v slots skipped of the parked task", n)
 		}
 		if len(good.steps) < 9 {
 			t.Errorf("the other task ran %d times", len(good.steps))
@@ -425,6 +428,57 @@ func TestPanicIsRecovered(t *testing.T) {
 			t.Errorf("status %+v", st)
 		}
 	})
+}
+
+// TestParkedTaskIsTriedAgain after an hour, fits included, and goes on if it does
+// not panic any more.
+func TestParkedTaskIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		u := &fakeUnit{panics: true}
+		if err := r.Apply([]Task{task("a", u)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = r.Run(ctx) }()
+		count := func() float64 { return testutil.ToFloat64(r.m.panics.WithLabelValues("unit")) }
+		time.Sleep(60 * time.Minute)
+		if n := count(); n != parkAfter {
+			t.Errorf("%v panics within an hour", n)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := count(); n != 2*parkAfter { // parked again
+			t.Errorf("%v panics when it is tried again", n)
+		}
+		u.mu.Lock()
+		u.panics = false
+		u.mu.Unlock()
+		time.Sleep(70 * time.Minute)
+		synctest.Wait()
+		if n := len(r.sink.slots("a")); n < 5 || count() != 2*parkAfter {
+			t.Errorf("%d results, %v panics after it was mended", n, count())
+		}
+		cancel()
+		<-done
+	})
+}
+
+// TestRarePanics: fewer than three within ten minutes park nothing.
+func TestRarePanics(t *testing.T) {
+	p := &Pipeline{log: slog.New(slog.DiscardHandler)}
+	e, now := &entry{}, time.Unix(0, 0)
+	for range 20 {
+		p.panicked(e, now)
+		now = now.Add(6 * time.Minute)
+	}
+	if !e.parked.IsZero() {
+		t.Errorf("parked until %v", e.parked)
+	}
+	p.panicked(e, now.Add(-2*time.Minute))
+	if want := now.Add(-2*time.Minute + parkFor); !e.parked.Equal(want) {
+		t.Errorf("parked until %v, want %v", e.parked, want)
+	}
 }
 
 func TestFailedFitIsRetriedSooner(t *testing.T) {
