@@ -91,7 +91,13 @@ func TestRestartWhileDataAreMissing(t *testing.T) {
 		}
 		return err
 	})
-	time.Sleep(2 * time.Second) // a checkpoint has it
+	saves := number(t, addr, "upid_model_saves_total")
+	eventually(t, 60*time.Second, "a checkpoint that has it", func() error {
+		if n := number(t, addr, "upid_model_saves_total"); n < saves+2 {
+			return fmt.Errorf("%v saves, %v before", n, saves)
+		}
+		return nil
+	})
 	down.Store(true)
 	p.kill()
 	p = start()

@@ -15,7 +15,7 @@ type block struct {
 	span
 	step   int64
 	series []series.Series
-	index  map[uint64][]int // by hash of the labels, into series; nil until it grows
+	index  labelIndex // of series; nil until it grows
 }
 
 func newBlock(s span, step int64, ss []series.Series) *block {
@@ -25,11 +25,7 @@ func newBlock(s span, step int64, ss []series.Series) *block {
 // grow appends what was answered for the stretch after the block, ss, a copy of it.
 func (b *block) grow(to int64, ss []series.Series) {
 	if b.index == nil {
-		b.index = make(map[uint64][]int, len(b.series))
-		for i, s := range b.series {
-			h := s.Labels.Hash()
-			b.index[h] = append(b.index[h], i)
-		}
+		b.index = indexOf(b.series)
 	}
 	for _, s := range ss {
 		if empty(s.Values) {
@@ -46,12 +42,10 @@ func (b *block) grow(to int64, ss []series.Series) {
 
 // find returns the block's series with the labels of s, which it may add.
 func (b *block) find(s series.Series) *series.Series {
-	h := s.Labels.Hash()
-	for _, i := range b.index[h] {
-		if labels.Equal(b.series[i].Labels, s.Labels) {
-			return &b.series[i]
-		}
+	if i := b.index.find(b.series, s.Labels); i >= 0 {
+		return &b.series[i]
 	}
+	h := s.Labels.Hash()
 	b.index[h] = append(b.index[h], len(b.series))
 	b.series = append(b.series, series.Series{Labels: s.Labels, Start: s.Start, Step: s.Step, Values: nil})
 	return &b.series[len(b.series)-1]
@@ -140,4 +134,26 @@ func (b *block) values(in []span) int {
 		}
 	}
 	return n
+}
+
+// labelIndex finds series by their labels.
+type labelIndex map[uint64][]int
+
+func indexOf(ss []series.Series) labelIndex {
+	x := make(labelIndex, len(ss))
+	for i, s := range ss {
+		h := s.Labels.Hash()
+		x[h] = append(x[h], i)
+	}
+	return x
+}
+
+// find returns the place of a series in ss, of which x is the index, or -1.
+func (x labelIndex) find(ss []series.Series, ls labels.Labels) int {
+	for _, i := range x[ls.Hash()] {
+		if labels.Equal(ss[i].Labels, ls) {
+			return i
+		}
+	}
+	return -1
 }

@@ -596,3 +596,28 @@ func TestOverlap(t *testing.T) {
 		t.Errorf("asked for %v", q)
 	}
 }
+
+// TestContainedInCompaction: one segment has another in it; what becomes of both has
+// the name of the first.
+func TestContainedInCompaction(t *testing.T) {
+	s := &server{series: pods()[:3]}
+	r := newRig(t, t.TempDir(), s)
+	r.ask(t, epoch+hour, epoch+9*hour)
+	l := r.logs[asked{expr, minute}]
+	d, err := s.Query(t.Context(), expr, epoch+2*hour, epoch+3*hour, minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := writeSegment(l.dir, minute, epoch+2*hour, epoch+3*hour, seriesColumns(d.Series, epoch+2*hour, epoch+3*hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.add(part)
+	r.ask(t, epoch+2*aDay, epoch+2*aDay)
+	r.maintain(true)
+	s.questions()
+	r.ask(t, epoch+hour, epoch+9*hour)
+	if q := s.questions(); len(q) != 0 || len(files(t, r.dir)) != 2 {
+		t.Errorf("asked for %v, files %v", q, files(t, r.dir))
+	}
+}

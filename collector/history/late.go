@@ -158,28 +158,6 @@ func arrived(known, now []series.Series, w span, at, step int64) (stretch span, 
 	return stretch, found
 }
 
-// labelIndex finds series by their labels.
-type labelIndex map[uint64][]int
-
-func indexOf(ss []series.Series) labelIndex {
-	x := make(labelIndex, len(ss))
-	for i, s := range ss {
-		h := s.Labels.Hash()
-		x[h] = append(x[h], i)
-	}
-	return x
-}
-
-// find returns the place of a series in ss, of which x is the index, or -1.
-func (x labelIndex) find(ss []series.Series, ls labels.Labels) int {
-	for _, i := range x[ls.Hash()] {
-		if labels.Equal(ss[i].Labels, ls) {
-			return i
-		}
-	}
-	return -1
-}
-
 // rewrite puts the values of b in place of those on record, and beside them.
 func (l *log) rewrite(b *block) error {
 	l.write.Lock()

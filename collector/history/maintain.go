@@ -107,7 +107,9 @@ func (l *log) compact() error {
 			continue
 		}
 		l.add(g, run...)
-		if err := remove(run); err != nil {
+		// One that had the others in it has given its name to the new one.
+		gone := slices.DeleteFunc(slices.Clone(run), func(o *segment) bool { return o.path == g.path })
+		if err := remove(gone); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package source
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +19,11 @@ const (
 
 // errOpen says that a request was not sent because those before it failed.
 var errOpen = errors.New("not asked")
+
+// openError says what those said, in the same words: it is no news.
+type openError struct{ error }
+
+func (e openError) Unwrap() []error { return []error{errOpen, e.error} }
 
 // breaker keeps requests from a server that answers nothing but errors: they would
 // keep it from coming back. A server that is not there is no reason: to ask costs it
@@ -51,7 +55,7 @@ func (b *breaker) admit() *Error {
 		b.probe = now.Add(probeEvery)
 		return nil
 	}
-	return &Error{Reason: b.last.Reason, Status: b.last.Status, Err: fmt.Errorf("%w: it answered with server errors only, one request in %v finds out whether it still does: %w", errOpen, probeEvery, b.last.Err)}
+	return &Error{Reason: b.last.Reason, Status: b.last.Status, Err: openError{b.last.Err}}
 }
 
 // note takes in the outcome of a request; nil is a success.

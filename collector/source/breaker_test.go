@@ -41,7 +41,7 @@ func TestFault_A17(t *testing.T) {
 		want(query(), 4, 0) // four attempts
 		want(query(), 8, 0)
 		want(query(), 10, 1) // two, and then no further ones
-		began := time.Now()
+		began, text := time.Now(), query().Error()
 		for range 20 {
 			want(query(), 10, 1)
 		}
@@ -49,7 +49,11 @@ func TestFault_A17(t *testing.T) {
 			t.Errorf("20 queries waited %v", d)
 		}
 		time.Sleep(31 * time.Second)
-		want(query(), 11, 1) // a probe, which fails
+		err := query() // a probe, which fails
+		want(err, 11, 1)
+		if err.Error() != text { // or it would be logged each time
+			t.Errorf("%q, and after a probe %q", text, err)
+		}
 		want(query(), 11, 1)
 		time.Sleep(20 * time.Minute)
 		want(query(), 12, 1)

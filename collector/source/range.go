@@ -121,7 +121,7 @@ const (
 func (p *Prometheus) backoff(ctx context.Context, attempt int, err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !e.retryable() || attempt >= p.o.Attempts {
-		if ok && attempt > 1 {
+		if ok && attempt > 1 && !errors.Is(err, errOpen) {
 			e.Err = fmt.Errorf("%w (attempt %d)", e.Err, attempt)
 		}
 		return err
