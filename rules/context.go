@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -82,8 +81,9 @@ func Subjects(ls labels.Labels) []string {
 	}
 	for _, name := range []string{"instance", "node"} {
 		v := ls.Get(name)
-		if host, _, err := net.SplitHostPort(v); err == nil {
-			v = host
+		// host:port, or [address]:port; an address alone has more than one colon.
+		if i := strings.LastIndexByte(v, ':'); i >= 0 && (strings.IndexByte(v, ':') == i || v[i-1] == ']') {
+			v = strings.Trim(v[:i], "[]")
 		}
 		if v != "" {
 			out = append(out, "host\xff"+v)

@@ -32,5 +32,8 @@ func TestSameSubject(t *testing.T) {
 	f(true, labels.FromStrings("instance", "a:9100"), labels.FromStrings("node", "a"))
 	f(true, labels.FromStrings("instance", "[::1]:9100"), labels.FromStrings("instance", "[::1]:80"))
 	f(false, labels.FromStrings("instance", "a:9100"), labels.FromStrings("instance", "b:9100"))
+	f(true, labels.FromStrings("instance", "::1"), labels.FromStrings("node", "::1"))
+	f(false, labels.FromStrings("instance", "::1"), labels.FromStrings("instance", "::2"))
+	f(false, labels.FromStrings("instance", ":9100"), labels.FromStrings("instance", ":9100"))
 	f(false, labels.FromStrings("job", "x"), labels.FromStrings("job", "x"))
 }
