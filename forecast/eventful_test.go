@@ -324,7 +324,9 @@ func TestOnlyEvents(t *testing.T) {
 // What is shorter than a step belongs to the step that holds most of it, and what the history
 // shows beside the forecast is seen without events.
 func TestWithout(t *testing.T) {
-	y := shop(time.UTC, "2026-04-06", 28, nil, func(at time.Time) float64 { return pick(at.Before(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)), 1.0, 0.1) })
+	y := shop(time.UTC, "2026-04-06", 28, nil, func(at time.Time) float64 {
+		return pick(at.Before(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)), 1.0, 0.1)
+	})
 	f := func(want []int, texts ...string) {
 		t.Helper()
 		c := Calendar{Events: []Event{{Name: "outage", Kind: Exclude, Dates: mustDates(t, texts...)}}}
