@@ -25,6 +25,8 @@ func summary(info SignalInfo, r series.Result, f series.Finding) string {
 	s := info.Name + " " + phrase
 	obs, exp, why := f.Worst.Observed, f.Worst.Expected, f.Worst.Why
 	switch {
+	case why.View == series.ViewFlat && known(obs):
+		s += ": " + quantity(obs, info.Unit) + " for " + duration(why.Value)
 	case meanOf(why.View) != "":
 		s += ": " + offset(why.Deviation, why.Usual, info.Unit) + " its usual " + quantity(why.Usual, info.Unit)
 	case known(obs) && known(exp):
@@ -113,11 +115,14 @@ func observation(info SignalInfo, f series.Finding, isNow bool) string {
 		fmt.Fprintf(&b, ", ordinary up to %s", quantity(w.Upper, unit))
 	}
 	b.WriteString(".")
-	if mean == "" && known(w.Observed) && known(w.Expected) && w.Observed != w.Expected {
+	if d := w.Observed - w.Expected; mean == "" && w.Why.View != series.ViewFlat && known(d) && math.Abs(d) > negligible*math.Abs(w.Expected) {
 		fmt.Fprintf(&b, " That is %s the expectation.", offset(w.Observed-w.Expected, w.Expected, unit))
 	}
 	return b.String()
 }
+
+// negligible is the share of the expectation below which a deviation is 0 %.
+const negligible = 0.0005
 
 // offset says how far d is from what it is measured from, in the unit and
 // relative to that: in percent, from 1000 % on as a multiple, and not at all
