@@ -15,7 +15,7 @@ GOLANGCI := .tools/golangci-lint
 FUZZTIME ?= 60s
 COVERAGE_GOAL := 90
 
-.PHONY: all build test vet lint bench bench-forecast bench-detect pictures demo golden soak clean help
+.PHONY: all build test vet lint bench bench-forecast bench-detect bench-threats pictures demo golden soak clean help
 
 all: vet test build ## check, test and build
 
@@ -44,6 +44,9 @@ bench-forecast: build ## measure accuracy on real series beside every goal; PEER
 bench-detect: build ## measure detection on real and simulated series beside every goal and other detectors, without each view too
 	@status=0; go run ./tools/benchdetect || status=$$?; \
 	UPID_ABLATION=1 go test -count=1 -run '^TestAblation$$' -v ./detect | sed -n 's/^ *ablation_test.go:[0-9]*: //p'; exit $$status
+
+bench-threats: build ## measure upid threats on labelled counters beside every goal and the rules people write today
+	@go run ./tools/benchthreat
 
 pictures: build ## draw the pictures of docs/detection.md again
 	@go run ./tools/pictures

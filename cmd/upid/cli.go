@@ -23,6 +23,7 @@ import (
 	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
+	"github.com/upid/upid/rules/presets"
 )
 
 // The exit codes, a contract with scripts.
@@ -56,6 +57,7 @@ type cli struct {
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
 	Detect   detectCmd   `cmd:"" help:"Score how unusual each point was when it came."`
 	Backtest backtestCmd `cmd:"" help:"Measure how well series can be forecast."`
+	Threats  threatsCmd  `cmd:"" help:"Find attacks in the counters of log-ins, access and traffic."`
 	Version  versionCmd  `cmd:"" help:"Print build information."`
 }
 
@@ -128,6 +130,7 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 			"confidence_levels": strings.Join(views.ConfidenceLevels(), ", "),
 			"families":          strings.Join(rules.Families, ", "),
 			"anomaly_types":     strings.Join(series.AnomalyTypes, ", "),
+			"threat_presets":    strings.Join(presets.Threats(), ", "),
 			"severities":        strings.Join(series.Severities, ", "),
 		},
 		kong.BindTo(ctx, (*context.Context)(nil)),

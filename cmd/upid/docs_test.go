@@ -294,6 +294,7 @@ func TestImportDiagram(t *testing.T) {
 		"cmd/upid/output":      {},
 		"tools/bench10k":       {},
 		"tools/benchdetect":    {"detect", "detect/cluster", "rules"},
+		"tools/benchthreat":    {},
 		"tools/benchforecast":  {"forecast/accuracy"},
 		"tools/pictures":       {},
 	}

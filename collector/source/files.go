@@ -91,33 +91,12 @@ func Read(name string, r io.Reader) (File, error) {
 }
 
 func read(r io.Reader) (File, error) {
-	br := bufio.NewReaderSize(r, 1<<16)
-	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return File{}, gunzipError(err)
-		}
-		br = bufio.NewReaderSize(gunzip{z}, 1<<16)
-	}
-	head, err := br.Peek(512)
-	switch {
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return File{}, errors.New("line 1: UTF-16 text: save it as UTF-8")
-	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-		if _, err := br.Discard(3); err != nil {
-			return File{}, err
-		}
-		head = head[3:]
-	}
-	head = bytes.TrimLeft(head, " \t\r\n")
-	if len(head) == 0 {
-		if err != nil && !errors.Is(err, io.EOF) {
-			return File{}, err
-		}
-		return File{}, errors.New("the file is empty")
+	br, first, err := begin(r)
+	if err != nil {
+		return File{}, err
 	}
 	var t table
-	switch head[0] {
+	switch first {
 	case '{', '[':
 		err = t.readJSON(br)
 	default:
@@ -127,6 +106,37 @@ func read(r io.Reader) (File, error) {
 		return File{}, err
 	}
 	return t.finish()
+}
+
+// begin returns a reader of the text of r, which may be gzipped and may begin with
+// a byte order mark, and the first byte that is not blank.
+func begin(r io.Reader) (br *bufio.Reader, first byte, err error) {
+	br = bufio.NewReaderSize(r, 1<<16)
+	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			return nil, 0, gunzipError(err)
+		}
+		br = bufio.NewReaderSize(gunzip{z}, 1<<16)
+	}
+	head, err := br.Peek(512)
+	switch {
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return nil, 0, errors.New("line 1: UTF-16 text: save it as UTF-8")
+	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
+		if _, err := br.Discard(3); err != nil {
+			return nil, 0, err
+		}
+		head = head[3:]
+	}
+	head = bytes.TrimLeft(head, " \t\r\n")
+	if len(head) == 0 {
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, 0, err
+		}
+		return nil, 0, errors.New("the file is empty")
+	}
+	return br, head[0], nil
 }
 
 // gunzip is a gzip reader whose errors say what they are about.

@@ -170,3 +170,6 @@ func lookAWS(event string) Sensitive {
 	}
 	return Sensitive{0.7, UnusualBehavior, "T1078.004"}
 }
+
+// Catalogues lists the catalogues by the names presets use.
+var Catalogues = map[string]Catalogue{"kubernetes": Kubernetes, "aws": AWS}

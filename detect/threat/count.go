@@ -13,13 +13,14 @@ import (
 //
 //	surprise = −log10 P(NB(μ, k) ≥ x) − i
 //
-// for window i of 5 min, 10 min, 1 h and 6 h, against a threshold 0.3 decades above
+// for window i of 5 min, 10 min, 1 h and 6 h, against a threshold 0.4 decades above
 // Decades: nothing but the number speaks, so all evaluations of a week are paid for. A window counts from Min events above
-// its expectation on; the default of 9.5 is the tenth failure of a quiet host. What
+// its expectation on, in slots that add to it; the default of 9.5 is the tenth failure of
+// a quiet host. What
 // was reported is consumed. Means and dispersions forget within two weeks; what is
 // learned is clipped. An entity whose counts have a heavier tail than that would spend
 // more than its budget: each evidence, forgotten with a half-life of 14 days, raises its
-// threshold, a of them by 1.5·log10(1 + a/0.3), at most 2½ decades. State: 2 KiB.
+// threshold, a of them by log10(1 + a/0.3), at most 1½ decades. State: 2 KiB.
 //
 // Hilbe, Negative Binomial Regression, 2nd ed., chapter 8.
 type Count struct {
@@ -34,7 +35,7 @@ var countWindows = []time.Duration{5 * time.Minute, 10 * time.Minute, time.Hour,
 
 const (
 	countPrice = 1   // decades for each longer window
-	countMore  = 0.3 // decades above Decades
+	countMore  = 0.4 // decades above Decades
 )
 
 // NewCount returns the model of one entity.
@@ -56,6 +57,9 @@ func (m *Count) Step(t int64, x float64) Reading {
 	best.Observed, best.Expected, best.Window = x, mu, m.o.Step
 	if m.c.warm(m.o.Warmup) {
 		for i := range m.c.windows {
+			if i > 0 && x <= mu { // nothing new
+				break
+			}
 			s := m.c.windows[i].sum()
 			have, mean := float64(s.x), float64(s.mean)
 			if have-mean < m.o.Min {
@@ -80,5 +84,5 @@ func (m *Count) Step(t int64, x float64) Reading {
 
 // fatigue returns what the evidence of late adds to the threshold.
 func (m *Count) fatigue(t int64) float64 {
-	return min(1.5*math.Log10(1+m.raised*keep(t-m.slot, 14*day)/0.3), 2.5)
+	return min(math.Log10(1+m.raised*keep(t-m.slot, 14*day)/0.3), 1.5)
 }

@@ -144,6 +144,13 @@ func (d *Detector) Step(t int64, in Slot, alarmed []string) []Finding {
 	}
 	var out []Finding
 	flood := false
+	if d.spec.Model == ModelSequence {
+		for _, e := range alarmed { // its first success may be the one to find
+			if w, ok := d.watch(t, e); ok {
+				w.sequence.Alarm(t)
+			}
+		}
+	}
 	groups := group(in)
 	for i := range groups {
 		g := &groups[i]
@@ -152,7 +159,7 @@ func (d *Detector) Step(t int64, in Slot, alarmed []string) []Finding {
 			flood = true
 			continue
 		}
-		out = append(out, d.judge(t, w, g, alarmed)...)
+		out = append(out, d.judge(t, w, g)...)
 	}
 	step := d.spec.filled(nil, 1).Step
 	d.peers.Settle(step)
@@ -207,7 +214,7 @@ func (d *Detector) watch(t int64, entity string) (w *watched, ok bool) {
 }
 
 // judge steps the model of one entity.
-func (d *Detector) judge(t int64, w *watched, g *grouped, alarmed []string) []Finding {
+func (d *Detector) judge(t int64, w *watched, g *grouped) []Finding {
 	s := &d.spec
 	switch s.Model {
 	case ModelRatio:
@@ -215,9 +222,6 @@ func (d *Detector) judge(t int64, w *watched, g *grouped, alarmed []string) []Fi
 	case ModelCount:
 		return d.finding(g.entity, t, w.count.Step(t, g.sum("value")), anomalyWorth, s.Threat, s.Technique, "")
 	case ModelSequence:
-		if _, ok := slices.BinarySearch(alarmed, g.entity); ok {
-			w.sequence.Alarm(t)
-		}
 		return d.finding(g.entity, t, w.sequence.Step(t, g.sum("successes")), sequenceWorth, s.Threat, s.Technique, "")
 	case ModelNovelty:
 		return d.novelty(t, w, g)

@@ -111,7 +111,7 @@ func makeProfileHour(loc *time.Location, t int64) int {
 }
 
 func TestDecades(t *testing.T) {
-	at(t, "5 min", Decades(0.1, step), 4.003, 0.001)
+	at(t, "5 min", Decades(0.1, step), 3.906, 0.001)
 	at(t, "larger budget", Decades(10, step), 3, 0)
 	at(t, "no budget", Decades(0, step), 8, 0)
 }

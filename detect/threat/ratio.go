@@ -69,6 +69,9 @@ func (m *Ratio) Step(t int64, failures, attempts float64) Reading {
 	best.Observed, best.Expected, best.Window = failures, p*attempts, m.o.Step
 	if m.c.warm(m.o.Warmup) {
 		for i := range m.c.windows {
+			if i > 0 && failures <= mu {
+				break
+			}
 			if r := m.look(i, p); r.Surprise > best.Surprise {
 				best, at = r, i
 			}

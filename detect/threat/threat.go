@@ -93,20 +93,20 @@ const Budget = 0.1
 // Decades returns the threshold of Surprise that spends budget alerts a week on
 // slots of length step:
 //
-//	τ = −log10(budget / (evaluations a week / 2))
+//	τ = −log10(budget / (0.4 · evaluations a week))
 //
-// Half the evaluations, because windows overlap and their tests depend on each
-// other. It is 4 for the default budget of 0.1 and 5 min, and held between 3 and
+// Less than all evaluations, because windows overlap and their tests depend on each
+// other. It is 3.9 for the default budget of 0.1 and 5 min, and held between 3 and
 // 8: below, single slots of ordinary days are evidence; above, no model's tail is
 // known well enough to tell.
 //
 //	step   budget 0.1   budget 1
-//	1 m    4.7          3.7
-//	5 m    4.0          3.0
-//	15 m   3.5          3
+//	1 m    4.6          3.6
+//	5 m    3.9          3
+//	15 m   3.4          3
 func Decades(budget float64, step time.Duration) float64 {
 	evaluations := float64(week) / float64(max(step.Milliseconds(), 1))
-	tau := math.Log10(evaluations / 2 / budget)
+	tau := math.Log10(0.4 * evaluations / budget)
 	if math.IsNaN(tau) {
 		return 8
 	}
