@@ -363,6 +363,22 @@ func TestSpark(t *testing.T) {
 	}
 }
 
+// TestNoWidth: bounds that are one but for rounding are no interval.
+func TestNoWidth(t *testing.T) {
+	f := func(lower, upper float64, want bool) {
+		t.Helper()
+		if got := interval(&lower, &upper, "") == unchanged; got != want {
+			t.Errorf("%v … %v: no width %v, want %v", lower, upper, got, want)
+		}
+	}
+	f(0, 0, true)
+	f(0.0911, 0.0911, true)
+	f(0.0911, 0.09110000000000001, true)
+	f(-5, -5, true)
+	f(0.4639, 0.464, false)
+	f(-1, 1, false)
+}
+
 // TestStacked: names that would have to be cut stand in lines of their own.
 func TestStacked(t *testing.T) {
 	v, upper, level := 12.5, 13.5, 0.9

@@ -76,7 +76,7 @@ func (c *demoCmd) Validate() error {
 // Run runs everything until it is told to stop.
 func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	began := time.Now()
-	ctx, stop := ossignal.NotifyContext(ctx, syscall.SIGHUP) // the terminal was closed
+	ctx, stop := untilHangup(ctx)
 	defer stop()
 	query, err := listen(ctx, "--query.listen-address", c.address(c.QueryAddress, demoQuery))
 	if err != nil {
@@ -120,6 +120,15 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 		return d.watch(ctx, url)
 	})
 	return g.Wait()
+}
+
+// untilHangup returns a context that ends when the terminal is closed too, unless
+// nohup has said that this is not to matter.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ossignal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return ossignal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 // address returns where to listen: as the flag says, else at the usual place, where

@@ -73,7 +73,7 @@ func (d *demonstration) predicted(b *strings.Builder, st output.Style) error {
 				tomorrow = human(ps[0].Value)
 			}
 			bounds := human(p.Lower) + " … " + human(p.Upper)
-			if p.Lower != nil && p.Upper != nil && *p.Lower == *p.Upper {
+			if noWidth(p.Lower, p.Upper) {
 				bounds = unchanged
 			}
 			g.Add(" "+subject(p.Labels), human(p.Observed), tomorrow, human(p.Value), bounds, p.ConfidenceLevel)

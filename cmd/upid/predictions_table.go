@@ -42,13 +42,18 @@ func quantity(v *float64, unit string) string {
 // unchanged stands for an interval without width.
 const unchanged = "constant so far"
 
+// noWidth reports whether two bounds are one but for rounding.
+func noWidth(lower, upper *float64) bool {
+	return lower != nil && upper != nil && *upper-*lower <= 1e-9*max(math.Abs(*lower), math.Abs(*upper))
+}
+
 // interval returns two bounds; a unit that both have stands once. Bounds that are one
 // are those of a series that never changed: nothing is known of how far it could.
 func interval(lower, upper *float64, unit string) string {
 	switch {
 	case lower == nil && upper == nil:
 		return "-"
-	case lower != nil && upper != nil && *lower == *upper:
+	case noWidth(lower, upper):
 		return unchanged
 	}
 	l, u := quantity(lower, unit), quantity(upper, unit)
