@@ -120,12 +120,12 @@ func TestRestartWhileDataAreMissing(t *testing.T) {
 	if _, page, err := getText("http://" + addr + "/metrics"); err != nil || strings.Contains(page, "\nupid_observed_value{") {
 		t.Errorf("values of before the restart are shown as new, or %v", err)
 	}
-	if n := strings.Count(p.log.String(), "no data since the restart"); n != 1 {
+	if n := strings.Count(p.log.String(), "no data since the restart"); n > 1 { // 0: a pass had nothing new to ask for
 		t.Errorf("said %d times:\n%s", n, p.log)
 	}
 	over.Store(time.Now().Unix())
 	down.Store(false)
-	eventually(t, 60*time.Second, "the alert is resolved once data say so", func() error {
+	eventually(t, 90*time.Second, "the alert is resolved once data say so", func() error {
 		as, err := alertsNamed(am.URL, "UpidAnomaly")
 		if err == nil && len(as) != 0 {
 			err = fmt.Errorf("still firing: %+v", as)
