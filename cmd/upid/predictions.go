@@ -25,7 +25,7 @@ type predictionsCmd struct {
 
 // Help is shown by --help.
 func (predictionsCmd) Help() string {
-	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores. Threats are not looked for yet: security_threat is accepted and lists nothing.
+	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores. A running sidecar does not look for threats yet: security_threat lists nothing, and upid threats finds them in files.
 
 Examples:
 
@@ -165,7 +165,7 @@ func (c *predictionsCmd) hint(e *env, asked []views.SignalStatus) {
 	}
 	switch {
 	case c.ModelType == views.SecurityThreat:
-		e.warnf("no threats are looked for yet: --model-type security_threat is always empty")
+		e.warnf("a running sidecar does not look for threats yet; upid threats --input FILE finds them in files")
 	case forecast > 0:
 		e.warnf("%s of %s series are forecast, but none matches the flags given", output.Count(forecast), output.Count(series))
 	case young:
