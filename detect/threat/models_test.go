@@ -387,7 +387,7 @@ func TestPassthrough(t *testing.T) {
 	if got := m.Step(start+10*day+1, 5); got.Evident() {
 		t.Errorf("a chatty rule: %+v", got)
 	}
-	for name, want := range map[string]float64{"Critical": 80, "EMERGENCY": 80, "Error": 60, "Warning": 45, "Notice": 25, "Debug": 10, "": 45} {
+	for name, want := range map[string]float64{"Critical": 80, "EMERGENCY": 80, "Error": 60, "Warning": 45, "Notice": 25, "Debug": 10, "": 45, "2": 80, "4": 45, "7": 10} {
 		if got := Weight(name); got != want {
 			t.Errorf("%s weighs %v, want %v", name, got, want)
 		}

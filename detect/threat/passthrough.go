@@ -53,20 +53,20 @@ func (m *Passthrough) Step(t int64, matches float64) Reading {
 	return r
 }
 
-// Weight returns the weight of a priority as Falco and syslog name them, in any case: 80
+// Weight returns the weight of a priority as Falco and syslog name or number them, in any case: 80
 // from critical on, 60 for error, 45 for warning, 25 for notice, 10 below. An unknown
 // one is 45.
 func Weight(priority string) float64 {
 	switch strings.ToLower(priority) {
-	case "emergency", "alert", "critical", "fatal":
+	case "emergency", "alert", "critical", "fatal", "0", "1", "2":
 		return 80
-	case "error", "high":
+	case "error", "high", "3":
 		return 60
-	case "warning", "medium":
+	case "warning", "medium", "4":
 		return 45
-	case "notice", "low":
+	case "notice", "low", "5":
 		return 25
-	case "informational", "info", "debug":
+	case "informational", "info", "debug", "6", "7":
 		return 10
 	}
 	return 45
