@@ -15,5 +15,8 @@ func (b *burst) add(abs, g float64) float64 {
 	return b.short / max(b.long, 1e-6)
 }
 
+// forget takes the newest residual out of the short mean.
+func (b *burst) forget(abs, g float64) { b.short = max(b.short-g*min(abs, burstClip), 0) / (1 - g) }
+
 // learn moves the long mean with gain g.
 func (b *burst) learn(abs, g float64) { b.long += g * (min(abs, burstClip) - b.long) }

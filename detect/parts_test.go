@@ -186,10 +186,10 @@ func TestFlat(t *testing.T) {
 		f.learn(f.run(i%10 == 5, i), false)
 	}
 	closeTo(t, "record", f.longest, 2, 0.1)
-	for i := range int64(19) {
+	for i := range int64(9) {
 		f.run(true, 1000+i)
 	}
-	closeTo(t, "score of 20 equal values", f.score(1020), 1, 1e-12)
+	closeTo(t, "score of 10 equal values", f.score(1020), 1, 1e-12)
 	f.changes = 0
 	closeTo(t, "score in a series that seldom changes", f.score(1020), 0, 0)
 	f = flat{length: 100, longest: 2, changes: 900}

@@ -9,8 +9,8 @@ type flat struct {
 }
 
 const (
-	// A flat line is four times the record, and at least twenty points.
-	flatRatio, flatLeast = 4, 20
+	// A flat line is four times the record, and at least ten points.
+	flatRatio, flatLeast = 4, 10
 	// Only of series of more than that many points, of which 8 in 10 changed.
 	flatAfter, flatChanging = 500, 0.8
 	// The record fades that much at each new run.
@@ -58,11 +58,13 @@ func (f *flat) learn(ended float64, anomalous bool) {
 // A gap compares the time without a value with the longest such time so far.
 type gap struct {
 	longest float64 // ms between two values, fading
+	known   float64 // gaps that were seen
 }
 
 const (
-	// A gap is three times the longest one known, and at least five steps.
-	gapRatio, gapLeast = 3, 5
+	// A gap is three times the longest one known, less with every gap that is known:
+	// 1 + 2·8/(8+n) times; and at least five steps.
+	gapDoubt, gapMany, gapLeast = 2, 8, 5
 	// Nothing is said of gaps before that many points.
 	gapAfter = 100
 	// The record of gaps fades to 1/e in that many ms: 30 days.
@@ -71,12 +73,15 @@ const (
 
 // score returns since over the length of a gap worth mentioning; both in ms.
 func (g *gap) score(since, step float64) float64 {
-	return since / max(gapRatio*g.longest, gapLeast*step)
+	return since / max((1+gapDoubt*gapMany/(gapMany+g.known))*g.longest, gapLeast*step)
 }
 
 // learn takes the time between two values. One that was called missing raises
 // the record by no more than recordRise.
-func (g *gap) learn(since float64, anomalous bool) {
+func (g *gap) learn(since, step float64, anomalous bool) {
+	if since > 1.5*step {
+		g.known++
+	}
 	if anomalous {
 		since = min(since, recordRise*g.longest)
 	}

@@ -40,25 +40,3 @@ func (s *span) shrink() {
 	s.low += r
 	s.high -= r
 }
-
-// A pair knows whether a series ever had more than two values. Of a series with
-// two, states such as 0 and 1, only the step from one to the other is looked at:
-// its means and its variance say how often it was which.
-type pair struct {
-	a, b float64
-	n    int // distinct values seen, 3 for more than two
-}
-
-func (p *pair) learn(x float64) {
-	switch {
-	case p.n == 0:
-		p.a, p.n = x, 1
-	case p.n == 1 && x != p.a:
-		p.b, p.n = x, 2
-	case p.n == 2 && x != p.a && x != p.b:
-		p.n = 3
-	}
-}
-
-// many reports whether the series had more than two values.
-func (p *pair) many() bool { return p.n > 2 }

@@ -12,7 +12,7 @@ import (
 // order of walk, and a CRC-32C of all before it. Its length follows from the
 // step, so nothing in it is a length to be trusted.
 const (
-	stateMagic = "upid.stream.2\n"
+	stateMagic = "upid.stream.3\n"
 	stateTail  = 4 // bytes of the checksum
 )
 
@@ -112,8 +112,22 @@ func (s *stream) walk(c *codec) {
 		c.f64(&s.scale.hour[i])
 	}
 	c.f64(&s.span.low, &s.span.high)
-	c.f64(&s.pair.a, &s.pair.b)
-	c.count(&s.pair.n, 4)
+	s.pair.walk(c)
+	c.f64(&s.pace.slope, &s.pace.last, &s.pace.still, &s.pace.jump, &s.pace.jumps, &s.pace.again)
+	c.i64(&s.pace.since, math.MinInt64, math.MaxInt64)
+	s.pace.beat.walk(c)
+	c.i64(&s.shift.start, math.MinInt64, math.MaxInt64)
+	s.shift.starts.walk(c)
+	s.shift.length.walk(c)
+	c.flag(&s.shift.seen)
+	for i := range s.habits {
+		s.habits[i].walk(c)
+	}
+	for i := range s.resets {
+		c.f64(&s.resets[i].size, &s.resets[i].times, &s.resets[i].age)
+	}
+	c.flag(&s.calm)
+	c.f64(&s.home.value, &s.home.votes, &s.home.away, &s.home.busy, &s.home.peak, &s.home.most)
 	for i := range s.window {
 		s.window[i].walk(c)
 	}
@@ -127,6 +141,30 @@ func (s *stream) walk(c *codec) {
 	c.f64(&s.gap.longest)
 	for i := range s.tail {
 		s.tail[i].walk(c)
+	}
+}
+
+func (h *habit) walk(c *codec) {
+	for _, f := range []*int32{&h.bin, &h.day, &h.times, &h.apart} {
+		v := int64(*f)
+		c.i64(&v, math.MinInt32, math.MaxInt32+1)
+		*f = int32(v)
+	}
+	c.f32(&h.score)
+}
+
+func (r *rhythm) walk(c *codec) {
+	c.f64(&r.low, &r.high, &r.known, &r.broken)
+	c.i64(&r.pause, math.MinInt64, math.MaxInt64)
+}
+
+func (p *pair) walk(c *codec) {
+	c.f64(&p.value[0], &p.value[1])
+	c.count(&p.n, 4)
+	c.count(&p.now, 2)
+	c.f64(&p.run)
+	for i := range p.state {
+		c.f64(&p.state[i].longest, &p.state[i].points, &p.state[i].runs)
 	}
 }
 

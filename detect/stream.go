@@ -31,6 +31,12 @@ type stream struct {
 	scale  scale
 	span   span
 	pair   pair
+	pace   pace
+	home   home
+	shift  shift
+	habits habits
+	resets resets
+	calm   bool // the newest value was not odd
 	window [windows]window
 	recent recent
 	shape  shape
@@ -67,7 +73,7 @@ func makeStream(o Options) *stream {
 		o: o, step: step, daily: max(leastDay, int64(day)),
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
-		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{},
+		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false,
 		window: [windows]window{}, recent: recent{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0,
 	}
 	s.every = min(max(20, s.daily/24), warmPoints)
@@ -81,6 +87,28 @@ func makeStream(o Options) *stream {
 }
 
 func (s *stream) floor() float64 { return floor(s.expect.slow, s.span.high-s.span.low) }
+
+// steps returns how many steps lie between the newest value and time t.
+func (s *stream) steps(t int64) float64 { return max(1, math.Round(float64(t-s.seenAt)/s.step)) }
+
+// predict returns what is expected at time t, local time lt.
+func (s *stream) predict(t, lt int64) prediction {
+	p := s.expect.at(lt)
+	if s.seen > 0 && (s.pace.quiet() || !s.pair.many()) {
+		p.value = s.pace.at(s.value, s.steps(t))
+	}
+	return p
+}
+
+// usual returns the scale of residuals at local time lt. Of a quiet series most are
+// 0; there it is its jumps that count.
+func (s *stream) usual(lt int64) float64 {
+	v := s.scale.at(hourOf(lt), s.floor())
+	if s.pace.quiet() {
+		v = max(v, s.pace.jump)
+	}
+	return v
+}
 
 func (s *stream) warm() bool { return s.seen >= warmPoints }
 
@@ -119,11 +147,15 @@ func (s *stream) missed(t int64) series.Score {
 		return sc
 	}
 	lt := s.expect.season.local(t)
-	sc.Expected = finite(s.expect.at(lt).value)
-	sc.Lower, sc.Upper = s.band(sc.Expected, s.scale.at(hourOf(lt), s.floor()))
+	sc.Expected = finite(s.predict(t, lt).value)
+	sc.Lower, sc.Upper = s.band(sc.Expected, s.usual(lt))
 	sc.Value = 0
 	if s.seen > gapAfter && s.off&(1<<missing) == 0 {
-		sc.Value = s.gap.score(float64(t-s.seenAt), s.step) / margin
+		since := float64(t - s.seenAt)
+		sc.Value = s.gap.score(since, s.step) / margin
+		if s.shift.comes(since, s.step) {
+			sc.Value = max(sc.Value, s.shift.starts.score(t, s.shift.start, s.step))
+		}
 	}
 	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value)
 	if sc.Value >= 1 {
@@ -142,11 +174,14 @@ func (s *stream) observe(t int64, x float64) series.Score {
 		s.span = span{low: x, high: x}
 	}
 	lt := s.expect.season.local(t)
-	p := s.expect.at(lt)
+	p := s.predict(t, lt)
 	l := s.look(lt, p, x)
 	stuck := s.flat.score(s.seen) >= margin
 	ended := s.flat.run(x == s.value, s.seen)
-	view, value := s.judge(&l)
+	view, value := s.judge(t, x, &l)
+	if view < tailed && s.pair.many() {
+		value = s.routine(lt, value, &l)
+	}
 
 	sc := unknown(x)
 	sc.Expected = finite(p.value)
@@ -156,20 +191,51 @@ func (s *stream) observe(t int64, x float64) series.Score {
 		sc.Confidence = s.confidence(view, value)
 		if value >= 1 {
 			sc.Type = classify(view, l.z)
-			sc.Why = s.why(view, p, &l, value)
+			sc.Why = s.why(t, view, p, &l, value)
 		}
 	}
 
 	s.learn(lt, p, &l)
+	if l.reset {
+		s.expect.local = x // it goes on from there
+	}
 	s.flat.learn(ended, stuck)
 	since := float64(t - s.seenAt)
-	s.gap.learn(since, s.seen > gapAfter && s.gap.score(since, s.step) >= margin)
+	s.shift.learn(t, since, s.step)
+	s.gap.learn(since, s.step, s.seen > gapAfter && s.gap.score(since, s.step) >= margin)
 	s.span.learn(x, value < 1 || !s.warm())
 	s.pair.learn(x)
+	g := max(s.gain.day, 1/(float64(s.seen)+1))
+	if s.seen > 0 {
+		s.pace.learn(t, x-s.value, s.steps(t), paceTol*s.floor(), g, s.step)
+	}
+	s.home.learn(x, max(s.gain.fiveDays, 1/(float64(s.seen)+1)), s.gain.halfHour, float64(s.daily))
 	s.last, s.seenAt, s.value = t, t, x
 	s.seen++
 	s.age()
 	return sc
+}
+
+// routine takes the score of what is measured against its tail and returns what is left
+// of it where the series is used to such a thing: at this time of day, or of this size.
+func (s *stream) routine(lt int64, value float64, l *look) float64 {
+	odd := value
+	if s.habits.usual(lt, value) {
+		value = min(value, habitual)
+	}
+	s.habits.learn(lt, odd)
+	if l.residual >= habitFrom && s.calm {
+		jump := finite(l.r)
+		if s.resets.usual(jump) {
+			value = min(value, habitual)
+			l.reset = true
+			s.shape.x[0] = 0
+			s.burst.forget(math.Abs(l.z), s.gain.halfHour)
+		}
+		s.resets.learn(jump)
+	}
+	s.calm = odd < habitFrom
+	return value
 }
 
 // learn takes the newest point into every running mean, clipped where the views

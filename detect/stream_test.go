@@ -191,8 +191,9 @@ func TestStreamRecovers(t *testing.T) {
 	f := func(name string, y []float64) {
 		t.Helper()
 		w := run(t, options(), y)
-		if len(w.findings) == 0 || w.findings[0].Start != t0+5000*minuteMS {
-			t.Errorf("%s: findings %+v, want the first at the change", name, w.findings)
+		// One odd value of a series that never moved can be anything; the second tells.
+		if at := t0 + 5000*minuteMS; len(w.findings) == 0 || w.findings[0].Start < at || w.findings[0].Start > at+minuteMS {
+			t.Errorf("%s: findings %+v, want the first at the change or a minute later", name, w.findings)
 		}
 		odd := 0
 		for _, sc := range w.scores[5000+2*1440:] {

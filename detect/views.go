@@ -18,6 +18,10 @@ const (
 	tailed       = joint + 1
 	flatline     = tailed
 	missing      = tailed + 1
+	held         = tailed + 2 // a state of two
+	late         = tailed + 4 // a jump that comes by the clock
+	stays        = tailed + 5 // the values of a series that comes and goes
+	restless     = tailed + 3 // often away from the one value that is usual
 
 	windows    = 3
 	longWindow = 2
@@ -55,6 +59,7 @@ const (
 
 // A look is what the views see at one point.
 type look struct {
+	x       float64 // the value
 	r, z    float64 // residual, and in scales
 	scale   float64
 	weight  float64          // what deviations count here, see span
@@ -67,11 +72,14 @@ type look struct {
 	present [windows]float64 // share of each window's score that stands, see goesOn
 	restive float64          // the same for the variance
 	odd     float64          // and for the joint view
+
+	residual float64 // score of the residual
+	reset    bool    // a jump that the series is used to
 }
 
 // look measures x against the prediction p.
 func (s *stream) look(lt int64, p prediction, x float64) look {
-	l := look{scale: s.scale.at(hourOf(lt), s.floor()), weight: s.span.weight(x), level: math.Abs(p.value)}
+	l := look{x: x, scale: s.usual(lt), weight: s.span.weight(x), level: math.Abs(p.value)}
 	l.r = x - p.value
 	l.z = min(max(l.r/l.scale, -zMax), zMax)
 	base := x - p.base - s.expect.drift
@@ -96,21 +104,29 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 }
 
 // judge returns the view that stands out most and its score.
-func (s *stream) judge(l *look) (view int, value float64) {
+func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 	view = residualUp
 	take := func(v int, score float64) {
 		if score > value && s.off&(1<<v) == 0 {
 			view, value = v, score
 		}
 	}
-	if s.warm() {
+	if s.pair.wakes(x) {
+		deviation := x - s.pair.value[0]
+		take(held, s.permit(deviation, math.Abs(deviation), l, stateWakes))
+	}
+	if s.pair.knows(x) {
+		score, deviation := s.pair.score(x, s.step)
+		take(held, s.permit(deviation, math.Abs(deviation), l, score))
+	} else if s.warm() {
 		v := residualUp
 		if l.z < 0 {
 			v = residualDown
 		}
-		take(v, s.permit(l.z, math.Abs(l.r), l, math.Abs(l.z)/s.tail[v].level*l.weight/margin))
+		l.residual = s.permit(l.z, math.Abs(l.r), l, math.Abs(l.z)/s.tail[v].level*l.weight/margin)
+		take(v, l.residual)
 		for i := range s.window {
-			if s.seen <= 4*int64(s.window[i].points) || !s.pair.many() {
+			if s.seen <= 4*int64(s.window[i].points) || s.pace.moves() {
 				continue
 			}
 			v := windowUp + 2*i
@@ -119,13 +135,22 @@ func (s *stream) judge(l *look) (view int, value float64) {
 			}
 			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight/margin, l.present[i])))
 		}
-		if s.seen > shapeScored && s.pair.many() {
+		if s.seen > shapeScored && !s.pace.quiet() {
 			take(joint, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
 		}
-		if s.seen > varianceAfter && s.pair.many() {
+		if s.seen > varianceAfter && !s.pace.quiet() {
 			take(variance, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
 		}
 	}
+	if s.warm() && s.pace.quiet() && s.pair.brief(1/s.gain.halfHour) {
+		away := x - s.home.value
+		take(restless, s.permit(away, math.Abs(away), l, s.home.score(x, s.gain.halfHour)))
+	}
+	if s.warm() && s.pace.quiet() {
+		went := s.pace.goes(x-s.value, s.steps(t), paceTol*s.floor())
+		take(late, s.pace.late(t, went, s.step))
+	}
+	take(stays, s.shift.stays(t, float64(t-s.seenAt), s.step))
 	take(flatline, s.flat.score(s.seen)/margin)
 	return view, value
 }
@@ -163,6 +188,10 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 	}
 	lower = finite(expected - side(residualDown, expected-s.span.low))
 	upper = finite(expected + side(residualUp, s.span.high-expected))
+	if s.pair.n == 2 { // either value is in order
+		lower = min(lower, s.pair.value[0], s.pair.value[1])
+		upper = max(upper, s.pair.value[0], s.pair.value[1])
+	}
 	switch s.o.Direction {
 	case Up:
 		lower = math.NaN()
@@ -276,11 +305,13 @@ func classify(view int, z float64) string {
 		return series.TypeSpike
 	case view == residualDown:
 		return series.TypeDrop
-	case view == variance:
+	case view == variance, view == restless:
 		return series.TypeVariance
 	case view == joint:
 		return series.TypeOutlier
-	case view == flatline:
+	case view == held, view == stays:
+		return series.TypeLevelShift
+	case view == flatline, view == late:
 		return series.TypeFlatline
 	case view >= windowUp+2*longWindow:
 		return series.TypeDrift

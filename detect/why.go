@@ -12,7 +12,7 @@ const mostDays = 1e6
 
 // why explains a score of 1 or more that a view gave at a point with the
 // prediction p. All fields are finite. O(bins), for anomalies only.
-func (s *stream) why(view int, p prediction, l *look, score float64) series.Why {
+func (s *stream) why(t int64, view int, p prediction, l *look, score float64) series.Why {
 	w := series.Why{View: series.ViewValue, Value: math.Abs(l.z), Limit: 0, Deviation: l.r, Usual: p.value, Days: 0}
 	switch {
 	case view >= windowUp && view < variance:
@@ -25,6 +25,18 @@ func (s *stream) why(view int, p prediction, l *look, score float64) series.Why 
 		w.View, w.Value = series.ViewShape, l.norm
 	case view == flatline:
 		w.View, w.Value = series.ViewFlat, s.flat.length*s.step/1000
+	case view == held:
+		w.View, w.Value = series.ViewState, s.pair.lasts(l.x)*s.step/1000
+		w.Usual = s.pair.other(l.x)
+		w.Deviation = l.x - w.Usual
+	case view == restless:
+		w.View, w.Value = series.ViewAway, s.home.lately(s.gain.halfHour)
+		w.Usual = s.home.value
+		w.Deviation = l.x - w.Usual
+	case view == late:
+		w.View, w.Value = series.ViewLate, float64(t-s.pace.since)/1000
+	case view == stays:
+		w.View, w.Value = series.ViewStays, float64(t-s.shift.start)/1000
 	}
 	if view < tailed {
 		w.Days = s.rarity(view, w.Value)

@@ -63,10 +63,10 @@ const controlPrior, controlFew = 0.15, 8
 func (c Controller) Boundary() float64 { return math.Exp(c.level) }
 
 // Calibrate returns s on the scale on which 1 spends the signal's budget: value,
-// limits and band are those of the boundary. Gaps and flat lines have no tail and
-// are left as they are.
+// limits and band are those of the boundary. What is about a time (gaps, flat
+// lines, states, what is late) has no tail and is left as it is.
 func (c Controller) Calibrate(s series.Score) series.Score {
-	if c.level == 0 || s.Why.View == series.ViewGap || s.Why.View == series.ViewFlat || math.IsNaN(s.Observed) {
+	if c.level == 0 || s.Why.Timed() || math.IsNaN(s.Observed) {
 		return s
 	}
 	b := c.Boundary()

@@ -167,6 +167,14 @@ func reason(w series.Why) string {
 		return fmt.Sprintf("It has not changed for %s, an alert takes %s.", duration(w.Value), duration(w.Limit))
 	case series.ViewGap:
 		return fmt.Sprintf("No value for %s, an alert takes %s.", duration(w.Value), duration(w.Limit))
+	case series.ViewState:
+		return fmt.Sprintf("It has had this one of its two values for %s, an alert takes %s.", duration(w.Value), duration(w.Limit))
+	case series.ViewAway:
+		return fmt.Sprintf("About %s of the last points were not at its one usual value, an alert takes %s.", value, limit)
+	case series.ViewLate:
+		return fmt.Sprintf("What comes by the clock came %s ago, an alert takes %s.", duration(w.Value), duration(w.Limit))
+	case series.ViewStays:
+		return fmt.Sprintf("It comes and goes, and has been there for %s; an alert takes %s.", duration(w.Value), duration(w.Limit))
 	}
 	return ""
 }

@@ -104,7 +104,20 @@ const (
 	ViewShape    = "shape"     // the last values together
 	ViewFlat     = "unchanged" // how long the value has not changed
 	ViewGap      = "gap"       // how long there has been no value
+	ViewState    = "state"     // how long it keeps one of its two values
+	ViewAway     = "away"      // how many points of the last half hour, about, were not at its one usual value
+	ViewLate     = "late"      // how long ago what comes by the clock came last
+	ViewStays    = "stays"     // how long it has been there, of a series that comes and goes
 )
+
+// Timed reports whether w is about a time: Value and Limit are seconds.
+func (w Why) Timed() bool {
+	switch w.View {
+	case ViewFlat, ViewGap, ViewState, ViewLate, ViewStays:
+		return true
+	}
+	return false
+}
 
 // The types an anomaly can have.
 const (

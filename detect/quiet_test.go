@@ -1,0 +1,307 @@
+package detect
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+)
+
+const day5 = 288 // points of five minutes in a day
+
+func five(d Direction) Options {
+	return Options{Step: 5 * time.Minute, Budget: 1, Direction: d}
+}
+
+// found feeds values on a grid of five minutes and returns the findings that began
+// at point from or later, with the points at which they began.
+func found(t *testing.T, y []float64, from int) (all []series.Finding, at []int) {
+	t.Helper()
+	o := five(Both)
+	got, _ := feed(t, t.Name(), o, onGrid(o, y))
+	for _, f := range got {
+		if i := int((f.Start - t0) / o.Step.Milliseconds()); i >= from {
+			all, at = append(all, f), append(at, i)
+		}
+	}
+	return all, at
+}
+
+// One odd sample of a series that never moves says nothing, however odd it is.
+func TestOneOddSample(t *testing.T) {
+	for _, odd := range []float64{1, -1, 1e300, 1e-300} {
+		y := fill(20*day5, func(i int) float64 {
+			if i == 10*day5 {
+				return odd
+			}
+			return 0
+		})
+		if all, _ := found(t, y, 0); len(all) > 0 {
+			t.Errorf("%v: %+v", odd, all[0])
+		}
+	}
+}
+
+// A target whose scrapes fail now and then is in order; one that is down is found at
+// the fourth failed scrape, even if it had never failed; after six hours that is how it is.
+func TestStates(t *testing.T) {
+	const down = 20 * day5
+	f := func(name string, glitch int, want int) {
+		t.Helper()
+		y := fill(down+3*day5, func(i int) float64 {
+			if i >= down && i < down+2*day5 || glitch > 0 && i%glitch == glitch-1 {
+				return 0
+			}
+			return 1
+		})
+		all, at := found(t, y, 0)
+		if len(all) != 1 || at[0] != down+want || all[0].Type != series.TypeLevelShift || all[0].Score.Why.View != series.ViewState {
+			t.Fatalf("%s: %d findings %+v at %v, want one at %d", name, len(all), all, at, down+want)
+		}
+		o := five(Both)
+		s, odd := mustNew(t, o), 0
+		for i, v := range y {
+			if s.Step(t0+int64(i)*o.Step.Milliseconds(), v).Value >= 1 {
+				odd++
+			}
+		}
+		if odd != 72 {
+			t.Errorf("%s: %d odd points, want six hours", name, odd)
+		}
+	}
+	f("never failed", 0, stateNew-1)
+	f("fails daily", day5-1, stateSeldomLeast-1)
+}
+
+// What moves by the same amount at every step is expected to the last digit, and its
+// renewal is one jump.
+func TestCountdown(t *testing.T) {
+	y := fill(30*day5, func(i int) float64 { return float64(90*86400 - 300*(i%(12*day5))) })
+	o := five(Both)
+	s := mustNew(t, o)
+	wrong := 0
+	for i, v := range y {
+		sc := s.Step(t0+int64(i)*o.Step.Milliseconds(), v)
+		if i > 2*day5 && sc.Expected != v {
+			wrong++
+		}
+	}
+	if wrong != 2 { // the renewals
+		t.Errorf("%d points were not as expected, want 2", wrong)
+	}
+	if all, at := found(t, y, 13*day5); len(all) > 0 {
+		t.Errorf("the second renewal, or what follows, is a finding: %+v at %v", all[0], at)
+	}
+}
+
+// Replicas that go up and down by one or two are in order at whatever hour; four
+// times as many are not.
+func TestSteps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(61, 1))
+	n := 3.0
+	y := fill(28*day5, func(i int) float64 {
+		if rng.IntN(60) == 0 {
+			n = min(max(n+float64(rng.IntN(5)-2), 2), 6)
+		}
+		if i >= 27*day5 && i < 27*day5+60 {
+			return 24
+		}
+		return n
+	})
+	all, at := found(t, y, 7*day5)
+	if len(all) != 1 || at[0] != 27*day5 {
+		t.Errorf("findings %+v at %v, want one at %d", all, at, 27*day5)
+	}
+}
+
+// A restart every other day is in order, six in half an hour are not.
+func TestSparseCounts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(62, 1))
+	y := fill(28*day5, func(i int) float64 {
+		if i >= 27*day5 && i < 27*day5+12 {
+			return float64(i % 3)
+		}
+		if rng.IntN(2*day5) == 0 {
+			return float64(1 + rng.IntN(2))
+		}
+		return 0
+	})
+	all, at := found(t, y, 0)
+	if len(all) != 1 || at[0] < 27*day5 || at[0] > 27*day5+7 || all[0].Score.Why.View != series.ViewAway {
+		t.Errorf("findings %+v at %v, want one within half an hour of %d", all, at, 27*day5)
+	}
+}
+
+// The time since a nightly job succeeded grows and falls back, give or take ten
+// minutes: that is in order. The night it does not run is found within the hour.
+func TestMissedJob(t *testing.T) {
+	rng := rand.New(rand.NewPCG(63, 1))
+	const missed = 20
+	last, next := 0, 40
+	y := fill(25*day5, func(i int) float64 {
+		if i == next {
+			if i/day5 != missed {
+				last = i
+			}
+			next = (i/day5+1)*day5 + 38 + rng.IntN(5)
+		}
+		return float64(300 * (i - last))
+	})
+	all, at := found(t, y, 10*day5)
+	if due := missed*day5 + 40; len(all) != 1 || at[0] < due || at[0] > due+12 || all[0].Score.Why.View != series.ViewLate || all[0].Score.Why.Value < 86400 {
+		t.Errorf("findings %+v at %v, want one within an hour of %d", all, at, missed*day5+40)
+	}
+}
+
+// The CPU of a job is there while it runs. A night without it is found, and one in
+// which it runs for twice as long.
+func TestJobThatComesAndGoes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(64, 1))
+	const missed, hung = 20, 23
+	length := 0
+	y := fill(26*day5, func(i int) float64 {
+		day, k := i/day5, i%day5
+		if k == 0 {
+			length = 14 + rng.IntN(2)
+			if day == hung {
+				length *= 2
+			}
+		}
+		if k < 24 || k >= 24+length || day == missed {
+			return math.NaN()
+		}
+		return 1 + 0.05*rng.NormFloat64()
+	})
+	all, at := found(t, y, 10*day5)
+	if len(all) != 2 || at[0] < missed*day5+24 || at[0] > missed*day5+36 || at[1] < hung*day5+24+14 || at[1] > hung*day5+24+20 ||
+		all[0].Type != series.TypeMissing || all[1].Type != series.TypeLevelShift || all[1].Score.Why.View != series.ViewStays {
+		t.Errorf("findings %+v at %v, want missing at %d and a level shift at %d", all, at, missed*day5+24, hung*day5+24+16)
+	}
+}
+
+func TestRhythm(t *testing.T) {
+	const step = float64(5 * minuteMS)
+	hour := float64(hourMS)
+	var r rhythm
+	at := t0
+	for range 7 {
+		r.learn(at, hour, step)
+		at += hourMS
+	}
+	if got := r.limit(step); got != 0 {
+		t.Errorf("limit %v after seven", got)
+	}
+	r.learn(at, hour, step)
+	if got := r.limit(step); got != hour+step {
+		t.Errorf("limit %v, want an hour and a step", got)
+	}
+	if a, b := r.score(at+hourMS, at, step), r.score(at+2*hourMS, at, step); a >= 1 || b < 1.5 {
+		t.Errorf("an hour scores %v, two %v", a, b)
+	}
+	if got := r.score(at+4*hourMS, at, step); got != 0 {
+		t.Errorf("four hours score %v, want 0", got)
+	}
+	// A pause at night is known the next night, and ends no rhythm.
+	r.learn(at, 8*hour, step)
+	if got := r.score(at+dayMS+2*hourMS, at+dayMS+10*minuteMS, step); got != 0 {
+		t.Errorf("the second pause scores %v", got)
+	}
+	if got := r.score(at+dayMS+10*hourMS, at+dayMS+8*hourMS, step); got < 1 {
+		t.Errorf("one at another time scores %v", got)
+	}
+	// Two odd times in a row end it.
+	r.learn(at, 3*hour, step)
+	if got := r.limit(step); got != 0 {
+		t.Errorf("limit %v after two odd times", got)
+	}
+	for i := range 20 { // as long as they like
+		r.learn(at, hour*(1+0.5*float64(i%2)), step)
+	}
+	if got := r.limit(step); got != 0 {
+		t.Errorf("limit %v of times that vary by half", got)
+	}
+}
+
+// A backup that is all of a node's writes for an hour, every night, is told once in two weeks at most once it is known; at noon it is.
+func TestNightJob(t *testing.T) {
+	rng := rand.New(rand.NewPCG(65, 1))
+	y := fill(35*day5, func(i int) float64 {
+		const length = 12
+		day, k := i/day5, i%day5
+		v := 2 * math.Exp(0.3*rng.NormFloat64())
+		if k >= 36 && k < 36+length || day == 33 && k >= 144 && k < 156 {
+			v += 40 + 4*rng.NormFloat64()
+		}
+		return v
+	})
+	all, at := found(t, y, 21*day5)
+	if len(all) == 0 || len(all) > 2 || at[len(at)-1] != 33*day5+144 { // one night in fourteen may be told
+		t.Errorf("findings %+v at %v, want one at %d", all, at, 33*day5+144)
+	}
+}
+
+// A cache that is emptied whenever it is full is in order, at whatever hour; one that
+// is emptied half full is not.
+func TestResets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(66, 1))
+	level, limit := 0.0, 100.0
+	y := fill(35*day5, func(i int) float64 {
+		if i == 30*day5+100 { // a day after the newest of the regular ones
+			limit = level + 1
+		}
+		level += 0.12 * (0.5 + rng.Float64())
+		if level > limit {
+			level, limit = 0, 100
+		}
+		return 50 + level + 0.05*rng.NormFloat64()
+	})
+	all, at := found(t, y, 18*day5)
+	odd := 0
+	for _, i := range at {
+		if i >= 30*day5+100 && i < 30*day5+120 {
+			odd++
+		}
+	}
+	if odd != 1 || len(all) != 1 {
+		t.Errorf("findings %+v at %v, want one soon after %d", all, at, 30*day5+100)
+	}
+}
+
+func TestHabits(t *testing.T) {
+	var h habits
+	day := func(n int64) int64 { return n*dayMS + 3*hourMS }
+	f := func(name string, lt int64, score float64, want bool) {
+		t.Helper()
+		if got := h.usual(lt, score); got != want {
+			t.Errorf("%s: usual is %v, want %v", name, got, want)
+		}
+	}
+	for n := range int64(3) {
+		f("too few days", day(100+n), 1, false)
+		h.learn(day(100+n), 1)
+		h.learn(day(100+n)+5*minuteMS, 0.9) // the same day counts once
+	}
+	f("the fourth day", day(103), 1.25, true)
+	f("ten minutes later", day(103)+10*minuteMS, 1.2, true)
+	f("much larger", day(103), 1.6, false)
+	f("another hour", day(103)+hourMS, 1, false)
+	f("weeks later", day(113), 1, false)
+	h = habits{}
+	h.learn(day(100), 1)
+	h.learn(day(107), 1)
+	f("the third week", day(114), 1, true)
+	f("a day before it", day(113), 1, false)
+	// Across midnight.
+	h = habits{}
+	for n := range int64(4) {
+		h.learn((100+n)*dayMS+2*minuteMS, 1)
+	}
+	f("before midnight", 104*dayMS+dayMS-2*minuteMS, 1, true)
+	// What comes seldom makes room for what comes often.
+	for i := range int64(100) {
+		h.learn(105*dayMS+i*20*minuteMS%dayMS, 1)
+	}
+	f("still known", 106*dayMS, 1, true)
+}
