@@ -110,7 +110,7 @@ func TestDemoOnce(t *testing.T) {
 				t.Errorf("%s: %q", in.Name, line)
 			}
 			continue
-		case strings.Contains(line, "missed"):
+		case strings.Contains(strings.TrimPrefix(line, in.Name), "missed"):
 			missed++
 		case slices.ContainsFunc(in.Finds, func(s string) bool { return strings.Contains(line, s) }):
 			found++
