@@ -40,6 +40,10 @@ const (
 	parkFor    = time.Hour
 )
 
+// refusedFor is how long a task rests whose credentials were refused: someone has to
+// mend them, and servers lock out who tries too often.
+const refusedFor = time.Minute
+
 // Options say what a Pipeline works with.
 type Options struct {
 	Source        Source
@@ -368,8 +372,12 @@ func (p *Pipeline) runJob(ctx context.Context, j job) {
 
 	p.mu.Lock()
 	e.running[j.pass] = false
-	if err != nil && reason(err) == "panic" {
+	switch {
+	case err == nil:
+	case reason(err) == "panic":
 		p.panicked(e, time.Now())
+	case reason(err) == "auth":
+		e.parked = time.Now().Add(refusedFor)
 	}
 	p.mu.Unlock()
 	if e.ctx.Err() != nil || parent.Err() != nil && err != nil {

@@ -464,6 +464,51 @@ func TestParkedTaskIsTriedAgain(t *testing.T) {
 	})
 }
 
+// TestRefusedCredentials: a task of any cadence tries once a minute, and catches up
+// when they are taken.
+func TestRefusedCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		u := &fakeUnit{}
+		tk := task("a", u)
+		tk.Step, tk.Every = time.Second, time.Second
+		if err := r.Apply([]Task{tk}, nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = r.Run(ctx) }()
+		time.Sleep(time.Minute)
+		r.src.set(func(string, int64, int64, int64) (series.Data, error) {
+			return series.Data{}, failure{"auth", errors.New("401")}
+		})
+		synctest.Wait()
+		asked := func() int {
+			r.src.mu.Lock()
+			defer r.src.mu.Unlock()
+			return len(r.src.queries)
+		}
+		before := asked()
+		time.Sleep(10 * time.Minute)
+		if n := asked() - before; n < 9 || n > 12 {
+			t.Errorf("%d queries in ten minutes, want one a minute", n)
+		}
+		r.src.set(nil)
+		time.Sleep(62 * time.Second)
+		synctest.Wait()
+		for i := 1; i < len(u.taken); i++ {
+			if u.taken[i] != u.taken[i-1]+1000 {
+				t.Fatalf("after %d comes %d", u.taken[i-1], u.taken[i])
+			}
+		}
+		if age := time.Now().UnixMilli() - u.taken[len(u.taken)-1]; age > tk.Offset.Milliseconds()+3000 {
+			t.Errorf("the newest point taken in is %d ms old", age)
+		}
+		cancel()
+		<-done
+	})
+}
+
 // TestRarePanics: fewer than three within ten minutes park nothing.
 func TestRarePanics(t *testing.T) {
 	p := &Pipeline{log: slog.New(slog.DiscardHandler)}
