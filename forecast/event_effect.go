@@ -74,9 +74,9 @@ func (p *placed) holiday(e *Event, j int) effect {
 			}
 		}
 	})
+	all := make([]float64, p.perDay) // of the past ones, beyond the difference, by time of day
 	if days >= leastHolidays {
 		shrink := float64(days) / float64(days+1)
-		all := make([]float64, p.perDay)
 		for tod := range all {
 			all[tod] = shrink * p.near(byTime, tod, true)
 		}
@@ -92,7 +92,7 @@ func (p *placed) holiday(e *Event, j int) effect {
 		}
 		out.sd = fromMAD * total / count * math.Sqrt(1+1/float64(days))
 	}
-	p.underWay(j, &out, func(i int) float64 { return difference(i) })
+	p.underWay(j, &out, func(i int) float64 { return difference(i) + all[p.phase[i]%p.perDay] })
 	return out
 }
 
@@ -293,25 +293,25 @@ func (p *placed) near(lists [][]float64, i int, round bool) float64 {
 // nothing of it was observed.
 func (p *placed) underWay(j int, out *effect, expected func(i int) float64) bool {
 	n := len(p.masked)
-	p.buf = p.buf[:0]
+	p.begun = p.begun[:0]
 	for i := n - 1; i >= max(0, n-max(1, p.perDay/4)); i-- {
-		if p.at[i] == j && finite(p.y.Values[i]) && !math.IsNaN(p.usual[i]) {
-			p.buf = append(p.buf, p.up(p.y.Values[i])-p.up(p.usual[i])-expected(i))
+		if p.at[i] != j || !finite(p.y.Values[i]) || math.IsNaN(p.usual[i]) {
+			continue
+		}
+		if more := p.up(p.y.Values[i]) - p.up(p.usual[i]) - expected(i); finite(more) {
+			p.begun = append(p.begun, more)
 		}
 	}
-	if len(p.buf) == 0 {
+	if len(p.begun) == 0 {
 		return false
 	}
-	count := float64(len(p.buf))
-	shift := num.Median(p.buf) * count / (count + 2)
-	if math.IsNaN(shift) {
-		return false
-	}
+	count := float64(len(p.begun))
+	shift := num.Median(p.begun) * count / (count + 2)
 	for k := range out.by {
 		out.by[k] += shift
 	}
 	spread := 0.0
-	for _, v := range p.buf {
+	for _, v := range p.begun {
 		spread += math.Abs(v - shift)
 	}
 	out.sd = max(out.sd, fromMAD*spread/count)

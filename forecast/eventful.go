@@ -54,6 +54,7 @@ type placed struct {
 	usual []float64 // the history with events replaced by what is usual, NaN where nothing is known
 	shift float64   // of the logarithm; NaN: values can be negative, so effects are added
 	buf   []float64
+	begun []float64 // of underWay, whose expected uses buf
 }
 
 // place lays c over y and the n points after it. It returns false if no event is there.
