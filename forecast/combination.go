@@ -63,12 +63,9 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, calendar Ca
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
 	if unseen := h.grid.season; len(c.pool) > 1 && len(h.y) < 2*unseen {
-		// Nothing can be learned of a season that was not seen twice; what can be
-		// is a shorter one, and how far the next points stray.
-		h.grid = h.youngGrid(s)
-		dst.Warnings = append(dst.Warnings, fmt.Errorf("no daily season: %d points of history, want %d", len(h.y), 2*unseen))
+		dst.Warnings = append(dst.Warnings, h.young(s))
 	}
-	if c.short != nil && h.fine() && h.silent+len(dst.Point) <= h.grid.perHour() {
+	if c.short != nil && h.hours() && h.silent+len(dst.Point) <= h.grid.perHour() {
 		c = *c.short
 		c.model = dst.Model
 		h.hourly()
@@ -240,6 +237,9 @@ func (r *rolling) steps(i, short, horizon int) int {
 // a block or less), so that tests overlap by half and levels from different days
 // are met.
 func origins(ends []int, n, horizon, block, k int) ([]int, int) {
+	if n < youngBlocks*block && (horizon > block/2 || n < (minTrainBlocks+1)*block) {
+		return youngOrigins(ends, n, horizon, block)
+	}
 	if n < horizon+trainBlocks*block {
 		horizon = min(horizon, max(block, (n-minTrainBlocks*block)/2/block*block))
 	}

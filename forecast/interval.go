@@ -94,6 +94,7 @@ func (r *rolling) newSpread(s *Scratch) (sp spread, ok bool) {
 	}
 	sp.past = r.pastResiduals(sp.scale, s)
 	sp.inflate = 1 - 0.2*(1-min(1, float64(len(r.h.y))/float64(28*block)))
+	sp.inflate *= youngInflation(len(r.h.y), block)
 	if len(r.members) == 1 {
 		sp.inflate *= 0.95 // nothing was chosen on these residuals
 	}
@@ -264,7 +265,7 @@ func inflation(level float64, blocks int) float64 {
 func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
 	tests, n := len(r.ends)-1, len(r.h.y)
 	if tests == 0 {
-		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: %d points of history, want %d", n, needed(len(dst.Point), r.h.grid.block())))
+		dst.Warnings = append(dst.Warnings, fmt.Errorf("no interval: %d points of history, want %d", n, needed(r.h.grid.block())))
 		return
 	}
 	sp, ok := r.newSpread(s)
@@ -306,7 +307,7 @@ func (r *rolling) bound(dst *series.Forecast, s *Scratch) {
 var errConstant = errors.New("the history is constant: the interval has no width")
 
 // needed returns the shortest history, in points, that leaves one rolling origin.
-func needed(horizon, block int) int { return minTrainBlocks*block + min(horizon, block) }
+func needed(block int) int { return block + max(1, block/4) }
 
 // coverage returns the share of residuals inside bounds at level, those of each
 // origin inside bounds made from the other origins, so that no residual judges

@@ -218,13 +218,18 @@ func TestOrigins(t *testing.T) {
 	f(700, 1, 24, 2, 1, 537, 543, 549, 555, 561, 567, 573, 579, 585, 591, 597, 603, 609, 615, 621, 627, 633, 639, 645, 651, 657, 663, 669, 675, 681, 687, 693, 699) // as many as make 28 residuals
 	f(300, 168, 24, 7, 96, 108, 156, 204)                                                                                                                           // (300−96)/2 in whole days
 	f(168, 168, 24, 7, 24, 96, 120, 144)
-	f(120, 168, 24, 7, 24, 96)
-	f(119, 168, 24, 7, 24)
-	if needed(168, 24) != 120 || needed(5, 24) != 101 {
-		t.Errorf("needed: %d, %d", needed(168, 24), needed(5, 24))
+	f(167, 168, 24, 7, 24, 95, 119, 143) // with less than a week one day to learn from is enough
+	f(120, 168, 24, 7, 24, 48, 72, 96)
+	f(119, 168, 24, 7, 24, 47, 71, 95)
+	f(71, 168, 24, 7, 24, 47)
+	f(40, 168, 24, 7, 16, 24) // the test is what one day leaves
+	f(30, 168, 24, 7, 6, 24)
+	f(29, 168, 24, 7, 5)
+	if needed(24) != 30 || needed(7) != 8 || needed(2) != 3 {
+		t.Errorf("needed: %d, %d, %d", needed(24), needed(7), needed(2))
 	}
-	f(101, 5, 24, 7, 5, 96)
-	f(100, 5, 24, 7, 5)
+	f(101, 5, 24, 7, 5, 24, 30, 36, 42, 48, 54, 60, 66, 72, 78, 84, 90, 96)
+	f(120, 5, 24, 2, 5, 97, 103, 109, 115)
 }
 
 func TestRising(t *testing.T) {
@@ -304,8 +309,10 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	f(auto, hourly(672, daily))
-	f(auto, hourly(100, daily), "no interval: 100 points of history, want 120")
-	f(auto, hourly(120, daily), "rests on one rolling origin, 24 steps back")
+	f(auto, hourly(20, daily), "no daily season: 20 points of history, want 24")
+	f(auto, hourly(29, daily), "one day of history: that the next is like it is assumed (29 points, want 48)", "no interval: 29 points of history, want 30")
+	f(auto, hourly(60, daily), "rests on one rolling origin, 24 steps back")
+	f(auto, hourly(72, daily))
 	f(auto, hourly(672, constant), "the history is constant")
 	f(auto, hourly(672, func(i int) float64 { return float64(i % 100) }), "forecast its rate")
 	f(auto, hourly(672, func(i int) float64 { return 1000 + float64(i) }))
@@ -318,7 +325,7 @@ func TestWarnings(t *testing.T) {
 	if err := auto.Forecast(one, hourly(110, daily), Calendar{}, &scratch); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(one.Warnings); !strings.Contains(got, "no interval at level 0.99: 3 held-out residuals, want 100") || !math.IsNaN(one.Lower[0]) {
+	if got := fmt.Sprint(one.Warnings); !strings.Contains(got, "no interval at level 0.99: 14 held-out residuals, want 100") || !math.IsNaN(one.Lower[0]) {
 		t.Errorf("got %s and bound %v", got, one.Lower[0])
 	}
 	naive, err := New("seasonal_naive", nil)
