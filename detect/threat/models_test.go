@@ -373,6 +373,13 @@ func TestOffHours(t *testing.T) {
 	if got := m.Step(start+28*day+3*hour, 1); !got.Evident() {
 		t.Errorf("three at night: %+v", got)
 	}
+	// Who is active around the clock has no odd hours, not even on the first weekends.
+	always := NewOffHours(nil)
+	for h := range int64(28 * 24) {
+		if got := always.Step(start+h*hour, 3); got.Evident() {
+			t.Errorf("around the clock, hour %d: %+v", h, got)
+		}
+	}
 	if w := offHoursWorth.Of(Reading{Surprise: 300, Threshold: offHoursThreshold}); Band(w) != BandLow {
 		t.Errorf("off hours alone are %s", Band(w))
 	}

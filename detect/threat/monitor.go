@@ -110,7 +110,7 @@ func (m *Monitor) Step(t int64, in map[string]Slot) ([]Alert, []Campaign) {
 		return nil, nil
 	}
 	m.last, m.begun = t, true
-	fresh := make(map[string]bool)
+	fresh := make(map[string]float64) // the highest score of the slot
 	for _, d := range m.detectors {
 		var alarmed []string
 		if d.spec.After != "" {
@@ -123,7 +123,7 @@ func (m *Monitor) Step(t int64, in map[string]Slot) ([]Alert, []Campaign) {
 				m.accused.put(f.Entity, a)
 			}
 			a.risk.Add(f.Evidence)
-			fresh[f.Entity] = true
+			fresh[f.Entity] = max(fresh[f.Entity], f.Score)
 		}
 	}
 	var opened []*Alert
@@ -132,7 +132,7 @@ func (m *Monitor) Step(t int64, in map[string]Slot) ([]Alert, []Campaign) {
 		if !ok { // forgotten for others of this very slot
 			continue
 		}
-		if o := m.raise(t, e, &a.risk); o != nil {
+		if o := m.raise(t, e, &a.risk, fresh[e]); o != nil {
 			opened = append(opened, o)
 		}
 	}
@@ -153,8 +153,10 @@ func (m *Monitor) Step(t int64, in map[string]Slot) ([]Alert, []Campaign) {
 }
 
 // raise opens the alert of an entity or brings it up to date; it returns the alert if it
-// was opened.
-func (m *Monitor) raise(t int64, entity string, r *Risk) (opened *Alert) {
+// was opened. score is the highest of the slot's evidence: what would not alert alone
+// opens an alert only beside another detector's evidence of the last hour, so that
+// working late after yesterday's alert is not the next.
+func (m *Monitor) raise(t int64, entity string, r *Risk, score float64) (opened *Alert) {
 	r.Quiet(t) // forgets what has no weight
 	risk := r.At(t)
 	if risk < m.o.AlertFrom {
@@ -163,6 +165,9 @@ func (m *Monitor) raise(t int64, entity string, r *Risk) (opened *Alert) {
 	a, ok := m.open[entity]
 	if ok && t-a.Last > m.o.Hold.Milliseconds() {
 		ok = false
+	}
+	if !ok && score < m.o.AlertFrom && r.detectors(t-hour) < 2 {
+		return nil
 	}
 	threat := r.Threat(t)
 	if !ok {

@@ -77,6 +77,32 @@ func TestAlertLife(t *testing.T) {
 	}
 }
 
+// TestWeakEvidence does not alert alone, a day after an alert neither, but does beside
+// another detector's of the same hour.
+func TestWeakEvidence(t *testing.T) {
+	specs := []Spec{
+		{Name: "a", Model: ModelPassthrough, Family: FamilyRuntime, Threat: UnusualBehavior},
+		{Name: "b", Model: ModelPassthrough, Family: FamilyBehavior, Threat: UnusualBehavior},
+	}
+	m := monitor(t, specs)
+	say := func(at int64, detector, priority string) int {
+		alerts, _ := m.Step(at, map[string]Slot{detector: {"matches": {{Entity: "e", Rule: priority, Priority: priority, Value: 1}}}})
+		return len(alerts)
+	}
+	if say(start, "a", "notice") != 0 {
+		t.Error("a notice alerts")
+	}
+	if say(start+day, "a", "critical") != 1 {
+		t.Error("a critical match does not alert")
+	}
+	if say(start+2*day, "b", "notice") != 0 {
+		t.Error("a notice after yesterday's alert alerts")
+	}
+	if say(start+2*day+hour/2, "a", "info") != 1 {
+		t.Error("two detectors within an hour do not alert")
+	}
+}
+
 // TestCampaign makes one alert of six hosts, told once.
 func TestCampaign(t *testing.T) {
 	m := monitor(t, sshSpecs[1:])

@@ -11,8 +11,10 @@ import (
 // Dirichlet prior of 1/20 for each of the 48:
 //
 //	q(h) = (n(h) + 1/20) / (N + 2.4)
-//	surprise = −log10 Σ q over the hours that are at most as likely as this one
+//	surprise = −log10 Σ q over the hours with at most one activity more than this one
 //
+// (one more, because counts that were forgotten for different times are not worth
+// telling apart)
 // evidence above 1.7 (one slot in fifty), from 50 active slots on at least seven days
 // on. An hour counts once however much is done in it. Working late is no attack: its
 // evidence stays "low" unless something else is seen, see Risk. Counts forget with a
@@ -48,8 +50,8 @@ func (m *OffHours) Step(t int64, events float64) Reading {
 	q := (m.n[h] + offHoursPrior) / (m.total + 48*offHoursPrior)
 	var tail float64
 	for _, n := range m.n {
-		if v := (n + offHoursPrior) / (m.total + 48*offHoursPrior); v <= q {
-			tail += v
+		if n <= m.n[h]+1 {
+			tail += (n + offHoursPrior) / (m.total + 48*offHoursPrior)
 		}
 	}
 	r.Observed, r.Expected, r.Window = events, q, time.Hour

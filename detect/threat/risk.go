@@ -126,6 +126,17 @@ func (r *Risk) combine(t int64, chosen func(*Evidence) bool) float64 {
 	return 100 * (1 - clear100)
 }
 
+// detectors counts the detectors with evidence after t.
+func (r *Risk) detectors(t int64) int {
+	var seen []string
+	for i := range r.evidence {
+		if e := &r.evidence[i]; e.Time > t && !slices.Contains(seen, e.Detector) {
+			seen = append(seen, e.Detector)
+		}
+	}
+	return len(seen)
+}
+
 // tactics counts the tactics seen in the 24 hours before t.
 func (r *Risk) tactics(t int64) int {
 	var seen []string

@@ -181,6 +181,11 @@ func judge(s set, r scored) (missed int, text string) {
 		}
 		text += what
 	}
+	// Realised over configured; what is counted as false may be an attack too small to be labelled.
+	budget := 0.1
+	if v, err := strconv.ParseFloat(s.budget, 64); err == nil {
+		budget = v
+	}
 	check(float64(r.hit) >= s.recall*float64(r.of)-1e-9, fmt.Sprintf("≥ %.1f %%", 100*s.recall))
 	if s.rate > 0 {
 		check(r.rate <= s.rate+0.005, fmt.Sprintf("≤ %.2f", s.rate)) // as the scorer rounds
@@ -188,6 +193,9 @@ func judge(s set, r scored) (missed int, text string) {
 	if s.delay > 0 {
 		d, err := strconv.ParseFloat(r.delay, 64)
 		check(err == nil && d <= s.delay, fmt.Sprintf("≤ %.0f s", s.delay))
+	}
+	if s.rate > 0 {
+		text += fmt.Sprintf(", %.1f of the budget", r.rate/budget)
 	}
 	return missed, text
 }
