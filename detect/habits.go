@@ -1,16 +1,18 @@
 package detect
 
+import "math"
+
 // habits remember at which times of day a series was odd: at the start and the end of
 // a nightly job, when an office opens. What comes at its time again, and is not much
 // larger, is in order.
 type habits [habitSlots]habit
 
 type habit struct {
-	bin   int32   // of the local day
 	day   int32   // local day of the newest time
-	times int32   // days on which it came
 	score float32 // what it usually scores
-	apart int32   // days between the newest two
+	bin   uint8   // of the local day
+	times uint8   // days on which it came, at most 255
+	apart uint8   // days between the newest two, at most 255
 }
 
 const (
@@ -35,7 +37,7 @@ func (h *habits) find(lt int64) int {
 	const bins = int32(dayMS / habitBin)
 	b, day := int32(floorMod(lt, dayMS)/habitBin), int32(floorDiv(lt, dayMS))
 	for i := range h {
-		d := b - h[i].bin
+		d := b - int32(h[i].bin)
 		if d < 0 {
 			d = -d
 		}
@@ -54,9 +56,9 @@ func (h *habits) usual(lt int64, score float64) bool {
 	}
 	times, apart := h[i].times, int32(floorDiv(lt, dayMS))-h[i].day
 	if apart == 0 {
-		times, apart = times-1, h[i].apart // today is no reason
+		times, apart = times-1, int32(h[i].apart) // today is no reason
 	}
-	enough := int32(habitTimes)
+	enough := uint8(habitTimes)
 	if apart == 7 {
 		enough = habitWeeks
 	}
@@ -81,13 +83,13 @@ func (h *habits) learn(lt int64, score float64) {
 				i = k
 			}
 		}
-		h[i] = habit{bin: int32(floorMod(lt, dayMS) / habitBin), day: day, times: 1, apart: 0, score: float32(score)}
+		h[i] = habit{bin: uint8(floorMod(lt, dayMS) / habitBin), day: day, times: 1, apart: 0, score: float32(score)}
 		return
 	}
 	s := float64(h[i].score)
 	if h[i].day != day {
-		h[i].times++
-		h[i].apart = day - h[i].day
+		h[i].times = min(h[i].times, math.MaxUint8-1) + 1
+		h[i].apart = uint8(min(max(day-h[i].day, 0), math.MaxUint8))
 		h[i].day = day
 		s += habitGain * (score - s)
 	}
@@ -98,5 +100,5 @@ func (h *habit) worth(day int32) int32 {
 	if h.times == 0 {
 		return -1 << 30
 	}
-	return 4*min(h.times, 8) - (day - h.day)
+	return 4*int32(min(h.times, 8)) - (day - h.day)
 }

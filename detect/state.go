@@ -51,6 +51,40 @@ func (c *codec) f64(fields ...*float64) {
 	}
 }
 
+// i32 walks four bytes.
+func (c *codec) i32(f *int32) {
+	low, high := uint16(*f), uint16(*f>>16)
+	c.u16(&low)
+	c.u16(&high)
+	*f = int32(high)<<16 | int32(low)
+}
+
+// u16 walks two bytes.
+func (c *codec) u16(f *uint16) {
+	if !c.read {
+		c.b = binary.LittleEndian.AppendUint16(c.b, *f)
+		return
+	}
+	if len(c.b) < 2 {
+		c.fail("too short")
+		return
+	}
+	*f, c.b = binary.LittleEndian.Uint16(c.b), c.b[2:]
+}
+
+// u8 walks one byte.
+func (c *codec) u8(f *uint8) {
+	if !c.read {
+		c.b = append(c.b, *f)
+		return
+	}
+	if len(c.b) < 1 {
+		c.fail("too short")
+		return
+	}
+	*f, c.b = c.b[0], c.b[1:]
+}
+
 // f32 walks finite numbers of at least 0.
 func (c *codec) f32(f *float32) {
 	if !c.read {
@@ -145,11 +179,10 @@ func (s *stream) walk(c *codec) {
 }
 
 func (h *habit) walk(c *codec) {
-	for _, f := range []*int32{&h.bin, &h.day, &h.times, &h.apart} {
-		v := int64(*f)
-		c.i64(&v, math.MinInt32, math.MaxInt32+1)
-		*f = int32(v)
-	}
+	c.u8(&h.bin)
+	c.u8(&h.times)
+	c.u8(&h.apart)
+	c.i32(&h.day)
 	c.f32(&h.score)
 }
 
@@ -180,9 +213,10 @@ func (e *expectation) walk(c *codec) {
 func (s *season) walk(c *codec) {
 	for i := range s.level {
 		c.f64(&s.level[i])
-		d := int(s.days[i])
-		c.count(&d, seasonMemory+1)
-		s.days[i] = uint8(d)
+		c.u8(&s.days[i])
+		if s.days[i] > seasonMemory {
+			c.fail("out of range")
+		}
 	}
 	c.f64(&s.spread)
 	c.i64(&s.cur, math.MinInt64, math.MaxInt64)
@@ -215,11 +249,11 @@ func (s *shape) walk(c *codec) {
 
 func (h *tail) walk(c *codec) {
 	for i := range h.weight {
-		c.f32(&h.weight[i])
+		c.u16(&h.weight[i])
 	}
-	c.f64(&h.total, &h.level)
-	if c.read && !(h.level > 0) {
-		c.fail("level out of range")
+	c.f64(&h.unit, &h.total, &h.level)
+	if c.read && (!(h.level > 0) || !(h.unit >= 0) || h.unit > tailUnitMost) {
+		c.fail("level or unit out of range")
 	}
 }
 

@@ -5,9 +5,14 @@ import "math"
 // A tail is one view's record of its own past values: a histogram with
 // logarithmic bins whose weight halves every few days. Bins are an eighth of an
 // octave wide (about 9 %) from 2⁻² to 2¹⁴; what lies outside goes to the first or last.
+//
+// To take two bytes a bin the weights are whole numbers of which unit make one newest
+// value. Instead of the weights falling, unit rises; when it or a weight is too large,
+// all are halved. A weight is known to ½/unit then.
 type tail struct {
-	weight [tailBins]float32
-	total  float64 // sum of weight
+	weight [tailBins]uint16
+	unit   float64 // what a value adds now; 0 before the first
+	total  float64 // sum of weight over unit: values, those of before counting less
 	level  float64 // the value exceeded with the wanted probability; > 0
 }
 
@@ -16,6 +21,9 @@ const (
 	tailSub     = 3 // log2 of the bins per octave
 	tailLow     = 0.25
 	tailMantBit = 52 - tailSub
+
+	// The unit of the first value, and the largest there is.
+	tailUnit, tailUnitMost = 16, 1024
 
 	// Exceedances are what lies above this quantile. 3 %: a day of minutes gives 43.
 	tailFraction = 0.03
@@ -43,25 +51,51 @@ func tailEdge(k int) float64 {
 
 // add counts x ≥ 0 once.
 func (h *tail) add(x float64) {
-	h.weight[tailBin(x)]++
+	if h.unit == 0 {
+		h.unit = tailUnit
+	}
+	k := tailBin(x)
+	for {
+		if w := uint32(h.weight[k]) + uint32(max(math.Round(h.unit), 1)); w <= math.MaxUint16 {
+			h.weight[k] = uint16(w)
+			break
+		}
+		h.halve()
+	}
 	h.total++
+}
+
+// halve makes the unit and the weights half as large.
+func (h *tail) halve() {
+	h.unit /= 2
+	for i, w := range h.weight {
+		if w > 1 { // rounded up, but a last one does not stay for ever
+			h.weight[i] = w>>1 + w&1
+		} else {
+			h.weight[i] = 0
+		}
+	}
 }
 
 // decay multiplies all weights by f in (0, 1).
 func (h *tail) decay(f float64) {
-	h.total = 0
-	for i := range h.weight {
-		h.weight[i] *= float32(f)
-		h.total += float64(h.weight[i])
+	h.unit /= f
+	h.total *= f
+	if h.unit > tailUnitMost {
+		h.halve()
 	}
 }
 
-// merge adds the weights of o.
-func (h *tail) merge(o *tail) {
-	for i, w := range o.weight {
-		h.weight[i] += w
+// of returns the weight of bin k in values.
+func (h *tail) of(k int) float64 { return float64(h.weight[k]) / max(h.unit, 1) }
+
+// merged returns the weights of h and o together.
+func (h *tail) merged(o *tail) tail {
+	both := tail{weight: [tailBins]uint16{}, unit: min(max(h.unit, 1), max(o.unit, 1)) / 2, total: h.total + o.total, level: h.level}
+	for k := range both.weight {
+		both.weight[k] = uint16(min(math.Ceil((h.of(k)+o.of(k))*both.unit), math.MaxUint16))
 	}
-	h.total += o.total
+	return both
 }
 
 // quantile returns the value that is exceeded with probability p a point, in
@@ -89,14 +123,14 @@ type pareto struct{ n, from, scale, shape float64 } // n is the weight it rests 
 func (h *tail) pareto(p float64) pareto {
 	want := max(tailFraction, p) * h.total
 	k, above := tailBins-1, 0.0
-	for k > 0 && above+float64(h.weight[k]) < want {
-		above += float64(h.weight[k])
+	for k > 0 && above+h.of(k) < want {
+		above += h.of(k)
 		k--
 	}
 	u := tailEdge(k)
 	var n, s1, s2 float64
 	for j := k; j < tailBins; j++ {
-		if w := float64(h.weight[j]); w > 0 {
+		if w := h.of(j); w > 0 {
 			x := (tailEdge(j)+tailEdge(j+1))/2 - u
 			n += w
 			s1 += w * x

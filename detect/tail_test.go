@@ -76,3 +76,36 @@ func TestTailDecays(t *testing.T) {
 	}
 	closeTo(t, "weight after a half-life", h.total, 500, 0.1)
 }
+
+// Millions of values, with a decay a day, fit into two bytes a bin: the level is that
+// of the same values counted exactly.
+func TestTailCompact(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var h tail
+	var exact [tailBins]float64
+	for range 60 {
+		for range 20_000 {
+			x := math.Exp(rnd.NormFloat64())
+			h.add(x)
+			exact[tailBin(x)]++
+		}
+		h.decay(tailFade)
+		for k := range exact {
+			exact[k] *= tailFade
+		}
+	}
+	want, got, sum := 0.0, 0.0, 0.0
+	for k, w := range exact {
+		sum += w
+		if tailEdge(k) >= math.Exp(2) { // about 2 % of them
+			want, got = want+w, got+h.of(k)
+		}
+	}
+	closeTo(t, "total", h.total, sum, 1e-6*sum)
+	closeTo(t, "weight beyond two sigmas", got, want, 0.05*want)
+	h = tail{weight: [tailBins]uint16{0: 65_535, 1: 1, 2: 2, 3: 3}, unit: 16, total: 4096, level: 1}
+	h.halve()
+	if w := h.weight; w[0] != 32_768 || w[1] != 0 || w[2] != 1 || w[3] != 2 || h.unit != 8 {
+		t.Errorf("halved: %v of %v", w[:4], h.unit)
+	}
+}

@@ -256,8 +256,7 @@ func (s *stream) level() {
 	for v := range s.tail {
 		q, ok := s.tail[v].quantile(s.rate(v))
 		if !ok && v < variance {
-			both := s.tail[v]
-			both.merge(&s.tail[v^1])
+			both := s.tail[v].merged(&s.tail[v^1])
 			q, ok = both.quantile(s.rate(v))
 			q *= 2
 		}

@@ -82,7 +82,7 @@ func (h *tail) exceed(x float64) (p float64, ok bool) {
 		p = g.n / h.total * math.Pow(1+g.shape*(x-g.from)/g.scale, -1/g.shape)
 	} else {
 		for k := tailBin(x); k < tailBins; k++ {
-			p += float64(h.weight[k])
+			p += h.of(k)
 		}
 		p /= h.total
 	}
