@@ -32,6 +32,7 @@ func full(t testing.TB, o Options) *Collector {
 	r.Findings = []series.Finding{finding(series.TypeSpike, series.SeverityWarning, 0.625)}
 	r.Trends = []series.Trend{{Window: 7 * day, Ratio: 0.125}}
 	r.BudgetSpent = 0.5
+	r.Rollout = &series.Rollout{At: 60_000, Revision: "abc", Active: true}
 	write(t, c, "cpu", r)
 	return c
 }
@@ -47,6 +48,7 @@ func TestEveryMetric(t *testing.T) {
 		fmt.Sprintf(s, "upid_expected_upper"):                                                         6,
 		fmt.Sprintf(strings.TrimSuffix(s, "}")+`, window="7d"}`, "upid_trend_ratio"):                  0.125,
 		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                                              0.75,
+		fmt.Sprintf(s, "upid_rollout_active"):                                                         1,
 		fmt.Sprintf(s, "upid_anomaly_score"):                                                          0.25,
 		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                               0.625,
 		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`: 1,
@@ -74,7 +76,7 @@ func TestEveryMetric(t *testing.T) {
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
 	// 9 + 2 × 4 of the series, 4 + 5 of the signal.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 26, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 27, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 

@@ -68,6 +68,7 @@ var perSeries = map[string]func(w *writer, labels string, r *series.Result){
 
 	"upid_trend_ratio": trends,
 
+	"upid_rollout_active":           rollout,
 	"upid_anomaly_active":           active,
 	"upid_anomaly_confidence_ratio": confidence,
 }
@@ -114,6 +115,17 @@ func active(w *writer, labels string, r *series.Result) {
 		tail := appendLabel([]byte{','}, "type", f.Type)
 		tail = appendLabel(append(tail, ','), "severity", f.Severity)
 		w.sample(labels, string(append(tail, end...)), 1)
+	}
+}
+
+// rollout writes 1 during the grace of one.
+func rollout(w *writer, labels string, r *series.Result) {
+	switch {
+	case r.Rollout == nil:
+	case r.Rollout.Active:
+		w.sample(labels, end, 1)
+	default:
+		w.sample(labels, end, 0)
 	}
 }
 

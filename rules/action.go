@@ -21,6 +21,9 @@ func FirstAction(family, anomalyType string) string {
 	return "Open the query at the start time and compare with the day and the week before."
 }
 
+// regressionAction is the first action where a rollout is the first suspect.
+const regressionAction = "Compare with the revision before the rollout, and roll it back if it is worse."
+
 // firstActions by family and type; "" is any other type.
 var firstActions = map[string]map[string]string{
 	FamilyResource: {

@@ -45,6 +45,9 @@ func Annotations(info SignalInfo, r series.Result, f series.Finding, c Context) 
 		"score":        digits(f.Peak),
 		"confidence":   strconv.FormatFloat(f.Confidence, 'f', 2, 64),
 	}
+	if Regression(info, r, f) {
+		a["first_action"] = regressionAction
+	}
 	if f.Reclassified != "" && f.Reclassified != f.Type {
 		a["reclassified"] = f.Reclassified
 	}

@@ -66,7 +66,7 @@ func description(info SignalInfo, r series.Result, f series.Finding, c Context) 
 		}
 		sentences = append(sentences, fmt.Sprintf("It opened as %s and %s like %s.", words(f.Type), verb, words(f.Reclassified)))
 	}
-	sentences = append(sentences, c.sentences(),
+	sentences = append(sentences, rolloutSentence(info, r, f), c.sentences(),
 		fmt.Sprintf("Score %s at its highest, where 1 is the alert boundary.", digits(f.Peak)),
 		fmt.Sprintf("Confidence %s (%.2f).", words(series.ConfidenceLevel(f.Confidence)), f.Confidence))
 	if name := r.SourceName + r.Labels.String(); name != "{}" {

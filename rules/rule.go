@@ -33,6 +33,7 @@ type Rule struct {
 	MaxFatigue float64       // at most that many recent alerts count
 	Rest       time.Duration // a recent alert counts 1/e after that time
 	Hold       time.Duration // a finding closes after scores below 1 for longer than that
+	Ease       float64       // opening takes that many times the boundary, as in the grace of a rollout; below 1 is 1
 	Keep       time.Duration // a closed finding is kept that long, so that it can be posted
 
 	Large float64       // a peak of that much raises the severity by one
@@ -141,7 +142,7 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 	}
 	need := 1.0
 	if a.Finding == nil {
-		need += r.Fatigue * min(a.fatigue, r.MaxFatigue)
+		need = max(need, r.Ease) + r.Fatigue*min(a.fatigue, r.MaxFatigue)
 	}
 	switch {
 	case s.Value >= need:

@@ -84,6 +84,7 @@ func TestReferenceConfigSections(t *testing.T) {
 		{"forecast", "signals: [{forecast: {%s: x}}]", child(signal, "forecast")},
 		{"detect", "signals: [{detect: {%s: x}}]", child(signal, "detect")},
 		{"alert", "signals: [{alert: {%s: x}}]", child(signal, "alert")},
+		{"rollouts", "signals: [{rollouts: {%s: x}}]", child(signal, "rollouts")},
 		{"a calendar", "calendars: [{%s: x}]", calendar},
 		{"an event", "calendars: [{events: [{%s: x}]}]", child(child(calendar, "events"), 0)},
 		{"storage", "storage: {%s: x}", child(top, "storage")},

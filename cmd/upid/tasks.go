@@ -60,9 +60,13 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 		if err != nil {
 			return nil, nil, err
 		}
+		queries := map[string]string{signal.Input: s.Query}
+		if s.Rollouts.Query != "" {
+			queries[signal.RolloutInput] = s.Rollouts.Query
+		}
 		out = append(out, pipeline.Task{
 			Name:    s.Name,
-			Queries: map[string]string{signal.Input: s.Query},
+			Queries: queries,
 			Every:   s.Every, FitEvery: fitEvery(s), Step: s.Step, Offset: s.Offset, History: s.History,
 			Key:  taskKey(cfg, s),
 			Unit: unit,
@@ -118,6 +122,9 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 
 func signalUnit(s config.Signal) (*signal.Unit, error) {
 	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: fitEvery(s), Location: s.Location}
+	if s.Rollouts.Query != "" {
+		o.Rollouts = &signal.Rollouts{Grace: s.Rollouts.Grace}
+	}
 	if s.Forecast.Enabled {
 		events, err := forecastEvents(s.Events)
 		if err != nil {

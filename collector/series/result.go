@@ -186,7 +186,17 @@ type Result struct {
 	// the budget period, divided by the budget: the sum over a slot's results is
 	// the signal's. NaN where there is no budget.
 	BudgetSpent float64
-	Warnings    []error // the result stands; say this beside it
+	Rollout     *Rollout // the newest of its workload, if that was within a day
+	Warnings    []error  // the result stands; say this beside it
+}
+
+// Rollout is a change of what a series is about, as events tell of it.
+type Rollout struct {
+	At            int64
+	Revision      string
+	Active        bool          // in its grace
+	Grace         time.Duration // how long that is
+	Before, After float64       // mean level in the hour before and since, at most an hour; NaN if unknown
 }
 
 // ConfidenceLevel names a confidence in [0, 1]: low < 0.4 ≤ medium < 0.6 ≤ high

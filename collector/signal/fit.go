@@ -29,10 +29,15 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		fitted[i] = u.newState(y.Labels)
 		first = min(first, firstPoint(y, in.End))
 	}
+	var events deploys
+	if u.o.Rollouts != nil {
+		events.take(in.Series[RolloutInput].Series)
+	}
+	of := rolloutsOf(&events, fitted)
 	control := rules.NewController(groupCount(fitted))
 	err := u.blocks(ctx, &control, fitted, first, in.End, func(i int, first, last int64, c *rules.Controller) {
 		s, y := fitted[i], data[i]
-		u.replay(s, y, max(first, firstPoint(y, in.End)), last, present[s.workload], c)
+		u.replay(s, y, max(first, firstPoint(y, in.End)), last, present[s.workload], c, of[i])
 	})
 	if err != nil {
 		return nil, err
@@ -67,9 +72,20 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 				s.past = was.past // what was said stays said
 			}
 		}
-		u.states, u.order, u.control = states, sorted(states), control
+		u.states, u.order, u.control, u.deploys = states, sorted(states), control, events
 		u.position.Store(in.End)
 	}, nil
+}
+
+// rolloutsOf returns the rollouts of each series, nil if there are none at all.
+func rolloutsOf(events *deploys, order []*state) [][]deploy {
+	out := make([][]deploy, len(order))
+	if len(events.recent) > 0 {
+		for i, s := range order {
+			out[i] = events.of(s)
+		}
+	}
+	return out
 }
 
 // firstPoint returns the first point of y that a fit at end replays.
@@ -78,13 +94,13 @@ func firstPoint(y series.Series, end int64) int64 {
 }
 
 // replay shows s the points of y at first, first + step, …, last.
-func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap, c *rules.Controller) {
+func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap, c *rules.Controller, of []deploy) {
 	for t := first; t <= last; t += u.o.Step.Milliseconds() {
 		v := math.NaN()
 		if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
 			v = y.Values[k]
 		}
-		u.observe(s, t, v, math.IsNaN(v) && there.has(t), c)
+		u.observe(s, t, v, math.IsNaN(v) && there.has(t), c, of)
 	}
 }
 

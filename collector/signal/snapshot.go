@@ -18,10 +18,10 @@ import (
 	"github.com/upid/upid/rules"
 )
 
-// A snapshot is its version, the position, the controller and the number of series, then each
+// A snapshot is its version, the position, the controller, the rollouts and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
@@ -31,6 +31,7 @@ func (u *Unit) Snapshot(w io.Writer) error {
 	b := binary.AppendUvarint(nil, snapshotVersion)
 	b = binary.AppendVarint(b, u.position.Load())
 	b = coding.AppendBytes(b, u.control.AppendState(nil))
+	b = coding.AppendBytes(b, u.deploys.append(nil))
 	b = binary.AppendUvarint(b, uint64(len(u.order)))
 	if _, err := w.Write(b); err != nil {
 		return err
@@ -59,13 +60,21 @@ func (u *Unit) Restore(r io.Reader) error {
 	position, err1 := binary.ReadVarint(in)
 	var buf []byte
 	buf, err2 := readRecord(in, buf)
-	n, err3 := binary.ReadUvarint(in)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	var control rules.Controller
 	if err := control.LoadState(buf); err != nil {
 		return fmt.Errorf("restore: %w", err)
+	}
+	buf, err1 = readRecord(in, buf)
+	n, err2 := binary.ReadUvarint(in)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	events, err := readDeploys(buf)
+	if err != nil {
+		return fmt.Errorf("restore: rollouts: %w", err)
 	}
 	states := make(map[string]*state)
 	for range n {
@@ -81,7 +90,7 @@ func (u *Unit) Restore(r io.Reader) error {
 	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
 		return errors.New("restore: it goes on after the last series")
 	}
-	u.states, u.order, u.control = states, sorted(states), control
+	u.states, u.order, u.control, u.deploys = states, sorted(states), control, events
 	u.position.Store(position)
 	return nil
 }
@@ -111,6 +120,7 @@ func (s *state) append(b []byte) []byte {
 	b = coding.AppendText(b, s.sourceName)
 	b = coding.AppendFloat(b, s.value)
 	b = binary.AppendVarint(b, s.last)
+	b = s.rollout.append(b)
 	b = appendErrors(b, s.warnings)
 	b = appendForecast(b, s.forecast)
 	b = binary.AppendUvarint(b, uint64(len(s.trends)))
@@ -141,6 +151,7 @@ func (u *Unit) load(b []byte) (*state, labels.Labels, error) {
 	}
 	s := u.newState(ls)
 	s.value, s.last = r.Float(), r.Int()
+	s.rollout = readRollout(r)
 	s.warnings = readErrors(r)
 	s.forecast = readForecast(r)
 	for range r.Count(9) {

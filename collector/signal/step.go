@@ -36,9 +36,13 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 		replicas[st.workload]++
 	}
 	present := presence(data, replicas, u.o.Step)
+	if u.o.Rollouts != nil {
+		u.deploys.take(in.Series[RolloutInput].Series)
+	}
+	of := rolloutsOf(&u.deploys, u.order)
 	err := u.blocks(ctx, &u.control, u.order, in.Start, in.End, func(i int, first, last int64, c *rules.Controller) {
 		st := u.order[i]
-		u.replay(st, points[st], first, last, present[st.workload], c)
+		u.replay(st, points[st], first, last, present[st.workload], c, of[i])
 	})
 	if err != nil {
 		return nil, err
@@ -69,7 +73,10 @@ func (u *Unit) results(slot, t int64) []series.Result {
 	for i, s := range u.order {
 		r := series.Result{
 			Signal: u.o.Name, SourceName: s.sourceName, Labels: s.labels, Slot: slot, Time: t, Observed: s.value,
-			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings,
+			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings, Rollout: nil,
+		}
+		if o := u.o.Rollouts; o != nil {
+			r.Rollout = s.rollout.said(t, o.Grace)
 		}
 		// A series that is absent now has no forecast: it may never come back.
 		if s.forecast != nil && !math.IsNaN(s.value) {

@@ -54,6 +54,7 @@ type Options struct {
 	Events   []forecast.Event // what makes days unlike others, for forecasts
 	Forecast *Forecast        // nil: not forecast
 	Detect   *Detect          // nil: not scored
+	Rollouts *Rollouts        // nil: nothing is known of them
 	Workers  int              // series worked on at once; default GOMAXPROCS
 }
 
@@ -80,6 +81,7 @@ type Unit struct {
 	states   map[string]*state // by the labels' bytes
 	order    []*state          // sorted by labels, so that results have one order
 	control  rules.Controller  // of the alert budget
+	deploys  deploys
 }
 
 // state is what is known about one series.
@@ -97,6 +99,8 @@ type state struct {
 	alert  rules.Alert
 	score  series.Score
 	past   []series.Finding // closed findings on record, oldest first; shared with results
+
+	rollout rollout
 
 	value float64 // at the newest grid point; NaN = missing
 	last  int64   // grid time of the newest value
@@ -147,6 +151,7 @@ func (u *Unit) newState(ls labels.Labels) *state {
 		group:      groupKey(ls),
 		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: "", Why: series.Why{}},
 		value:      math.NaN(),
+		rollout:    rollout{at: 0, revision: "", level: math.NaN(), before: math.NaN(), sum: 0, n: 0},
 	}
 	if d := u.o.Detect; d != nil {
 		scorer, err := detect.New(d.Model, d.Options)
@@ -160,9 +165,13 @@ func (u *Unit) newState(ls labels.Labels) *state {
 
 // observe takes in the value at grid time t; NaN is a missing one. replaced says
 // that another series of the same workload has a value there: pods that come and
-// go are no missing data. c says what it takes to spend the budget.
-func (u *Unit) observe(s *state, t int64, v float64, replaced bool, c *rules.Controller) {
+// go are no missing data. c says what it takes to spend the budget, of are the
+// rollouts of the series.
+func (u *Unit) observe(s *state, t int64, v float64, replaced bool, c *rules.Controller, of []deploy) {
 	s.value = v
+	if u.o.Rollouts != nil {
+		s.rollout.observe(t, v, u.o.Step, of)
+	}
 	if !math.IsNaN(v) {
 		s.last = t
 	} else if replaced || s.last == 0 {
@@ -173,7 +182,11 @@ func (u *Unit) observe(s *state, t int64, v float64, replaced bool, c *rules.Con
 	}
 	s.score = c.Calibrate(s.scorer.Step(t, v))
 	was := s.alert.Resolved
-	s.alert = u.o.Detect.Rule.Next(s.alert, s.score, t)
+	rule := u.o.Detect.Rule
+	if u.o.Rollouts != nil && s.rollout.active(t, u.o.Rollouts.Grace) {
+		rule.Ease = graceEase
+	}
+	s.alert = rule.Next(s.alert, s.score, t)
 	if f := s.alert.Resolved; f != nil && f != was {
 		s.record(u.identify(s, *f))
 	}

@@ -21,6 +21,7 @@ type record struct {
 	telling string // source if only that tells the series from another
 	labels  labels.Labels
 	time    int64 // of the newest complete point then
+	rollout *series.Rollout
 	write   uint64
 }
 
@@ -28,7 +29,7 @@ type record struct {
 func (f *record) result() series.Result {
 	return series.Result{
 		Signal: f.task, SourceName: f.source, Labels: f.labels, Slot: 0, Time: f.time, Observed: f.Score.Observed,
-		Forecast: nil, Horizons: nil, Score: nil, Findings: nil, Past: nil, BudgetSpent: math.NaN(), Trends: nil, Warnings: nil,
+		Forecast: nil, Horizons: nil, Score: nil, Findings: nil, Past: nil, BudgetSpent: math.NaN(), Trends: nil, Warnings: nil, Rollout: f.rollout,
 	}
 }
 
@@ -45,7 +46,7 @@ func (v *Views) record(name string, t *task) {
 			if known && !old.Open() && old.End == f.End {
 				return
 			}
-			now := record{Finding: *f, task: name, signal: signal, source: r.SourceName, telling: tellingName(t.results, i), labels: r.Labels, time: r.Time, write: v.writes}
+			now := record{Finding: *f, task: name, signal: signal, source: r.SourceName, telling: tellingName(t.results, i), labels: r.Labels, time: r.Time, rollout: r.Rollout, write: v.writes}
 			if full && !known && compare(&now, &last) > 0 {
 				return
 			}

@@ -54,6 +54,7 @@ type Signal struct {
 	Forecast  Forecast
 	Detect    Detect
 	Alert     Alert
+	Rollouts  Rollouts
 	Line      int    // in the file; 0 for a preset's
 	Preset    string // "" for the file's own
 }
@@ -86,6 +87,12 @@ type Family struct {
 	Severity                  string
 }
 
+// Rollouts says how a signal hears of rollouts; without a query it does not.
+type Rollouts struct {
+	Query string
+	Grace time.Duration
+}
+
 // Alert says what an anomaly of the signal becomes.
 type Alert struct {
 	Enabled    bool
@@ -110,6 +117,7 @@ const (
 	DefaultListen      = ":9877"
 	DefaultStorage     = "data"
 	DefaultTimeout     = 30 * time.Second
+	DefaultGrace       = 10 * time.Minute // after a rollout
 	DefaultConcurrency = 2
 	DefaultResend      = time.Minute
 	DefaultStep        = time.Minute

@@ -156,6 +156,9 @@ func TestFull(t *testing.T) {
 	if m := s.Forecast.Max; m == nil || *m != 64 {
 		t.Errorf("max %v, want 64", m)
 	}
+	if (s.Rollouts != Rollouts{Query: "kube_replicaset_created", Grace: 20 * time.Minute}) || (c.Signals[2].Rollouts != Rollouts{}) {
+		t.Errorf("rollouts: %+v and %+v", s.Rollouts, c.Signals[2].Rollouts)
+	}
 	if !reflect.DeepEqual(s.Forecast.Horizons, []time.Duration{10 * time.Minute, time.Hour, 7 * 24 * time.Hour}) {
 		t.Errorf("horizons %v, want them ascending", s.Forecast.Horizons)
 	}

@@ -14,7 +14,7 @@ var raws = []any{
 	rawSignal{},
 	rawForecast{},
 	rawDetect{},
-	rawAlert{},
+	rawAlert{}, rawRollouts{},
 	rawCalendar{},
 	rawEvent{},
 	rawStorage{},

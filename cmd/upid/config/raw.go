@@ -43,6 +43,12 @@ type rawSignal struct {
 	Forecast  rawForecast `yaml:"forecast"`
 	Detect    rawDetect   `yaml:"detect"`
 	Alert     rawAlert    `yaml:"alert"`
+	Rollouts  rawRollouts `yaml:"rollouts"`
+}
+
+type rawRollouts struct {
+	Query string `yaml:"query"`
+	Grace string `yaml:"grace"`
 }
 
 type rawForecast struct {

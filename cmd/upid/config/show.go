@@ -37,6 +37,11 @@ type shown struct {
 	} `yaml:"web"`
 }
 
+type shownRollouts struct {
+	Query string         `yaml:"query"`
+	Grace model.Duration `yaml:"grace"`
+}
+
 type shownSignal struct {
 	Name      string          `yaml:"name"`
 	Type      string          `yaml:"type"`
@@ -65,7 +70,8 @@ type shownSignal struct {
 		MinRelative  float64 `yaml:"min_relative"`
 		Model        string  `yaml:"model,omitempty"`
 	} `yaml:"detect"`
-	Alert struct {
+	Rollouts *shownRollouts `yaml:"rollouts,omitempty"`
+	Alert    struct {
 		Enabled    bool   `yaml:"enabled"`
 		Severity   string `yaml:"severity"`
 		RunbookURL string `yaml:"runbook_url,omitempty"`
@@ -131,6 +137,9 @@ func showSignal(sig Signal) shownSignal {
 	d.Enabled, d.Budget, d.Direction, d.Model = sig.Detect.Enabled, sig.Detect.Budget, sig.Detect.Direction, sig.Detect.Model
 	d.Transform = sig.Detect.Transform
 	d.MinDeviation, d.MinRelative = sig.Detect.MinDeviation, sig.Detect.MinRelative
+	if r := sig.Rollouts; r.Query != "" {
+		out.Rollouts = &shownRollouts{Query: r.Query, Grace: model.Duration(r.Grace)}
+	}
 	out.Alert.Enabled, out.Alert.Severity, out.Alert.RunbookURL = sig.Alert.Enabled, sig.Alert.Severity, sig.Alert.RunbookURL
 	out.Alert.Post, out.Alert.Rules = sig.Alert.Post, sig.Alert.Rules
 	return out

@@ -156,6 +156,14 @@ func (v *validator) signal(raw rawSignal, path ...any) Signal {
 	} else if err := v.checks.Expr(s.Query); err != nil {
 		at(err.Error(), "query")
 	}
+	if q := strings.TrimSpace(raw.Rollouts.Query); q != "" {
+		s.Rollouts = Rollouts{Query: q, Grace: dur(raw.Rollouts.Grace, DefaultGrace, 0, "rollouts", "grace")}
+		if err := v.checks.Expr(q); err != nil {
+			at(err.Error(), "rollouts", "query")
+		}
+	} else if raw.Rollouts.Grace != "" {
+		at("missing; give a PromQL expression whose series appear or change with a rollout", "rollouts", "query")
+	}
 	if s.Step%time.Millisecond != 0 || s.Step > 24*time.Hour {
 		at(fmt.Sprintf("%v, want at most 1d in whole milliseconds", s.Step), "step")
 	}

@@ -1,0 +1,257 @@
+package signal
+
+import (
+	"cmp"
+	"encoding/binary"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector/coding"
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/rules"
+)
+
+// RolloutInput is the name of the query that tells of rollouts.
+const RolloutInput = "rollouts"
+
+// Rollouts says how they are taken into account.
+type Rollouts struct {
+	Grace time.Duration // after one, opening a finding takes more
+}
+
+const (
+	// Within the grace of a rollout a score of that opens a finding: restarts and cold
+	// caches are ordinary then, an outage is not.
+	graceEase = 3
+	// The levels before and after a rollout are told apart over that time.
+	compareOver = time.Hour
+	// maxDeploys bounds the rollouts on record.
+	maxDeploys = 1000
+)
+
+// revisionLabels name what was rolled out, the most telling first. They are no part
+// of what a rollout is about.
+var revisionLabels = []string{"revision", "version", "replicaset", "image", "container_image", "tag", "commit", "sha"}
+
+// deploy is one rollout.
+type deploy struct {
+	at       int64
+	labels   labels.Labels // what it is about, without those of the revision
+	group    string        // its workload; "" if its labels name none
+	revision string
+}
+
+// replicaSet splits the hash off the name of a deployment's replica set.
+var replicaSet = regexp.MustCompile(`^(.+)-[bcdfghjklmnpqrstvwxz2456789]{6,10}$`)
+
+// eventGroup returns the workload that an event is about, "" if its labels name none.
+// What runs pods goes before labels like service, which may name who tells of it.
+func eventGroup(ls labels.Labels) string {
+	b := labels.NewBuilder(labels.EmptyLabels()).Set("cluster", ls.Get("cluster")).Set("namespace", ls.Get("namespace"))
+	for _, name := range []string{"workload", "deployment", "statefulset", "daemonset", "replicaset"} {
+		if v := ls.Get(name); v != "" {
+			if name == "replicaset" {
+				v = replicaSet.ReplaceAllString(v, "$1")
+			}
+			g, _ := rules.Workload(b.Set("workload", v).Labels())
+			return g
+		}
+	}
+	g, _ := rules.Workload(ls)
+	return g
+}
+
+// about reports whether a series with these labels and this group is of what was
+// rolled out: of its workload, or, where the event names none, one that agrees in all
+// labels that both have.
+func (d *deploy) about(group string, ls labels.Labels) bool {
+	if d.group != "" {
+		return d.group == group
+	}
+	same := true
+	d.labels.Range(func(l labels.Label) {
+		if v := ls.Get(l.Name); v != "" && v != l.Value {
+			same = false
+		}
+	})
+	return same
+}
+
+// deploys is what is known of rollouts: the newest value of each series of events, and
+// the rollouts that follow from their changes.
+type deploys struct {
+	seen   map[string]float64 // by the labels' bytes
+	recent []deploy           // oldest first
+}
+
+// take notes the rollouts that the event series show: a value that changes, or a series
+// that appears where there were others before. What is there from the beginning is no
+// rollout. It depends on the data alone.
+func (k *deploys) take(data []series.Series) {
+	begin := int64(math.MinInt64) // of what is known
+	if len(k.seen) == 0 {
+		k.seen, begin = map[string]float64{}, math.MaxInt64
+	}
+	type change struct {
+		at    int64
+		of    int
+		value float64
+		first bool
+	}
+	var changes []change
+	var buf []byte
+	for i, s := range data {
+		buf = key(s.Labels, buf)
+		last, known := k.seen[string(buf)]
+		for j, v := range s.Values {
+			if math.IsNaN(v) || math.IsInf(v, 0) || known && v == last {
+				continue
+			}
+			changes = append(changes, change{s.At(j), i, v, !known})
+			last, known = v, true
+		}
+		if known {
+			k.seen[string(buf)] = last
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), labels.Compare(data[a.of].Labels, data[b.of].Labels))
+	})
+	for _, c := range changes {
+		if begin == math.MaxInt64 {
+			begin = c.at
+		}
+		if c.first && c.at == begin {
+			continue
+		}
+		ls := data[c.of].Labels
+		b := labels.NewBuilder(ls).Del(model.MetricNameLabel, "job", "instance", "endpoint") // of who tells
+		revision := ""
+		for _, name := range revisionLabels {
+			if v := ls.Get(name); v != "" && revision == "" {
+				revision = v
+			}
+			b.Del(name)
+		}
+		if revision == "" {
+			revision = strconv.FormatFloat(c.value, 'f', -1, 64)
+		}
+		d := deploy{at: c.at, labels: b.Labels(), revision: revision}
+		d.group = eventGroup(ls)
+		k.recent = append(k.recent, d)
+	}
+	k.recent = slices.Clone(k.recent[max(0, len(k.recent)-maxDeploys):])
+}
+
+// of returns the rollouts of a series, oldest first.
+func (k *deploys) of(s *state) []deploy {
+	var out []deploy
+	for i := range k.recent {
+		if d := &k.recent[i]; d.about(s.group, s.labels) {
+			out = append(out, *d)
+		}
+	}
+	return out
+}
+
+// rollout is the newest rollout of a series, with its levels around it.
+type rollout struct {
+	at       int64 // 0: none
+	revision string
+	level    float64 // exponential mean, half-life half of compareOver; NaN before the first value
+	before   float64 // level at the rollout
+	sum      float64 // of the values since, up to compareOver
+	n        int64
+}
+
+// observe takes in the value at t, in a series with these rollouts.
+func (r *rollout) observe(t int64, v float64, step time.Duration, of []deploy) {
+	for i := len(of) - 1; i >= 0 && of[i].at > r.at; i-- {
+		if of[i].at <= t {
+			*r = rollout{at: of[i].at, revision: of[i].revision, level: r.level, before: r.level, sum: 0, n: 0}
+			break
+		}
+	}
+	if math.IsNaN(v) {
+		return
+	}
+	if math.IsNaN(r.level) {
+		r.level = v
+	} else {
+		r.level += (1 - math.Exp2(-2*float64(step)/float64(compareOver))) * (v - r.level)
+	}
+	if r.at > 0 && t-r.at <= compareOver.Milliseconds() {
+		r.sum += v
+		r.n++
+	}
+}
+
+// active reports whether t lies in the grace of the rollout.
+func (r *rollout) active(t int64, grace time.Duration) bool {
+	return r.at > 0 && t >= r.at && t-r.at <= grace.Milliseconds()
+}
+
+// said returns what results say of it at t; nil without one in the last day.
+func (r *rollout) said(t int64, grace time.Duration) *series.Rollout {
+	if r.at == 0 || t-r.at > forgetAfter.Milliseconds() {
+		return nil
+	}
+	out := series.Rollout{At: r.at, Revision: r.revision, Active: r.active(t, grace), Grace: grace, Before: r.before, After: math.NaN()}
+	if r.n > 0 {
+		out.After = r.sum / float64(r.n)
+	}
+	return &out
+}
+
+func (r *rollout) append(b []byte) []byte {
+	b = binary.AppendVarint(b, r.at)
+	b = coding.AppendText(b, r.revision)
+	for _, v := range []float64{r.level, r.before, r.sum} {
+		b = coding.AppendFloat(b, v)
+	}
+	return binary.AppendVarint(b, r.n)
+}
+
+func readRollout(r *coding.Reader) rollout {
+	return rollout{at: r.Int(), revision: r.Text(), level: r.Float(), before: r.Float(), sum: r.Float(), n: r.Int()}
+}
+
+// append packs what is known of rollouts.
+func (k *deploys) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(k.seen)))
+	for _, name := range slices.Sorted(maps.Keys(k.seen)) {
+		b = coding.AppendText(b, name)
+		b = coding.AppendFloat(b, k.seen[name])
+	}
+	b = binary.AppendUvarint(b, uint64(len(k.recent)))
+	for _, d := range k.recent {
+		b = binary.AppendVarint(b, d.at)
+		b = coding.AppendLabels(b, d.labels)
+		b = coding.AppendText(b, d.revision)
+		b = coding.AppendText(b, d.group)
+	}
+	return b
+}
+
+func readDeploys(b []byte) (deploys, error) {
+	r := coding.NewReader(b)
+	k := deploys{seen: map[string]float64{}, recent: nil}
+	for range r.Count(9) {
+		name := r.Text()
+		k.seen[name] = r.Float()
+	}
+	for range r.Count(4) {
+		k.recent = append(k.recent, deploy{at: r.Int(), labels: r.Labels(), revision: r.Text(), group: r.Text()})
+	}
+	if r.Len() > 0 {
+		r.Fail()
+	}
+	return k, r.Err()
+}

@@ -1,0 +1,43 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// regressionWithin is how long after the grace of a rollout, in milliseconds, what gets
+// worse is called its regression.
+const regressionWithin = 60 * 60 * 1000
+
+// Regression reports whether a finding that is bad news began so soon after the
+// newest rollout that this is the first thing to suspect.
+func Regression(info SignalInfo, r series.Result, f series.Finding) bool {
+	return r.Rollout != nil && f.Start >= r.Rollout.At && f.Start <= r.Rollout.At+r.Rollout.Grace.Milliseconds()+regressionWithin && worse(info, f)
+}
+
+// worse reports whether a deviation is bad news for the type of its signal: less of
+// what users do, more of anything else.
+func worse(info SignalInfo, f series.Finding) bool {
+	d := f.Worst.Why.Deviation
+	if info.Type == "behavior" {
+		return d < 0
+	}
+	return d > 0
+}
+
+// rolloutSentence tells of the last rollout before a finding, "" without one.
+func rolloutSentence(info SignalInfo, r series.Result, f series.Finding) string {
+	o := r.Rollout
+	if o == nil || o.At > f.Start {
+		return ""
+	}
+	if !Regression(info, r, f) {
+		return fmt.Sprintf("Last rollout: revision %s at %s.", shorten(o.Revision, 100), clock(o.At))
+	}
+	s := fmt.Sprintf("Regression: it follows the rollout of revision %s at %s", shorten(o.Revision, 100), clock(o.At))
+	if known(o.Before) && known(o.After) {
+		s += fmt.Sprintf(", on average %s before and %s after", quantity(o.Before, info.Unit), quantity(o.After, info.Unit))
+	}
+	return s + "."
+}
