@@ -133,19 +133,32 @@ func (h *history) hourly() {
 	h.grid = grid{season: h.grid.perHour(), long: h.grid.season, step: h.grid.step}
 }
 
-// boundHead sets the bounds of the first hour from the residuals of its own.
+// boundHead sets the bounds of the first hour from the residuals of its own. A level for which there are too few of
+// them has the bounds of the highest for which there are not, or those it has, whichever is further out, so
+// that a wider level is never narrower.
 func (r *rolling) boundHead(dst *series.Forecast, s *Scratch) {
 	if r.head == nil || math.IsNaN(dst.Lower[0]) {
 		return
 	}
 	sp, ok := r.head.newSpread(s)
-	if !ok || sp.residuals() < int(math.Ceil(1/(1-dst.Level)-1e-9)) {
+	if !ok {
 		return
 	}
-	lower, upper := sp.quantiles(dst.Level, -1, 1, s)
+	level, enough := dst.Level, true
+	if have := sp.residuals(); have < int(math.Ceil(1/(1-level)-1e-9)) {
+		level, enough = 1-1/float64(have), false
+	}
+	if level <= 0 {
+		return
+	}
+	lower, upper := sp.quantiles(level, -1, 1, s)
 	n := len(r.head.h.y)
 	for k := range min(r.per, len(dst.Point)) {
 		scale := sp.at(n+k, k)
-		dst.Lower[k], dst.Upper[k] = dst.Point[k]+lower*scale, dst.Point[k]+upper*scale
+		l, u := dst.Point[k]+lower*scale, dst.Point[k]+upper*scale
+		if !enough {
+			l, u = min(l, dst.Lower[k]), max(u, dst.Upper[k])
+		}
+		dst.Lower[k], dst.Upper[k] = l, u
 	}
 }
