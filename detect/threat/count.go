@@ -38,10 +38,13 @@ const (
 	countMore  = 0.4 // decades above Decades
 )
 
-// NewCount returns the model of one entity.
-func NewCount(o Options) *Count {
+// NewCount returns the model of one entity. peers is shared with the other entities of the
+// detector, of which a new one is expected to be like; nil stands for none.
+func NewCount(o Options, peers *Peers) *Count {
 	o = o.filled(countWindows, 9.5)
-	return &Count{o: o, c: makeCounts(o), raised: 0, slot: 0}
+	m := &Count{o: o, c: makeCounts(o), raised: 0, slot: 0}
+	m.c.crowd = peers
+	return m
 }
 
 // Step takes the x ≥ 0 events of the slot at t. NaN, a negative x and a slot that
@@ -51,7 +54,7 @@ func (m *Count) Step(t int64, x float64) Reading {
 	if !known(x) || !m.c.enter(t, nil, nil) {
 		return quiet(tau)
 	}
-	mu := m.c.profile.at(t)
+	mu := m.c.expected(t)
 	m.c.add(x, 0, mu)
 	best, at := quiet(tau), -1
 	best.Observed, best.Expected, best.Window = x, mu, m.o.Step
@@ -65,7 +68,7 @@ func (m *Count) Step(t int64, x float64) Reading {
 			if have-mean < m.o.Min {
 				continue
 			}
-			d := negBinTail(have, mean, m.c.disp[i].size(mean)) - countPrice*float64(i)
+			d := negBinTail(have, mean, m.c.size(i, mean)) - countPrice*float64(i)
 			if d > best.Surprise {
 				best = Reading{Observed: have, Expected: mean, Window: m.c.windows[i].span, Surprise: d, Threshold: tau}
 				at = i

@@ -50,12 +50,13 @@ type counts struct {
 	disp        []dispersion
 	first, last int64 // slot numbers
 	begun       bool
+	crowd       *Peers // nil: alone
 }
 
 func makeCounts(o Options) counts {
 	return counts{
 		step: o.Step.Milliseconds(), windows: makeWindows(o.Windows, o.Step), profile: makeProfile(o.Step, o.Location),
-		disp: make([]dispersion, len(o.Windows)), first: 0, last: 0, begun: false,
+		disp: make([]dispersion, len(o.Windows)), first: 0, last: 0, begun: false, crowd: nil,
 	}
 }
 
@@ -101,6 +102,9 @@ func (c *counts) learn(from, per int64, b cell) {
 	for h := range hours {
 		c.profile.learn((from*c.step)+h*hour, x, float64(b.slots)/float64(hours))
 	}
+	if c.crowd != nil {
+		c.crowd.addCount(float64(b.learned), float64(b.slots))
+	}
 }
 
 // add counts x of n trials in the slot that was entered, of which mu were expected.
@@ -115,7 +119,24 @@ func (c *counts) add(x, n, mu float64) {
 	}
 }
 
-// warm reports whether the entity was seen for long enough.
+// warm reports whether the entity, or the crowd it is new in, was seen for long enough.
 func (c *counts) warm(warmup time.Duration) bool {
-	return (c.last-c.first)*c.step >= warmup.Milliseconds()
+	return (c.last-c.first)*c.step >= warmup.Milliseconds() || c.crowd != nil && c.crowd.age >= warmup.Milliseconds()
+}
+
+// expected returns the mean of the slot at t. An entity that nothing was learned of is
+// taken to be like the others of its detector.
+func (c *counts) expected(t int64) float64 {
+	if c.profile.allN == 0 && c.crowd != nil {
+		return c.crowd.mean(c.profile.perHour)
+	}
+	return c.profile.at(t)
+}
+
+// size returns the dispersion of window i around mean; that of a new entity is the widest.
+func (c *counts) size(i int, mean float64) float64 {
+	if c.profile.allN == 0 {
+		return minSize
+	}
+	return c.disp[i].size(mean)
 }

@@ -193,7 +193,7 @@ func (d *Detector) watch(t int64, entity string) (w *watched, ok bool) {
 	case ModelRatio:
 		w.ratio = NewRatio(s.Options, d.peers)
 	case ModelCount:
-		w.count = NewCount(s.Options)
+		w.count = NewCount(s.Options, d.peers)
 	case ModelSequence:
 		w.sequence = NewSequence()
 	case ModelNovelty:
@@ -248,7 +248,7 @@ func (d *Detector) ratio(t int64, w *watched, g *grouped) []Finding {
 	}
 	if math.IsNaN(attempts) && !math.IsNaN(failures) {
 		if w.count == nil {
-			w.count = NewCount(d.spec.Options)
+			w.count = NewCount(d.spec.Options, d.peers)
 		}
 		return d.finding(g.entity, t, w.count.Step(t, failures), anomalyWorth, d.spec.Threat, d.spec.Technique, "")
 	}

@@ -39,7 +39,7 @@ func (m noveltyOf) Step(t int64, x float64) Reading {
 // steppers are all models.
 var steppers = map[string]func() stepper{
 	"ratio":       func() stepper { return ratioOf{NewRatio(Options{}, nil)} },
-	"count":       func() stepper { return NewCount(Options{}) },
+	"count":       func() stepper { return NewCount(Options{}, nil) },
 	"egress":      func() stepper { return NewEgress(Options{}) },
 	"novelty":     func() stepper { return noveltyOf{NewNovelty(NoveltyOptions{}, nil)} },
 	"sequence":    func() stepper { return sequenceOf{NewSequence()} },
@@ -132,7 +132,7 @@ func falseAlerts(entities, weeks int, model func() stepper, draw func(r *rand.Ra
 // TestBudgetOfCount holds twice the budget of 0.1 a week on counts of its own form. What
 // has a heavier tail costs more, and fatigue bounds it: without it, it is half more.
 func TestBudgetOfCount(t *testing.T) {
-	model := func() stepper { return NewCount(Options{}) }
+	model := func() stepper { return NewCount(Options{}, nil) }
 	for _, c := range []struct {
 		name string
 		most float64
@@ -187,7 +187,7 @@ func TestBudgetOfEgress(t *testing.T) {
 // TestCountFindsABurst wants ten failures in five minutes on a quiet host at once, and
 // told once; three failures are nothing.
 func TestCountFindsABurst(t *testing.T) {
-	m := NewCount(Options{})
+	m := NewCount(Options{}, nil)
 	r := rand.New(rand.NewPCG(13, 14))
 	slots(10, func(at int64) { m.Step(at, negBin(r, 0.01, 0.1)) })
 	at := start + 11*day
@@ -200,6 +200,32 @@ func TestCountFindsABurst(t *testing.T) {
 	for i := range int64(12) {
 		if got := m.Step(at+hour+(i+1)*step.Milliseconds(), 0); got.Evident() {
 			t.Errorf("reported twice: %+v", got)
+		}
+	}
+}
+
+// TestCountKnowsNewcomers finds the address that was never seen and guesses at once, in a
+// crowd of others that was watched for a week; in one that was not, nothing is known.
+func TestCountKnowsNewcomers(t *testing.T) {
+	for _, days := range []int{1, 7} {
+		crowd := &Peers{}
+		r := rand.New(rand.NewPCG(29, 30))
+		others := make([]*Count, 5)
+		for i := range others {
+			others[i] = NewCount(Options{}, crowd)
+		}
+		slots(days, func(at int64) {
+			for _, m := range others {
+				m.Step(at, negBin(r, 0.02, 0.1))
+			}
+			crowd.Settle(step)
+		})
+		at := start + int64(days)*day
+		if got := NewCount(Options{}, crowd).Step(at, 2); got.Evident() {
+			t.Errorf("%d days: two failures of a new one: %+v", days, got)
+		}
+		if got := NewCount(Options{}, crowd).Step(at, 15); got.Evident() != (days == 7) {
+			t.Errorf("%d days: fifteen: %+v", days, got)
 		}
 	}
 }

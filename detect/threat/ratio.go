@@ -41,7 +41,9 @@ func NewRatio(o Options, peers *Peers) *Ratio {
 	if peers == nil {
 		peers = &Peers{}
 	}
-	return &Ratio{o: o, c: makeCounts(o), peers: peers, f: 0, n: 0, rho: make([]rho, len(o.Windows))}
+	m := &Ratio{o: o, c: makeCounts(o), peers: peers, f: 0, n: 0, rho: make([]rho, len(o.Windows))}
+	m.c.crowd = peers
+	return m
 }
 
 // Rate returns p̂, in (0, 1).
@@ -63,7 +65,7 @@ func (m *Ratio) Step(t int64, failures, attempts float64) Reading {
 	if !m.c.enter(t, m.teach, func(i int, s cell) { m.learnRho(i, s, p) }) {
 		return quiet(tau)
 	}
-	mu := m.c.profile.at(t)
+	mu := m.c.expected(t)
 	m.c.add(failures, attempts, mu)
 	best, at := quiet(tau), -1
 	best.Observed, best.Expected, best.Window = failures, p*attempts, m.o.Step
@@ -95,7 +97,7 @@ func (m *Ratio) look(i int, p float64) Reading {
 	share := betaBinTail(f, max(n, f), p*conc, (1-p)*conc)
 	r.Observed, r.Expected, r.Window = f, p*n, m.c.windows[i].span
 	if price := windowPrice * float64(i); share-price > r.Threshold { // the dearer of the two is seldom asked for
-		number := negBinTail(f, mean, m.c.disp[i].size(mean))
+		number := negBinTail(f, mean, m.c.size(i, mean))
 		r.Surprise = max(min(share, number+countSlack)-price, 0)
 	}
 	return r
@@ -151,12 +153,14 @@ func (m *Ratio) learnRho(i int, s cell, p float64) {
 // the entities of a slot are taken does not matter.
 type Peers struct {
 	now, next pool
+	age       int64 // milliseconds since the first slot
 }
 
 // A pool is what the entities of a detector sum up to.
 type pool struct {
-	f, n float64
-	rho  [8]rho // by window
+	f, n          float64
+	rho           [8]rho // by window
+	events, slots float64
 }
 
 // What is assumed before anything is known: one attempt in twenty fails, worth 200
@@ -191,6 +195,17 @@ func (p *Peers) addRho(i int, r rho) {
 	}
 }
 
+func (p *Peers) addCount(events, slots float64) {
+	p.next.events += events
+	p.next.slots += slots
+}
+
+// mean returns the mean count of a slot of all entities, at least one event in all that was
+// seen and a week.
+func (p *Peers) mean(perHour float64) float64 {
+	return (p.now.events + 1) / (p.now.slots + 168*perHour)
+}
+
 // Settle takes in what the entities had in the slot of length step that is over.
 func (p *Peers) Settle(step time.Duration) {
 	f := keep(step.Milliseconds(), rateHalfLife)
@@ -199,5 +214,7 @@ func (p *Peers) Settle(step time.Duration) {
 		r, d := &p.now.rho[i], p.next.rho[i]
 		r.sum, r.weight = r.sum*f+d.sum, r.weight*f+d.weight
 	}
+	p.now.events, p.now.slots = p.now.events*f+p.next.events, p.now.slots*f+p.next.slots
 	p.next = pool{}
+	p.age += step.Milliseconds()
 }
