@@ -87,7 +87,7 @@ func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
 // observation compares what was seen at the worst point with what was expected.
 func observation(info SignalInfo, f series.Finding, isNow bool) string {
 	w, unit := f.Worst, info.Unit
-	when := "At its worst, " + clock(f.WorstAt) + ", "
+	when := "When it stood out most, " + clock(f.WorstAt) + ", "
 	if isNow {
 		when = "At " + clock(f.WorstAt) + " "
 	}

@@ -193,7 +193,7 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 	}
 	b.WriteString(st.Bold("ALERTS NOW") + ", " + where + "\n")
 	g := output.Grid{
-		Head:  []string{"SIGNAL", "OF", "OBSERVED", "EXPECTED", "FOR", "INCIDENT"},
+		Head:  []string{"SIGNAL", "OF", "AT PEAK", "EXPECTED", "FOR", "INCIDENT"},
 		Right: []bool{false, false, true, true, true, false},
 	}
 	for i := range all {
