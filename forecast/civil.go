@@ -12,7 +12,7 @@ import (
 // is skipped becomes a gap, an hour that comes twice the mean of both, and the forecast is read back
 // by the same clock. So what happens at nine in the morning stays there through
 // daylight saving. Without a change, on a grid that an offset does not fit, or where a day is no season,
-// nothing is done and nothing allocated.
+// nothing is done.
 type civil struct{ Forecaster }
 
 // Forecast implements Forecaster.
@@ -20,7 +20,9 @@ func (f civil) Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Sc
 	if c.Location == nil || c.Location == time.UTC || gridOf(y.Step).long == 0 || len(y.Values) == 0 {
 		return f.Forecaster.Forecast(dst, y, c, s)
 	}
-	clock := newWallClock(c.Location, y.Start, y.Step)
+	memory := &s.wall
+	memory.clock = newWallClock(c.Location, y.Start, y.Step)
+	clock := &memory.clock
 	n, h := len(y.Values), len(dst.Point)
 	if !clock.changes(n + h) {
 		return f.Forecaster.Forecast(dst, y, c, s)
@@ -34,11 +36,16 @@ func (f civil) Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Sc
 	for i := range n {
 		end = max(end, clock.index(i)+1)
 	}
-	wall.Values = make([]float64, end)
-	counts := make([]float64, end)
+	memory.values, memory.counts = grown(memory.values, end), grown(memory.counts, end)
+	wall.Values = memory.values
+	counts := memory.counts
+	clear(wall.Values)
+	clear(counts)
 	var masked []bool
 	if c.masked != nil {
-		masked = make([]bool, end)
+		memory.masked = grown(memory.masked, end)
+		masked = memory.masked
+		clear(masked)
 	}
 	for i, v := range y.Values {
 		if at := clock.index(i); at >= 0 && finite(v) {
@@ -57,14 +64,16 @@ func (f civil) Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Sc
 	}
 	// A gap at the end of the history is one of the data, not of the clock.
 	ahead := max(1, last+1-end)
-	numbers := make([]float64, 3*ahead)
-	there := *dst
+	memory.numbers = grown(memory.numbers, 3*ahead)
+	numbers := memory.numbers
+	there := &memory.there
+	*there = *dst
 	there.Point, there.Lower, there.Upper = numbers[:ahead:ahead], numbers[ahead:2*ahead:2*ahead], numbers[2*ahead:]
-	if err := f.Forecaster.Forecast(&there, wall, c, s); err != nil {
+	if err := f.Forecaster.Forecast(there, wall, c, s); err != nil {
 		return err
 	}
 	point, lower, upper := dst.Point, dst.Lower, dst.Upper
-	*dst = there
+	*dst = *there
 	dst.Point, dst.Lower, dst.Upper = point, lower, upper
 	dst.Start = y.End()
 	for k := range point {
@@ -72,6 +81,14 @@ func (f civil) Forecast(dst *series.Forecast, y series.Series, c Calendar, s *Sc
 		point[k], lower[k], upper[k] = there.Point[at], there.Lower[at], there.Upper[at]
 	}
 	return nil
+}
+
+// wallMemory is what civil reuses.
+type wallMemory struct {
+	clock                   wallClock
+	values, counts, numbers []float64
+	masked                  []bool
+	there                   series.Forecast
 }
 
 // wallClock numbers the points of a grid by the time of day in a zone.
@@ -85,8 +102,8 @@ type wallClock struct {
 	shift       int
 }
 
-func newWallClock(location *time.Location, start, step int64) *wallClock {
-	w := &wallClock{location: location, start: start, step: step, first: 0, from: 0, until: 0, shift: 0}
+func newWallClock(location *time.Location, start, step int64) wallClock {
+	w := wallClock{location: location, start: start, step: step, first: 0, from: 0, until: 0, shift: 0}
 	w.first = w.offset(start)
 	return w
 }

@@ -70,7 +70,7 @@ func TestZoneWithoutChange(t *testing.T) {
 	for k, p := range plain.Point {
 		closeTo(t, zoned.Point[k], p, 0)
 	}
-	if allocs > 2 { // the clock itself
+	if allocs > 0 {
 		t.Errorf("%v allocations", allocs)
 	}
 }
@@ -89,7 +89,7 @@ func TestWallClock(t *testing.T) {
 	if !spring.changes(24) || spring.changes(2) {
 		t.Error("changes")
 	}
-	if newWallClock(loc, time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC).UnixMilli(), 25*hour).changes(10) {
+	if odd := newWallClock(loc, time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC).UnixMilli(), 25*hour); odd.changes(10) {
 		t.Error("an hour is no whole number of steps of 25 h")
 	}
 }

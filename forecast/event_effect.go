@@ -35,19 +35,8 @@ const (
 // The standard deviation is that of past holidays around the effect, times √(1 + 1/n); without two of them half of the
 // root mean square of D: the day may be anything between the two.
 func (p *placed) holiday(e *Event, j int) effect {
-	differences := map[time.Weekday][]float64{}
-	difference := func(i int) float64 {
-		w := p.weekday(i)
-		d, ok := differences[w]
-		if !ok {
-			d = p.difference(w, e.Like)
-			differences[w] = d
-		}
-		if d == nil {
-			return math.NaN()
-		}
-		return d[p.phase[i]%p.perDay]
-	}
+	p.daysKnown = [7]bool{}
+	difference := func(i int) float64 { return p.dayDifference(i, e.Like) }
 	out := p.ahead(j)
 	square := 0.0
 	for k := range out.by {
@@ -60,10 +49,10 @@ func (p *placed) holiday(e *Event, j int) effect {
 	}
 	out.sd = math.Sqrt(square/float64(max(1, len(out.by)))) / 2
 
-	byTime := make([][]float64, p.perDay)
+	byTime := p.emptyLists(p.perDay)
 	days := 0
 	p.past(func(i int) bool {
-		o := &p.c.Events[p.all[p.at[i]].event]
+		o := &p.c.Events[p.places[p.at[i]].event]
 		return o.Kind == Holiday && o.Like == e.Like && p.at[i] != j
 	}, func(i int, above float64, fresh bool) {
 		if d := difference(i); !math.IsNaN(d) {
@@ -74,38 +63,71 @@ func (p *placed) holiday(e *Event, j int) effect {
 			}
 		}
 	})
-	all := make([]float64, p.perDay) // of the past ones, beyond the difference, by time of day
+	p.beyond = grown(p.beyond, p.perDay)
+	beyond := p.beyond // the difference were the past ones, by time of day
+	clear(beyond)
 	if days >= leastHolidays {
 		shrink := float64(days) / float64(days+1)
-		for tod := range all {
-			all[tod] = shrink * p.near(byTime, tod, true)
+		for tod := range beyond {
+			beyond[tod] = shrink * p.near(byTime, tod, true)
 		}
 		total, count := 0.0, 0.0
 		for tod, rs := range byTime {
 			for _, r := range rs {
-				total += math.Abs(r - all[tod])
+				total += math.Abs(r - beyond[tod])
 				count++
 			}
 		}
 		for k := range out.by {
-			out.by[k] += all[p.phase[out.first+k]%p.perDay]
+			out.by[k] += beyond[p.phase[out.first+k]%p.perDay]
 		}
 		out.sd = fromMAD * total / count * math.Sqrt(1+1/float64(days))
 	}
-	p.underWay(j, &out, func(i int) float64 { return difference(i) + all[p.phase[i]%p.perDay] })
+	p.underWay(j, &out, func(i int) float64 { return difference(i) + beyond[p.phase[i]%p.perDay] })
 	return out
 }
 
-// difference returns, by time of day, how much higher day like of a week is than day own, on the
+// dayDifference returns difference at the time of point i for its day of the week, NaN where nothing is known. It is
+// found once for each day of the week until daysKnown is reset.
+func (p *placed) dayDifference(i int, like time.Weekday) float64 {
+	w := p.weekday(i)
+	if !p.daysKnown[w] {
+		p.daysKnown[w] = true
+		p.days[w] = p.difference(p.days[w], w, like)
+	}
+	if len(p.days[w]) == 0 {
+		return math.NaN()
+	}
+	return p.days[w][p.phase[i]%p.perDay]
+}
+
+// emptyLists returns n empty lists, valid until the next call.
+func (p *placed) emptyLists(n int) [][]float64 {
+	for i := range p.lists {
+		p.lists[i] = p.lists[i][:0]
+	}
+	return p.moreLists(n)
+}
+
+// moreLists returns the first n of the lists that emptyLists has emptied, as they are.
+func (p *placed) moreLists(n int) [][]float64 {
+	for len(p.lists) < n {
+		p.lists = append(p.lists, nil)
+	}
+	return p.lists[:n]
+}
+
+// difference returns, in the memory of d, by time of day, how much higher day like of a week is than day own, on the
 // scale of up: the median over the newest eight weeks in which both belong to no event, times
 //
 //	F = max(0, 1 − (π/2)·σ²/N / mean(d²))
 //
 // with d the medians, σ the mean absolute deviation from them times 1.25, N the weeks:
 // the factor of James and Stein (1961) for medians, so that days that do not differ
-// are not made to. nil with less than two weeks. O(likeWeeks · points of a day).
-func (p *placed) difference(own, like time.Weekday) []float64 {
-	d := make([]float64, p.perDay)
+// are not made to. Empty with less than two weeks. O(likeWeeks · points of a day).
+func (p *placed) difference(d []float64, own, like time.Weekday) []float64 {
+	d = grown(d, p.perDay)
+	clear(d)
 	if own == like {
 		return d
 	}
@@ -128,7 +150,7 @@ func (p *placed) difference(own, like time.Weekday) []float64 {
 			}
 		}
 		if len(p.buf) < 2 {
-			return nil
+			return d[:0]
 		}
 		d[tod] = num.Median(p.buf)
 		signal += d[tod] * d[tod]
@@ -171,19 +193,19 @@ func (p *placed) onPhase(k, phase int) int {
 // within an hour of as long after their beginning. The standard deviation is that of their points
 // around this, times √(1 + 1/m), and |M|/(2m) for how little m of them say. Nothing is known without a past one.
 func (p *placed) special(event, j int) effect {
-	var byOffset [][]float64
-	var all []float64
+	byOffset := p.emptyLists(0)
+	p.above = p.above[:0]
 	times := 0
-	p.past(func(i int) bool { return p.all[p.at[i]].event == event && p.at[i] != j }, func(i int, above float64, _ bool) {
+	p.past(func(i int) bool { return p.places[p.at[i]].event == event && p.at[i] != j }, func(i int, above float64, _ bool) {
 		o := p.offset(i)
-		for len(byOffset) <= o {
-			byOffset = append(byOffset, nil)
+		if o >= len(byOffset) {
+			byOffset = p.moreLists(o + 1)
 		}
 		byOffset[o] = append(byOffset[o], above)
-		all = append(all, above)
+		p.above = append(p.above, above)
 	})
-	for o := range p.all {
-		if p.all[o].event == event && o != j && p.observedIn(o) {
+	for o := range p.places {
+		if p.places[o].event == event && o != j && p.observedIn(o) {
 			times++
 		}
 	}
@@ -194,7 +216,7 @@ func (p *placed) special(event, j int) effect {
 		}
 		return effect{unknown: "the history holds none"}
 	}
-	middle := num.Median(all)
+	middle := num.Median(p.above)
 	shrink := float64(times) / float64(times+1)
 	at := func(o int) float64 {
 		if o >= len(byOffset) {
@@ -217,7 +239,7 @@ func (p *placed) special(event, j int) effect {
 		}
 	}
 	m := float64(times)
-	out.sd = math.Hypot(fromMAD*total/float64(len(all))*math.Sqrt(1+1/m), middle/(2*m))
+	out.sd = math.Hypot(fromMAD*total/float64(len(p.above))*math.Sqrt(1+1/m), middle/(2*m))
 	p.underWay(j, &out, func(i int) float64 { return at(p.offset(i)) })
 	return out
 }
@@ -234,7 +256,9 @@ func (p *placed) ahead(j int) effect {
 			last = i + 1
 		}
 	}
-	return effect{unknown: "", first: first, by: make([]float64, last-first), sd: 0}
+	p.by = grown(p.by, last-first)
+	clear(p.by)
+	return effect{unknown: "", first: first, by: p.by, sd: 0}
 }
 
 // past calls f for every observed point of the history in an event for which want is
@@ -263,7 +287,7 @@ func (p *placed) observedIn(o int) bool {
 
 // offset returns how many points after the beginning of its occurrence point i is.
 func (p *placed) offset(i int) int {
-	return int(floorDiv(p.y.At(i)+p.y.Step/2-p.all[p.at[i]].from, p.y.Step))
+	return int(floorDiv(p.y.At(i)+p.y.Step/2-p.places[p.at[i]].from, p.y.Step))
 }
 
 // near returns the median of what lies within an hour of index i; NaN if there is

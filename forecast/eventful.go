@@ -18,7 +18,7 @@ import (
 //  3. Where an event lies ahead, what it is known to do is put on top, and the
 //     interval grows by how far that is known; see effects.
 //
-// Without an event in the history or the horizon nothing is done and nothing allocated.
+// Without an event in the history or the horizon nothing is done.
 type eventful struct{ Forecaster }
 
 // Forecast implements Forecaster.
@@ -46,8 +46,8 @@ type placed struct {
 	y      series.Series
 	perDay int // points of a day; 0: a day is no whole number of them
 
-	all    []occurrence
-	at     []int  // of each point: its occurrence in all, −1 for none
+	places []occurrence
+	at     []int  // of each point: its occurrence in places, −1 for none
 	masked []bool // of each point of the history: in an event
 	phase  []int  // of each point: its place in the week by the clock on the wall
 
@@ -55,6 +55,14 @@ type placed struct {
 	shift float64   // of the logarithm; NaN: values can be negative, so effects are added
 	buf   []float64
 	begun []float64 // of underWay, whose expected uses buf
+
+	// Of the effect being made.
+	by        []float64
+	beyond    []float64    // by time of day
+	lists     [][]float64  // of past points, by time of day or since the beginning
+	above     []float64    // past points
+	days      [7][]float64 // difference by day of the week; see dayDifference
+	daysKnown [7]bool
 }
 
 // place lays c over y and the n points after it. It returns false if no event is there.
@@ -62,8 +70,8 @@ func (p *placed) place(y series.Series, n int, c Calendar) bool {
 	p.c, p.y = c, y
 	length := len(y.Values) + n
 	until := y.Start + int64(length)*y.Step
-	p.all = c.occurrences(p.all[:0], y.Start, until)
-	if len(p.all) == 0 {
+	p.places = c.occurrences(p.places[:0], y.Start, until)
+	if len(p.places) == 0 {
 		return false
 	}
 	p.perDay = 0
@@ -75,7 +83,7 @@ func (p *placed) place(y series.Series, n int, c Calendar) bool {
 	for i := range p.at {
 		p.at[i] = -1
 	}
-	for j, o := range p.all {
+	for j, o := range p.places {
 		first, last := o.points(y.Start, y.Step)
 		for i := max(0, first); i < min(int64(length), last); i++ {
 			p.at[i] = j
@@ -271,7 +279,7 @@ func (p *placed) effects(dst *series.Forecast) {
 
 // effect puts occurrence j on the steps from k to before end.
 func (p *placed) effect(dst *series.Forecast, j, k, end int) {
-	e := &p.c.Events[p.all[j].event]
+	e := &p.c.Events[p.places[j].event]
 	var known effect
 	switch {
 	case e.Kind == Exclude:
@@ -281,11 +289,11 @@ func (p *placed) effect(dst *series.Forecast, j, k, end int) {
 	case e.Kind == Holiday:
 		known = p.holiday(e, j)
 	default:
-		known = p.special(p.all[j].event, j)
+		known = p.special(p.places[j].event, j)
 	}
 	if known.unknown != "" {
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("%s %q on %s: %s: the forecast is that of an ordinary day, its interval twice as wide",
-			e.Kind, e.Name, p.date(p.all[j].from), known.unknown))
+			e.Kind, e.Name, p.date(p.places[j].from), known.unknown))
 		for ; k < end; k++ {
 			v := dst.Point[k]
 			dst.Lower[k], dst.Upper[k] = p.within(v-2*(v-dst.Lower[k])), p.within(v+2*(dst.Upper[k]-v))

@@ -121,3 +121,26 @@ func TestUnitChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is allocated from the second series of a size on but the text of warnings, whatever way a forecast takes.
+func TestNoAllocationOnAnyWay(t *testing.T) {
+	for _, c := range propertyCases(t) {
+		for _, name := range []string{"auto", "seasonal_naive"} {
+			model := mustNew(t, name)
+			dst := sized(c.horizon, 0.9)
+			var s Scratch
+			again := func() {
+				if err := model.Forecast(dst, c.y, c.calendar, &s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 3 { // find the size
+				again()
+			}
+			const text = 8 // a warning at most
+			if got := testing.AllocsPerRun(5, again); got > float64(text*len(dst.Warnings)) {
+				t.Errorf("%s, %s: %v allocations, %d warnings", name, c.name, got, len(dst.Warnings))
+			}
+		}
+	}
+}

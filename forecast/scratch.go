@@ -31,6 +31,8 @@ type Scratch struct {
 	means       []bool
 
 	events placed
+	wall   wallMemory
+	naive  fixedSeason     // of SeasonalNaive
 	ctx    context.Context //nolint:containedctx // see With: the interface of models is without one
 }
 

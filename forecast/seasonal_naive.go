@@ -56,7 +56,8 @@ func (p SeasonalNaive) Forecast(dst *series.Forecast, y series.Series, c Calenda
 		dst.Warnings = append(dst.Warnings, fmt.Errorf("%d points, want one season of %d: the last value is repeated", len(h.y), m))
 		m = 1
 	}
-	r := roll([]named{{"seasonal_naive", fixedSeason(m)}}, h, h.silent+len(dst.Point), singleFolds, s)
+	s.naive = fixedSeason(m) // a number above 255 in an interface would be allocated
+	r := roll([]named{{"seasonal_naive", &s.naive}}, h, h.silent+len(dst.Point), singleFolds, s)
 	if err := s.stopped(); err != nil {
 		return fmt.Errorf("seasonal_naive: %w", err)
 	}
