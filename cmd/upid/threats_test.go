@@ -149,3 +149,54 @@ func TestThreats_refused(t *testing.T) {
 	upid(t, "ts,metric,value\n60,m,-1\n", "threats --input -").want(t, exitFailure, "a counter is never negative")
 	upid(t, "", "threats --input /nowhere").want(t, exitFailure, "/nowhere")
 }
+
+// TestThreats_hostile sends labels that break formats, resets, gaps, numbers beyond belief
+// and a flood of names: nothing crashes, and nothing quiet becomes critical.
+func TestThreats_hostile(t *testing.T) {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	names := []string{"a\nb", `q"uote`, "{{ .Values }}", strings.Repeat("x", 1<<20), "ü,;|", "$(reboot)"}
+	rows := [][]string{{"ts", "metric", "user", "host", "result", "value"}}
+	for i := range 400 {
+		for k, n := range names {
+			if len(n) > 1000 && i%100 != 0 { // a megabyte a row
+				continue
+			}
+			v := strconv.Itoa(i % (50 + k)) // falls back: a reset
+			if i%97 == k {
+				v = "1e300"
+			}
+			if i%31 == k {
+				v = ""
+			}
+			rows = append(rows, []string{strconv.Itoa(monday + 300*i), "ssh_auth_events_total", n, n, "failed", v})
+		}
+	}
+	for i := range 1500 {
+		rows = append(rows, []string{strconv.Itoa(monday + 300*300), "ssh_auth_events_total", "flood" + strconv.Itoa(i), "flood" + strconv.Itoa(i), "failed", "1"})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"csv", "json"} {
+		o := upid(t, b.String(), "threats --input - -o "+format)
+		o.want(t, exitOK, "values are missing, NaN or infinite", "preset ssh: host by host")
+		if strings.Contains(o.stdout, "NaN") || strings.Contains(o.stdout, "Inf") {
+			t.Errorf("%s: a number that is none", format)
+		}
+		switch format {
+		case "csv":
+			if _, err := csv.NewReader(strings.NewReader(o.stdout)).ReadAll(); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(o.stdout, "(new entities)") {
+				t.Error("the flood of names is not found")
+			}
+		case "json":
+			var v []map[string]any
+			if err := json.Unmarshal([]byte(o.stdout), &v); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
