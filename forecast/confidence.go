@@ -16,7 +16,7 @@ import (
 //	H = 1 − exp(−span/7d)                  3 d: 0.35, 7 d: 0.63, 14 d: 0.86, 28 d: 0.98
 //	G = 1 − gaps                           share of the history that is missing
 //
-// A quarter better than naive with honest coverage over 28 days gives 0.77
+// A quarter better than naive with honest coverage over 28 days gives 0.78
 // (high); as good as naive 0.69; twice its error 0. Where no skill could be
 // measured the confidence is 0; where no coverage could, C is ½. O(1).
 func Confidence(a series.Accuracy, level float64, span time.Duration, gaps float64) float64 {

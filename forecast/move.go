@@ -18,7 +18,7 @@ import (
 // new level has half the error of the combination. So the forecast is
 //
 //	ŷ[T+h] = w·(usual[T+h] + size + slope·min(h, a)) + (1 − w)·combination[T+h]
-//	w = 2^(−h/half-life), half-life = a·min(3, a/6 hours); h counts from a if straight
+//	w = 2^(−(h−1)/half-life), half-life = a·min(3, a/6 hours); h counts from a + 1 if straight
 //
 // slope is 0 but for a straight rise or fall (r² ≥ 0.9 over at least 6 hours), which goes on
 // for as long as it has lasted: the median of what remains if the chance that it goes on h

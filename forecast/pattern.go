@@ -76,13 +76,13 @@ func trend(days []float64, window int) (series.Trend, bool) {
 	}
 	x := withoutWeekdays(days)
 	x = x[len(x)-window:]
-	var slopes, known []float64
-	s := 0.0
+	var slopes []float64
+	s, n := 0.0, 0.0
 	for j, b := range x {
 		if math.IsNaN(b) {
 			continue
 		}
-		known = append(known, b)
+		n++
 		for i, a := range x[:j] {
 			if math.IsNaN(a) {
 				continue
@@ -96,20 +96,19 @@ func trend(days []float64, window int) (series.Trend, bool) {
 			}
 		}
 	}
-	n := float64(len(known))
-	if 5*len(known) < 4*window {
+	if 5*n < 4*float64(window) {
 		return none, false
 	}
 	slope := num.Median(slopes)
-	for i := range known {
-		known[i] -= slope * float64(i)
+	for i := range x {
+		x[i] -= slope * float64(i)
 	}
 	rho := 0.0
 	if n >= 14 { // of seven values it says nothing; of some it is estimated too low
-		rho = min(max((n*autocorrelation(known)+2)/(n-4), 0), 0.95)
+		rho = min(max((n*autocorrelation(x)+2)/(n-4), 0), 0.95)
 	}
 	deviation := math.Sqrt(n * (n - 1) * (2*n + 5) / 18 * (1 + rho) / (1 - rho))
-	if math.Abs(s)-1 <= num.NormalQuantile(1-trendSignificance/2)*deviation {
+	if !(math.Abs(s)-1 > num.NormalQuantile(1-trendSignificance/2)*deviation) { // NaN: too large to be squared
 		return none, false
 	}
 	level := num.Median(slices.DeleteFunc(slices.Clone(days[len(days)-window:]), math.IsNaN))
@@ -121,14 +120,15 @@ func trend(days []float64, window int) (series.Trend, bool) {
 }
 
 // withoutWeekdays returns days less the median deviation of each day of the week from
-// the median, where each was seen three times.
+// the mean of the week around it, where each was seen twice in the middle of a whole week; with less than
+// three weeks days themselves.
 func withoutWeekdays(days []float64) []float64 {
 	x := slices.Clone(days)
 	if len(days) < 21 {
 		return x
 	}
 	var byDay [7][]float64
-	// The median of a week around each day holds every weekday once.
+	// The week around each day holds every weekday once.
 	for i := 3; i+3 < len(days); i++ {
 		if week := slices.DeleteFunc(slices.Clone(days[i-3:i+4]), math.IsNaN); len(week) == 7 && finite(days[i]) {
 			byDay[i%7] = append(byDay[i%7], days[i]-mean(week))
@@ -148,13 +148,17 @@ func withoutWeekdays(days []float64) []float64 {
 	return x
 }
 
-// autocorrelation returns the first autocorrelation of x, 0 if x is constant.
+// autocorrelation returns the first autocorrelation of x, 0 if x is constant. NaN counts for nothing: neighbours
+// of a missing value are none.
 func autocorrelation(x []float64) float64 {
-	c := mean(x)
+	c := mean(slices.DeleteFunc(slices.Clone(x), math.IsNaN))
 	cross, square := 0.0, 0.0
 	for i, v := range x {
+		if math.IsNaN(v) {
+			continue
+		}
 		square += (v - c) * (v - c)
-		if i > 0 {
+		if i > 0 && !math.IsNaN(x[i-1]) {
 			cross += (v - c) * (x[i-1] - c)
 		}
 	}
@@ -164,7 +168,7 @@ func autocorrelation(x []float64) float64 {
 	return cross / square
 }
 
-// weekOverWeek returns the median level of the last seven days over that of the seven
+// weekOverWeek returns the mean of the daily levels of the last seven days over that of the seven
 // before, less 1; NaN if either has fewer than five days or the older is 0.
 func weekOverWeek(days []float64) float64 {
 	if len(days) < 14 {

@@ -47,6 +47,30 @@ func trendLevel(from, to int) float64 {
 	return days[len(days)/2]
 }
 
+// Days that are missing are days all the same: a rise goes on through them, and the levels on both sides of them
+// are no neighbours.
+func TestTrendOverMissingDays(t *testing.T) {
+	closeTo(t, autocorrelation([]float64{1, -1, math.NaN(), 1, -1}), -0.5, 1e-12)
+	rng := rand.New(rand.NewPCG(8, 9))
+	lost := 0
+	for range 200 {
+		days := make([]float64, 28)
+		for i := range days {
+			days[i] = 100 + 0.5*float64(i) + 0.2*rng.NormFloat64()
+		}
+		_, whole := trend(days, 28)
+		for i := 11; i < 16; i++ {
+			days[i] = math.NaN()
+		}
+		if _, part := trend(days, 28); whole && !part {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("of 200 trends %d are lost with five days", lost)
+	}
+}
+
 // Of 1,000 series without a trend one in a hundred may have one in 28 days: 10, and
 // 20 is three deviations more. Half as many have one in 7 days: only a strict order counts.
 func TestTrendIsRare(t *testing.T) {

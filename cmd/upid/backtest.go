@@ -15,6 +15,7 @@ import (
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/forecast/backtest"
+	"github.com/upid/upid/forecast/num"
 )
 
 type backtestCmd struct {
@@ -210,12 +211,11 @@ func reliabilityTable(w io.Writer, st output.Style, rows []backtest.Row) error {
 	g := output.Grid{Head: []string{"CONFIDENCE", "FORECASTS", "ERROR TO NAIVE", "COVERAGE"}, Right: []bool{false, true, true, true}}
 	for _, level := range levels {
 		if n := len(ratios[level]); n > 0 {
-			slices.Sort(ratios[level])
 			sum := 0.0
 			for _, c := range inside[level] {
 				sum += c
 			}
-			g.Add(level, output.Count(n), measure(ratios[level][n/2]), percent(100*sum/float64(len(inside[level])), "%.0f"))
+			g.Add(level, output.Count(n), measure(num.Median(ratios[level])), percent(100*sum/float64(len(inside[level])), "%.0f"))
 		}
 	}
 	if g.Len() == 0 {

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/csv"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/forecast/backtest"
 )
 
@@ -104,5 +106,19 @@ func TestBacktest_byHorizon(t *testing.T) {
 	narrow(t, o.stdout)
 	if !strings.Contains(o.stdout, "\nCONFIDENCE  FORECASTS  ERROR TO NAIVE  COVERAGE\n") {
 		t.Errorf("stdout:\n%s", o.stdout)
+	}
+}
+
+// Of an even number of forecasts the median lies between the middle two.
+func TestReliabilityTable_medianOfTwo(t *testing.T) {
+	var out strings.Builder
+	rows := []backtest.Row{{Model: "auto", Judged: []backtest.Judgement{
+		{Confidence: 0.9, Ratio: 0.4, Coverage: 1}, {Confidence: 0.9, Ratio: 0.6, Coverage: 0.8},
+	}}, {Model: backtest.Naive, Judged: []backtest.Judgement{{Confidence: 0.9, Ratio: 1, Coverage: 1}}}}
+	if err := reliabilityTable(&out, output.Style{}, rows); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(out.String()); !slices.Equal(got[len(got)-5:], []string{"very_high", "2", "0.500", "90", "%"}) {
+		t.Errorf("table:\n%s", out.String())
 	}
 }
