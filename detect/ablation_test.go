@@ -176,7 +176,11 @@ func joined(all [][2]int64, gap int64) [][2]int64 {
 
 func simulatedSeries(t *testing.T) []labelled {
 	t.Helper()
-	o := cluster.Options{Seed: 1, Step: 5 * time.Minute, Days: 42, Warm: 14}
+	return clusterSeries(t, cluster.Options{Seed: 1, Step: 5 * time.Minute, Days: 42, Warm: 14})
+}
+
+func clusterSeries(t *testing.T, o cluster.Options) []labelled {
+	t.Helper()
 	made, err := cluster.Make(o)
 	if err != nil {
 		t.Fatal(err)

@@ -157,12 +157,12 @@ func (s *stream) missed(t int64) series.Score {
 			sc.Value = max(sc.Value, s.shift.starts.score(t, s.shift.start, s.step))
 		}
 	}
-	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value)
 	if sc.Value >= 1 {
 		sc.Type = series.TypeMissing
 		since := float64(t-s.seenAt) / 1000
 		sc.Why = series.Why{View: series.ViewGap, Value: since, Limit: since / sc.Value, Deviation: 0, Usual: 0, Days: 0}
 	}
+	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value, sc.Why)
 	return sc
 }
 
@@ -188,11 +188,11 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	if s.calibrated() {
 		sc.Lower, sc.Upper = s.band(p.value, l.scale)
 		sc.Value = value
-		sc.Confidence = s.confidence(view, value)
 		if value >= 1 {
 			sc.Type = classify(view, l.z)
 			sc.Why = s.why(t, view, p, &l, value)
 		}
+		sc.Confidence = s.confidence(view, value, sc.Why)
 	}
 
 	s.learn(lt, p, &l)

@@ -59,7 +59,7 @@ func (s *transformed) Step(t int64, v float64) series.Score {
 	}
 	least := max(s.o.MinDeviation, s.o.MinRelative*math.Abs(sc.Expected))
 	sc.Lower, sc.Upper = min(sc.Lower, finite(sc.Expected-least)), max(sc.Upper, finite(sc.Expected+least))
-	if d := max(math.Abs(sc.Observed-sc.Expected), math.Abs(w.Deviation)); d < least && !(w.Timed() && w.View != series.ViewState) {
+	if d := max(math.Abs(sc.Observed-sc.Expected), math.Abs(w.Deviation)); d < least && (!w.Timed() || w.View == series.ViewState) {
 		sc.Value = min(sc.Value, d/least)
 	}
 	if sc.Value < 1 {

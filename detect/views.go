@@ -319,26 +319,9 @@ func classify(view int, z float64) string {
 }
 
 // confidence returns how sure the score of a view is, see the function confidence.
-func (s *stream) confidence(view int, value float64) float64 {
+func (s *stream) confidence(view int, value float64, w series.Why) float64 {
 	if view >= tailed {
-		return confidence(float64(s.seen)/flatAfter, value)
+		return confidence(float64(s.seen)/flatAfter, value, w)
 	}
-	return confidence(s.tail[view].total*s.rate(view), value)
-}
-
-// confidence returns a number in [0, 1) from the amount of history and the
-// distance of a score from the boundary:
-//
-//	h/(1+h) · (1 − ½·min(v, 1/v))
-//
-// h is the history in units of what it takes to see one exceedance of the level,
-// v the score. At the boundary it is at most ½, whatever the history: that call
-// could go either way. It says how well the score is founded, not which share of
-// such scores is a real incident.
-func confidence(h, v float64) float64 {
-	near := v
-	if v > 1 {
-		near = 1 / v
-	}
-	return h / (1 + h) * (1 - 0.5*near)
+	return confidence(s.tail[view].total*s.rate(view), value, w)
 }
