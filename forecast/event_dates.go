@@ -46,8 +46,7 @@ var (
 //	easter, easter-2, easter+1..easter+2  days from Easter Sunday (Gregorian)
 //	4th thursday of november, last monday of may, 4th thursday of november +1
 //
-// A year without the day (02-29, a 5th Monday) is left out. A day of an ending with a time must have a beginning with
-// a year if the ending has one.
+// A year without the day (02-29, a 5th Monday) is left out. Both ends have a year or neither has.
 func ParseDates(text string) (Dates, error) {
 	d := Dates{text: text, first: civilDay{}, last: civilDay{}}
 	first, last, ranged := strings.Cut(strings.TrimSpace(text), "..")
@@ -134,7 +133,9 @@ func signedDays(s string) int {
 func (d Dates) occurrences(dst []occurrence, event int, from, until int64, loc *time.Location) []occurrence {
 	first, last := d.first.year, d.first.year
 	if first == 0 {
-		first, last = time.UnixMilli(from).In(loc).Year()-1, time.UnixMilli(until).In(loc).Year()+1
+		// A year more on each side for what goes on past its end, and as many as the day is shifted by.
+		years := 1 + (max(d.first.shift, -d.first.shift)+364)/365
+		first, last = time.UnixMilli(from).In(loc).Year()-years, time.UnixMilli(until).In(loc).Year()+years
 	}
 	for year := first; year <= last; year++ {
 		begin, end, ok := d.in(year, loc)

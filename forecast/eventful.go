@@ -139,14 +139,6 @@ func ceilDiv(a, b int64) int64 { return -floorDiv(-a, b) }
 
 func floorDiv(a, b int64) int64 { return (a - floorMod(a, b)) / b }
 
-// grown returns v with length n.
-func grown[T any](v []T, n int) []T {
-	if cap(v) < n {
-		return make([]T, n)
-	}
-	return v[:n]
-}
-
 // clock sets phase.
 func (p *placed) clock() {
 	loc := p.c.Location

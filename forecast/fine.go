@@ -13,11 +13,9 @@ import (
 func (h *history) means(per int, s *Scratch) history {
 	n := len(h.y) / per
 	offset := len(h.y) - n*per
-	if cap(s.means) < n {
-		s.means = make([]bool, n)
-	}
+	s.means = grown(s.means, n)
 	out := *h
-	out.y, out.observed, out.marked, out.present, out.silent = s.floats(n), s.means[:n], nil, 0, 0
+	out.y, out.observed, out.marked, out.present, out.silent = s.floats(n), s.means, nil, 0, 0
 	out.min, out.max = math.Inf(1), math.Inf(-1)
 	out.grid = gridOf(h.grid.step * int64(per))
 	for i := range out.y {

@@ -79,30 +79,29 @@ func (s *Scratch) table(r int) [][]float64 {
 
 // flags hands out n false values. There is one such slice at a time.
 func (s *Scratch) flags(n int) []bool {
-	if cap(s.bools) < n {
-		s.bools = make([]bool, n)
-	}
-	s.bools = s.bools[:n]
+	s.bools = grown(s.bools, n)
 	clear(s.bools)
 	return s.bools
 }
 
 // integers hands out n zeros. There is one such slice at a time.
 func (s *Scratch) integers(n int) []int {
-	if cap(s.ints) < n {
-		s.ints = make([]int, n)
-	}
-	s.ints = s.ints[:n]
+	s.ints = grown(s.ints, n)
 	clear(s.ints)
 	return s.ints
 }
 
 // tables hands out n nil tables. There is one such slice at a time.
 func (s *Scratch) tables(n int) [][][]float64 {
-	if cap(s.members) < n {
-		s.members = make([][][]float64, n)
-	}
-	s.members = s.members[:n]
+	s.members = grown(s.members, n)
 	clear(s.members)
 	return s.members
+}
+
+// grown returns v with length n, with whatever was in it.
+func grown[T any](v []T, n int) []T {
+	if cap(v) < n {
+		return make([]T, n)
+	}
+	return v[:n]
 }
