@@ -41,6 +41,8 @@ Examples:
     upid detect --input disk.csv --min-relative 0.1 --fail-on-finding
     upid detect --query 'sum(rate(http_requests_total[5m]))' --lookback 14d
 
+A raw counter, which only rises and falls to almost nothing at a restart, is refused: give its rate.
+
 CSV columns: ` + strings.Join(detectColumns, ",") + `. There is a row for each point of the input, in order, and one for each missing point. JSON and YAML are an array of objects with the same names; a missing number is null.
 `
 }
@@ -117,6 +119,9 @@ func (c *detectCmd) Run(ctx context.Context, e *env) error {
 
 // scan replays one series through a scorer and the alert life cycle.
 func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schema *output.Schema) (detected, error) {
+	if err := c.refuse(s); err != nil {
+		return detected{err: err}, nil
+	}
 	s, err := c.regrid(s)
 	if err != nil {
 		return detected{}, err

@@ -325,12 +325,13 @@ func horizons(whole, step time.Duration) []time.Duration {
 type describedPattern struct {
 	trend7, trend28, weekOverWeek float64
 	seasons, changed              string
+	changes                       []string // what changed joins
 }
 
 // describe turns a pattern into cells: seasons as "7d 0.31, 1d 0.52" with the share of
 // the variance each explains, changes as "2026-01-31T00:00:00Z 12 to 47".
 func describe(p series.Pattern, loc *time.Location) describedPattern {
-	out := describedPattern{trend7: math.NaN(), trend28: math.NaN(), weekOverWeek: p.WeekOverWeek, seasons: "", changed: ""}
+	out := describedPattern{trend7: math.NaN(), trend28: math.NaN(), weekOverWeek: p.WeekOverWeek, seasons: "", changed: "", changes: nil}
 	for _, t := range p.Trends {
 		if t.Window == 7*24*time.Hour {
 			out.trend7 = t.Ratio
@@ -338,14 +339,14 @@ func describe(p series.Pattern, loc *time.Location) describedPattern {
 			out.trend28 = t.Ratio
 		}
 	}
-	var seasons, changed []string
+	var seasons []string
 	for _, s := range p.Seasons {
 		seasons = append(seasons, fmt.Sprintf("%s %.2f", output.Horizon(s.Length), s.Strength))
 	}
 	for _, c := range p.Changes {
-		changed = append(changed, fmt.Sprintf("%s %s to %s", output.Timestamp(c.Time, loc), output.Human(c.Before), output.Human(c.After)))
+		out.changes = append(out.changes, fmt.Sprintf("%s %s to %s", output.Timestamp(c.Time, loc), output.Human(c.Before), output.Human(c.After)))
 	}
-	out.seasons, out.changed = strings.Join(seasons, ", "), strings.Join(changed, ", ")
+	out.seasons, out.changed = strings.Join(seasons, ", "), strings.Join(out.changes, ", ")
 	return out
 }
 

@@ -103,10 +103,15 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 	}
 	fmt.Fprintf(&b, "\nconfidence  %s\nmodel       %s\n", worth(f), members(f))
 	p := describe(forecast.Patterns(forecast.Without(y, t.calendar)), t.loc)
-	for _, line := range []struct{ name, text string }{{"seasons", p.seasons}, {"trend", p.trends()}, {"changed", p.changed}} {
+	for _, line := range []struct{ name, text string }{{"seasons", p.seasons}, {"trend", p.trends()}} {
 		if line.text != "" {
 			fmt.Fprintf(&b, "%-10s  %s\n", line.name, output.Cut(line.text, output.Width-12))
 		}
+	}
+	label := "changed"
+	for _, c := range p.changes { // a line each: cut in the middle, two would read as one
+		fmt.Fprintf(&b, "%-10s  %s\n", label, c)
+		label = ""
 	}
 	_, err := io.WriteString(t.w, b.String())
 	return err

@@ -357,8 +357,8 @@ func TestForecast_counter(t *testing.T) {
 	}
 	refused := func(name, csv, says string) {
 		t.Helper()
-		for _, command := range []string{"forecast", "backtest"} {
-			o := upid(t, csv, command+" --input - --horizon 1d -o csv")
+		for _, command := range []string{"forecast --horizon 1d", "backtest --horizon 1d", "detect"} {
+			o := upid(t, csv, command+" --input - -o csv")
 			if o.code != exitFailure || !strings.Contains(o.stderr, says) || !strings.Contains(o.stderr, "rate(") {
 				t.Errorf("%s: %s ends with %d and says %s", name, command, o.code, o.stderr)
 			}
@@ -420,5 +420,27 @@ func TestForecast_oddStepAndFarHorizon(t *testing.T) {
 	}
 	if n, f := confidence(near), confidence(far); n < 0.4 || f > 0.1 {
 		t.Errorf("confidence %v for a day, %v for 400 days", n, f)
+	}
+}
+
+// Each change has a line of its own, whole: cut in the middle, two would read as one.
+func TestForecast_changedLines(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp,value\n")
+	for i := range 42 * 24 {
+		level := []float64{10, 40, 20}[i/(14*24)]
+		fmt.Fprintf(&b, "%d,%g\n", monday+3600*i, level+wave(i)/100)
+	}
+	o := upid(t, b.String(), "forecast --input - --horizon 1d")
+	o.want(t, exitOK)
+	_, changed, _ := strings.Cut(o.stdout, "changed     ")
+	lines := strings.Split(strings.TrimSpace(changed), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d changes, want 2:\n%s", len(lines), o.stdout)
+	}
+	for i, l := range lines {
+		if !strings.Contains(l, "Z ") || !strings.Contains(l, " to ") || strings.Contains(l, "…") {
+			t.Errorf("change %d is %q", i, l)
+		}
 	}
 }

@@ -98,7 +98,7 @@ func (f *inputFlags) load(ctx context.Context, e *env, step time.Duration) ([]so
 	return f.cut(e, all)
 }
 
-// refuse returns why s is not forecast: it is a raw counter by its values, or by its
+// refuse returns why s is neither forecast nor scored: it is a raw counter by its values, or by its
 // name and values that never fall. A query says with last_over_time that it is none.
 func (f *inputFlags) refuse(s source.FileSeries) error {
 	if strings.Contains(f.Query, "last_over_time") {

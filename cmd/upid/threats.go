@@ -78,6 +78,11 @@ func (c *threatsCmd) Run(ctx context.Context, e *env) error {
 		rows, campaigns = append(rows, found...), append(campaigns, cs...)
 	}
 	bar.Done()
+	for _, w := range watches {
+		if d := w.unlearned(); d > 0 {
+			e.warnf("preset %s: the input covers %s, and learning takes %s: it says nothing about attacks; give it earlier data too", w.preset.Name, output.Span(w.span), output.Span(d))
+		}
+	}
 	slices.SortStableFunc(rows, func(a, b threatRow) int { return int(min(max(a.time-b.time, -1), 1)) })
 	if output.Format(c.Output) == output.Table {
 		err = writeThreatTable(e, watches, rows, campaigns)
@@ -148,6 +153,8 @@ func writeThreatTable(e *env, watches []*watch, rows []threatRow, campaigns []th
 	g := output.Grid{
 		Head:  []string{"START", "LASTED", "THREAT", "SEVERITY", "RISK", "ENTITY"},
 		Right: []bool{false, false, false, false, true, false},
+		Give:  5, // the entity; when it started is never cut
+		Least: 40,
 	}
 	type span struct{ first, last threatRow }
 	var order, why []string
@@ -170,7 +177,7 @@ func writeThreatTable(e *env, watches []*watch, rows []threatRow, campaigns []th
 		s := spans[id]
 		a := s.first.alert
 		g.Add(output.Timestamp(s.first.time, e.loc), output.Span(millis(max(s.last.time-s.first.time, 1000))), a.Threat,
-			threat.Severity(a.Band), fmt.Sprintf("%.0f", math.Floor(a.Risk)), output.Cut(output.Printable(a.Entity), 40))
+			threat.Severity(a.Band), fmt.Sprintf("%.0f", math.Floor(a.Risk)), a.Entity)
 		why = append(why, "  "+output.Cut(output.Printable(a.Top.Describe()), output.Width-2))
 	}
 	var b strings.Builder

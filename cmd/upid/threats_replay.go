@@ -82,6 +82,31 @@ type watch struct {
 	step    time.Duration
 	monitor *threat.Monitor
 	queries map[string]map[string]string // PromQL by detector and input
+	span    time.Duration                // of the counters, known after replay
+}
+
+// unlearned returns how long the preset learns before it says anything, if the counters
+// are no longer than that: then no alert means nothing. It is 0 otherwise.
+func (w *watch) unlearned() time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, d := range w.preset.Detectors {
+		least = min(least, learning(d.Model))
+	}
+	if w.span > least {
+		return 0
+	}
+	return least
+}
+
+// learning returns for how long a model of threats says nothing of the first entities.
+func learning(m string) time.Duration {
+	switch m {
+	case threat.ModelNovelty, threat.ModelPassthrough:
+		return 0
+	case threat.ModelEgress:
+		return 7 * 24 * time.Hour
+	}
+	return 48 * time.Hour
 }
 
 // threatChecks are what presets of detectors are checked against.
@@ -190,7 +215,7 @@ func metricNames(counters []source.FileSeries) string {
 
 // watch makes one preset ready.
 func (c *threatsCmd) watch(e *env, p config.ThreatPreset, i int) (*watch, error) {
-	w := &watch{preset: p, entity: []string{source.StemLabel}, step: time.Duration(c.CounterStep), monitor: nil, queries: map[string]map[string]string{}}
+	w := &watch{preset: p, entity: []string{source.StemLabel}, step: time.Duration(c.CounterStep), monitor: nil, queries: map[string]map[string]string{}, span: 0}
 	if i < len(p.Entity) {
 		w.entity = p.Entity[i]
 	}
@@ -244,6 +269,7 @@ func (w *watch) replay(ctx context.Context, counters []source.FileSeries, progre
 	}
 	first, last, err := w.store(ctx, eng, counters)
 	if err == nil {
+		w.span = millis(max(0, last-first))
 		var rows []threatRow
 		var campaigns []threat.Campaign
 		rows, campaigns, err = w.run(ctx, eng, first, last, progress)

@@ -200,3 +200,18 @@ func TestThreats_hostile(t *testing.T) {
 		}
 	}
 }
+
+// No alert in a file that is shorter than what is learned first is no good news.
+func TestThreats_tooShort(t *testing.T) {
+	var short strings.Builder
+	for line := range strings.Lines(bruteForce()) {
+		if ts, err := strconv.Atoi(strings.SplitN(line, ",", 2)[0]); err != nil || ts < monday+86400 {
+			short.WriteString(line)
+		}
+	}
+	o := upid(t, short.String(), "threats --input -")
+	o.want(t, exitOK, "preset ssh: the input covers ", "and learning takes 2d: it says nothing about attacks")
+	if o = upid(t, bruteForce(), "threats --input -"); strings.Contains(o.stderr, "learning takes") {
+		t.Errorf("ten days are called short: %s", o.stderr)
+	}
+}

@@ -161,3 +161,39 @@ func TestPrintable(t *testing.T) {
 	f("a\u2028b\u2029", "a\ufffdb\ufffd")
 	f("größe=▁█", "größe=▁█")
 }
+
+// Names that differ differ where they are cut, or the table is wider: two rows that read
+// the same say nothing.
+func TestGrid_cutNamesDiffer(t *testing.T) {
+	f := func(width int, want string, names ...string) {
+		t.Helper()
+		g := Grid{Head: []string{"NAME", "V"}, Right: []bool{false, true}, Width: width}
+		for _, n := range names {
+			g.Add(n, "1")
+		}
+		var b strings.Builder
+		if err := g.Write(&b, Style{}); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+		}
+	}
+	f(12, "NAME       V\nnode…node  1\npod_…_cpu  1\n", "node_a_node", "pod_of_cpu") // half and half
+	f(14, "NAME         V\nclus…r1_cpu  1\nclus…11_cpu  1\nclus…11_cpu  1\n", "cluster1_cpu", "cluster11_cpu", "cluster11_cpu")
+	f(14, "NAME         V\nbit_…0_node  1\nbit_…1_node  1\n", "bit_brains_vm30_node", "bit_brains_vm31_node")
+	// They differ in the middle only, where no cut leaves it: the table is wider.
+	f(11, "NAME        V\n…1_longend  1\n…2_longend  1\n", "long_some_1_longend", "long_some_2_longend")
+}
+
+func TestGrid_give(t *testing.T) {
+	g := Grid{Head: []string{"START", "ENTITY"}, Right: []bool{false, false}, Width: 20, Give: 1, Least: 12}
+	g.Add("2026-01-02T03:04:05Z", "system:serviceaccount:default")
+	var b strings.Builder
+	if err := g.Write(&b, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "START                 ENTITY\n2026-01-02T03:04:05Z  system…fault\n"; b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}

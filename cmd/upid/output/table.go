@@ -2,6 +2,7 @@ package output
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,11 +12,15 @@ import (
 const Width = 80
 
 // Grid is a table with a header. Columns are as wide as their content; if the
-// table would be wider than it may be, the first column is cut.
+// table would be wider than it may be, one column is cut, its cells all at the same
+// place. Cells that differ still differ when they are cut: where that takes more room
+// than there is, the table is wider than it may be.
 type Grid struct {
 	Head  []string
 	Right []bool // align to the right, by column
 	Width int    // of the table at most; 0 is Width
+	Give  int    // the column that is cut, such as one of names; the first is the default
+	Least int    // what is left of that column at least; 0 is 8
 	rows  [][]string
 }
 
@@ -35,27 +40,28 @@ func (g *Grid) First(text string) {
 // WithoutLast returns the table without its last column.
 func (g *Grid) WithoutLast() *Grid {
 	n := len(g.Head) - 1
-	out := &Grid{Head: g.Head[:n], Right: g.Right[:n], Width: g.Width}
+	out := &Grid{Head: g.Head[:n], Right: g.Right[:n], Width: g.Width, Give: g.Give, Least: g.Least}
 	for _, row := range g.rows {
 		out.rows = append(out.rows, row[:n])
 	}
 	return out
 }
 
-// Whole reports whether no cell of the first column is cut.
+// Whole reports whether no cell is cut.
 func (g *Grid) Whole() bool {
-	n := g.widths()[0]
+	widths, _ := g.widths()
 	for _, row := range g.rows {
-		if utf8.RuneCountInString(row[0]) > n {
+		if utf8.RuneCountInString(row[g.Give]) > widths[g.Give] {
 			return false
 		}
 	}
 	return true
 }
 
-// widths returns those of the columns.
-func (g *Grid) widths() []int {
-	widths := make([]int, len(g.Head))
+// widths returns those of the columns, and how much of a cell that is cut comes before
+// the ellipsis.
+func (g *Grid) widths() (widths []int, head int) {
+	widths = make([]int, len(g.Head))
 	for _, row := range append([][]string{g.Head}, g.rows...) {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
@@ -69,33 +75,65 @@ func (g *Grid) widths() []int {
 	if most == 0 {
 		most = Width
 	}
-	if total > most {
-		widths[0] = min(widths[0], max(8, widths[0]-(total-most)))
+	whole, least := widths[g.Give], g.Least
+	if least == 0 {
+		least = 8
 	}
-	return widths
+	if total <= most || whole <= least {
+		return widths, whole / 2
+	}
+	cells := make([]string, len(g.rows))
+	for i, row := range g.rows {
+		cells[i] = Printable(row[g.Give])
+	}
+	widths[g.Give], head = apart(cells, max(least, whole-(total-most)), whole)
+	return widths, head
+}
+
+// apart returns the least width, least or more, at which cells that differ still differ
+// when they are cut, and how much of them comes before the ellipsis then: half, or the
+// most below it that tells them apart. At the width most nothing is cut.
+func apart(cells []string, least, most int) (width, head int) {
+	slices.Sort(cells)
+	cells = slices.Compact(cells)
+	seen := make(map[string]bool, len(cells))
+	for width = least; width < most; width++ {
+		for head = width / 2; head >= 0; head-- {
+			clear(seen)
+			if !slices.ContainsFunc(cells, func(s string) bool {
+				s = cut(s, width, head)
+				again := seen[s]
+				seen[s] = true
+				return again
+			}) {
+				return width, head
+			}
+		}
+	}
+	return most, most / 2
 }
 
 // Write writes the table. The header is dimmed if the style has colours.
 func (g *Grid) Write(w io.Writer, st Style) error {
-	widths := g.widths()
+	widths, head := g.widths()
 	var b strings.Builder
-	b.WriteString(st.Dim(g.line(g.Head, widths)))
+	b.WriteString(st.Dim(g.line(g.Head, widths, head)))
 	b.WriteByte('\n')
 	for _, row := range g.rows {
-		b.WriteString(g.line(row, widths))
+		b.WriteString(g.line(row, widths, head))
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (g *Grid) line(cells []string, widths []int) string {
+func (g *Grid) line(cells []string, widths []int, head int) string {
 	var b strings.Builder
 	for i, cell := range cells {
 		if i > 0 {
 			b.WriteString("  ")
 		}
-		cell = Cut(cell, widths[i])
+		cell = cut(Printable(cell), widths[i], head)
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 		if g.Right[i] {
 			cell, pad = pad+cell, ""
@@ -120,8 +158,10 @@ func Printable(s string) string {
 
 // Cut returns s, made Printable and shortened to n characters by an "…" in its middle: names that
 // differ do so at either end.
-func Cut(s string, n int) string {
-	s = Printable(s)
+func Cut(s string, n int) string { return cut(Printable(s), n, n/2) }
+
+// cut leaves n runes of s at most, with head of them before the ellipsis.
+func cut(s string, n, head int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
@@ -129,7 +169,6 @@ func Cut(s string, n int) string {
 		return ""
 	}
 	r := []rune(s)
-	head := n / 2
 	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
 }
 
