@@ -186,6 +186,9 @@ func nabRows(t *table, r *outcome) {
 	t.row("standard, fixed default", us[0], 66, atLeast, "", "59.5 CAD OSE not told the range (all 58 files)")
 	fmt.Fprintf(t.w, "  low FP %.1f, low FN %.1f\n", us[1], us[2])
 	for _, p := range peers {
+		if r.nab[p.name] == nil { // -peers=false
+			continue
+		}
 		s := score(p.name)
 		fmt.Fprintf(t.w, "  %-18s standard %.1f, low FP %.1f, low FN %.1f\n", p.name, s[0], s[1], s[2])
 	}
