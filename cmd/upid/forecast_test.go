@@ -6,8 +6,10 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -441,6 +443,54 @@ func TestForecast_changedLines(t *testing.T) {
 	for i, l := range lines {
 		if !strings.Contains(l, "Z ") || !strings.Contains(l, " to ") || strings.Contains(l, "…") {
 			t.Errorf("change %d is %q", i, l)
+		}
+	}
+}
+
+// The order of the series in the input, and so which worker forecasts what after what, changes no number.
+func TestForecast_orderOfSeries(t *testing.T) {
+	kinds := []func(i int) float64{
+		func(i int) float64 { return 100 * wave(i) },
+		func(i int) float64 { return 50 - 80*wave(i+5) },                                   // negative too
+		func(i int) float64 { return wave(i) + math.Max(0, float64(i-310)) },               // begins to rise
+		func(i int) float64 { return float64(i*i%17) + 1000*math.Floor(float64(i%50)/49) }, // spikes
+		func(int) float64 { return 7 },
+		func(i int) float64 { return 1e9 + 1e6*wave(3*i) },
+	}
+	forecast := func(order []int) map[string]string {
+		var b strings.Builder
+		b.WriteString("timestamp")
+		for _, k := range order {
+			fmt.Fprintf(&b, ",kind_%d", k)
+		}
+		for i := range 14 * 24 {
+			fmt.Fprintf(&b, "\n%d", monday+3600*i)
+			for _, k := range order {
+				fmt.Fprintf(&b, ",%g", kinds[k%len(kinds)](i)+float64(k))
+			}
+		}
+		o := upid(t, b.String(), "forecast --input - --horizon 2d -o csv")
+		o.want(t, exitOK, "and 3 more: it moves steadily", "and 3 more: the history is constant")
+		rows := map[string]string{}
+		for _, line := range strings.Split(strings.TrimSpace(o.stdout), "\n")[1:] {
+			name, rest, _ := strings.Cut(line, ",")
+			rows[name] += rest + "\n"
+		}
+		return rows
+	}
+	var order []int
+	for k := range 4 * len(kinds) {
+		order = append(order, k)
+	}
+	want := forecast(order)
+	if len(want) != len(order) || strings.Count(want["kind_0"], "\n") != 48 {
+		t.Fatalf("%d series, %d rows, want %d and 48", len(want), strings.Count(want["kind_0"], "\n"), len(order))
+	}
+	slices.Reverse(order)
+	order[3], order[11], order[20] = order[20], order[3], order[11]
+	for name, rows := range forecast(order) {
+		if rows != want[name] {
+			t.Errorf("%s is another in another order:\n%s\n%s", name, rows, want[name])
 		}
 	}
 }
