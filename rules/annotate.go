@@ -37,9 +37,13 @@ func Annotations(info SignalInfo, r series.Result, f series.Finding, c Context) 
 	if family == "" {
 		family = Family(info.Type, f.Type)
 	}
+	looks := f.Type
+	if f.Open() && f.Reclassified != "" {
+		looks = f.Reclassified // what to look for is what it is now: a filling disk opens as a level shift
+	}
 	a := map[string]string{
 		"family":       family,
-		"first_action": FirstAction(family, f.Type),
+		"first_action": FirstAction(family, looks),
 		"summary":      summary(info, r, f) + c.more(),
 		"description":  description(info, r, f, c),
 		"score":        digits(f.Peak),

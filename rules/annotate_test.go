@@ -203,3 +203,16 @@ func TestWatchdog(t *testing.T) {
 		t.Errorf("annotations %v", a)
 	}
 }
+
+// Whoever is woken looks for what it is now, not for what it was when it opened.
+func TestAnnotations_firstActionReclassified(t *testing.T) {
+	info := SignalInfo{Name: "node_filesystem", Type: FamilyResource}
+	f := series.Finding{Family: FamilyResource, Type: series.TypeLevelShift, Reclassified: series.TypeDrift, Severity: series.SeverityCritical, Start: 1}
+	if got, want := Annotations(info, series.Result{}, f, Context{})["first_action"], FirstAction(FamilyResource, series.TypeDrift); got != want {
+		t.Errorf("open: %s, want %s", got, want)
+	}
+	f.End = 2
+	if got, want := Annotations(info, series.Result{}, f, Context{})["first_action"], FirstAction(FamilyResource, series.TypeLevelShift); got != want {
+		t.Errorf("ended: %s, want %s", got, want)
+	}
+}

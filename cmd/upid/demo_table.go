@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -193,9 +194,10 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 	}
 	b.WriteString(st.Bold("ALERTS NOW") + ", " + where + "\n")
 	g := output.Grid{
-		Head:  []string{"SIGNAL", "OF", "AT PEAK", "EXPECTED", "FOR", "INCIDENT"},
-		Right: []bool{false, false, true, true, true, false},
+		Head:  []string{"SIGNAL", "OF", "ODDEST", "EXPECTED", "NOW", "FOR", "INCIDENT"},
+		Right: []bool{false, false, true, true, true, true, false},
 	}
+	points, _ := d.sidecar.views.Predictions(views.PredictionFilter{ModelType: views.AnomalyDetection})
 	for i := range all {
 		a := &all[i]
 		if a.EndedAt != nil {
@@ -205,7 +207,7 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 		if k := v.Explained[i]; k >= 0 {
 			incident = demo.Incidents[k].Name
 		}
-		g.Add(a.Signal, subject(a.Labels), human(a.Observed), human(a.Expected), since(a.StartedAt), incident)
+		g.Add(a.Signal, subject(a.Labels), human(a.Observed), human(a.Expected), human(observedNow(points, a)), since(a.StartedAt), incident)
 	}
 	if g.Len() == 0 {
 		b.WriteString("none\n\n")
@@ -215,6 +217,17 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 		return err
 	}
 	b.WriteByte('\n')
+	return nil
+}
+
+// observedNow returns the newest value of the series that a is about, nil if there is
+// none: what stood out most may be a day old, and a disk fuller since.
+func observedNow(points []views.Prediction, a *views.Anomaly) *float64 {
+	for i := range points {
+		if p := &points[i]; p.Signal == a.Signal && maps.Equal(p.Labels, a.Labels) {
+			return p.Observed
+		}
+	}
 	return nil
 }
 

@@ -125,6 +125,14 @@ func TestDemoOnce(t *testing.T) {
 	if found < 6 {
 		t.Errorf("%d of %d found, want at least 6", found, past)
 	}
+	// The disk that fills: what stood out most is a day old, and more is full now.
+	if m := regexp.MustCompile(`(?m)^node_filesystem +node-2/data +(\S+) +\S+ +(\S+) +\S+ +disk_filling$`).FindStringSubmatch(out); m == nil {
+		t.Error("the filling disk is no alert")
+	} else if oddest, _ := strconv.ParseFloat(m[1], 64); true {
+		if now, err := strconv.ParseFloat(m[2], 64); err != nil || now < 0.85 || now < oddest {
+			t.Errorf("the filling disk is said to be at %s now, at %s when it was oddest", m[2], m[1])
+		}
+	}
 	// The budget of one a week would allow 240.
 	m := regexp.MustCompile(`(?m)^(\d+) in 14 days of (\d+) series, (\d+) of them`).FindStringSubmatch(out)
 	if m == nil {
