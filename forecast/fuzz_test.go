@@ -3,8 +3,8 @@ package forecast
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 	"testing"
+	"time"
 
 	"github.com/upid/upid/collector/series"
 )
@@ -25,6 +25,8 @@ func FuzzModels(f *testing.F) {
 	}
 	f.Add(bits(1, math.NaN(), math.Inf(1), -math.MaxFloat64, math.MaxFloat64, 5e-324), uint8(24), uint8(90))
 	f.Add(bits(long...), uint8(48), uint8(95))
+	f.Add(bits(long...), uint8(200), uint8(92)) // hours, with a zone
+	f.Add(bits(long...), uint8(60), uint8(93))  // 5 minutes, with a zone and events
 	f.Add(bits(), uint8(1), uint8(50))
 	dates := func(text string) []Dates {
 		d, err := ParseDates(text)
@@ -38,10 +40,16 @@ func FuzzModels(f *testing.F) {
 		{Name: "first", Kind: Special, Dates: append(dates("1970-01-03T10:00..1970-01-03T12:30"), dates("01-08")...)},
 		{Name: "never", Kind: Special, Dates: dates("01-12")},
 		{Name: "outage", Kind: Exclude, Dates: dates("1970-01-06T22:00..1970-01-07T03:00")},
+		{Name: "sunday", Kind: Holiday, Like: time.Wednesday, Dates: append(dates("1970-04-19"), dates("last sunday of april")...)},
 	}}
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		f.Skip(err)
+	}
 	var used Scratch
 	f.Fuzz(func(t *testing.T, b []byte, horizon, percent uint8) {
-		y := series.Series{Start: 0, Step: []int64{hour, minutes5, dayMillis, 7 * hour}[percent%4], Values: make([]float64, min(len(b)/8, 1000))}
+		// From the middle of April the clock of New York is put forward within the history.
+		y := series.Series{Start: int64(percent/4%2) * 104 * dayMillis, Step: []int64{hour, minutes5, dayMillis, 7 * hour}[percent%4], Values: make([]float64, min(len(b)/8, 1000))}
 		for i := range y.Values {
 			y.Values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
 		}
@@ -53,6 +61,9 @@ func FuzzModels(f *testing.F) {
 		c := Calendar{}
 		if percent%2 == 1 {
 			c = calendar
+		}
+		if percent/8%2 == 1 {
+			c.Location = newYork
 		}
 		for _, name := range Names() {
 			model, err := New(name, nil)
@@ -73,7 +84,7 @@ func FuzzModels(f *testing.F) {
 					t.Fatalf("%s, step %d: %v, %v, %v", name, k, l, p, u)
 				}
 			}
-			if !slices.Equal(dst.Point, again.Point) {
+			if said(dst) != said(again) {
 				t.Fatalf("%s: the result depends on the memory", name)
 			}
 			if !(dst.Confidence >= 0 && dst.Confidence <= 1) {
