@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -36,6 +37,10 @@ func summary(info SignalInfo, r series.Result, f series.Finding) string {
 	case known(obs):
 		s += ": " + quantity(obs, info.Unit)
 	}
+	// Who is woken by a disk at 93 % must not read the 53 % at which it stood out most.
+	if now := f.Score.Observed; f.Open() && !f.Stale && f.WorstAt != r.Time && known(now) && known(obs) && quantity(now, info.Unit) != quantity(obs, info.Unit) {
+		s += ", now " + quantity(now, info.Unit)
+	}
 	if where := r.Labels.String(); where != "{}" {
 		s += " " + shorten(where, maxSeriesText)
 	}
@@ -56,8 +61,12 @@ func description(info SignalInfo, r series.Result, f series.Finding, c Context) 
 	case f.Open() && !isNow && r.Time > 0:
 		sentences = append(sentences, present(info, r, f))
 	case !f.Open():
-		sentences = append(sentences, fmt.Sprintf("It began %s and is back to ordinary since %s, after %s.",
-			moment(info, f.Start), clock(f.End), duration(float64(f.End-f.Start)/1000)))
+		ended := "is back to ordinary"
+		if looks := cmp.Or(f.Reclassified, f.Type); looks == series.TypeLevelShift || looks == series.TypeDrift {
+			ended = "counts as ordinary" // it need not have gone back: a new level is learned
+		}
+		sentences = append(sentences, fmt.Sprintf("It began %s and %s since %s, after %s.",
+			moment(info, f.Start), ended, clock(f.End), duration(float64(f.End-f.Start)/1000)))
 	}
 	if f.Reclassified != "" && f.Reclassified != f.Type {
 		verb := "now looks"
