@@ -17,6 +17,7 @@ type history struct {
 	marked   []bool    // whether an event was taken out of y[i]; nil: none
 	present  int       // number of observed points
 	silent   int       // gaps after the last observed point, which y does not hold
+	older    int       // points before y that newest cut off
 	grid     grid
 	exponent int     // y = input · 2^−exponent
 	min, max float64 // of y
@@ -44,6 +45,7 @@ func (h *history) mask(marked []bool) {
 // newest cuts h down to its last n points.
 func (h *history) newest(n int) {
 	from := max(0, len(h.y)-n)
+	h.older += from
 	h.y, h.observed = h.y[from:], h.observed[from:]
 	if h.marked != nil {
 		h.marked = h.marked[from:]
@@ -76,7 +78,7 @@ func (h *history) clean(y series.Series, want int, s *Scratch) error {
 	values = values[first:last]
 	n := len(values)
 	*h = history{
-		y: s.floats(n), observed: s.flags(n), present: 0, silent: silent, grid: gridOf(y.Step),
+		y: s.floats(n), observed: s.flags(n), present: 0, silent: silent, older: 0, grid: gridOf(y.Step),
 		exponent: 0, min: math.Inf(1), max: math.Inf(-1), positive: true,
 	}
 	magnitude := 0.0

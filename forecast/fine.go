@@ -15,7 +15,7 @@ func (h *history) means(per int, s *Scratch) history {
 	offset := len(h.y) - n*per
 	s.means = grown(s.means, n)
 	out := *h
-	out.y, out.observed, out.marked, out.present, out.silent = s.floats(n), s.means, nil, 0, 0
+	out.y, out.observed, out.marked, out.present, out.silent, out.older = s.floats(n), s.means, nil, 0, 0, 0
 	out.min, out.max = math.Inf(1), math.Inf(-1)
 	out.grid = gridOf(h.grid.step * int64(per))
 	for i := range out.y {

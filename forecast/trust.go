@@ -22,7 +22,7 @@ import (
 // tried, see reach.
 func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 	seen := r.fine
-	span := time.Duration(len(seen.y)) * millis(dst.Step)
+	span := time.Duration(seen.older+len(seen.y)) * millis(dst.Step)
 	dst.Confidence = Confidence(dst.Accuracy, dst.Level, span, seen.gapShare())
 	if seen.silent > 0 {
 		silence := time.Duration(seen.silent) * millis(dst.Step)

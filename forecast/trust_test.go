@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -20,4 +21,25 @@ func TestReach(t *testing.T) {
 	f(56*day, 28*day, 0.5)
 	f(400*day, 28*day, 0.07)
 	f(400*day, 5*365*day, 1)
+}
+
+// The next hour rests on the newest days, but a long history is a long history: its confidence is not that of a week,
+// nor, where a week is more points than are looked at, that of hours.
+func TestConfidenceOfNextHour(t *testing.T) {
+	auto := mustNew(t, "auto")
+	for _, step := range []int64{15_000, minutes5} {
+		confidence := func(days int64) float64 {
+			rng := rand.New(rand.NewPCG(41, 42))
+			n := int(days * dayMillis / step)
+			y := hourly(n, func(i int) float64 {
+				return 100 + 50*math.Sin(2*math.Pi*float64(i-n)*float64(step)/float64(dayMillis)) + 9*rng.Float64()
+			})
+			y.Step = step
+			return forecastOf(t, auto, y, int(hour/step), 0.9).Confidence
+		}
+		three, month := confidence(3), confidence(28)
+		if month < 2*three || month < 0.5 {
+			t.Errorf("step %s: %.2f from 28 days, %.2f from three", millis(step), month, three)
+		}
+	}
 }
