@@ -53,12 +53,11 @@ func (r *rolling) follow(s *Scratch) {
 	if int64(m)*h.grid.step != dayMillis || m < 24 {
 		return
 	}
-	perHour := m / 24
 	mv := move{age: 0, size: 0, slope: 0, held: false, base: nil, usual: nil}
 	usual := s.floats(m) // by phase, counted from the end of h
 	found := false
 	for i, hours := range moveHours {
-		length := hours * perHour
+		length := hours * m / 24
 		if len(h.y)-length < moveDays*m {
 			break
 		}
@@ -76,7 +75,7 @@ func (r *rolling) follow(s *Scratch) {
 	last := r.point[len(r.ends)-1]
 	mv.base, mv.usual = s.floats(len(last)), usual
 	copy(mv.base, last)
-	half := float64(mv.age) * min(3, float64(mv.age)/float64(6*perHour))
+	half := float64(mv.age) * min(3, float64(mv.age)/float64(6*m)*24)
 	for k := range last {
 		w := math.Exp2(-float64(k) / half)
 		if mv.slope != 0 {
