@@ -27,7 +27,7 @@ func Patterns(y series.Series) series.Pattern {
 	}
 	out.WeekOverWeek = weekOverWeek(days)
 	out.Seasons = seasons(y.Values, g)
-	out.Changes = changes(days, y)
+	out.Changes = changes(withoutWeekdays(days), y)
 	return out
 }
 
@@ -192,7 +192,8 @@ func weekOverWeek(days []float64) float64 {
 // good: the medians of up to seven days on either side, of at least three, differ by more than
 // eight times the median absolute difference of neighbouring days and by more than 10 %, beyond
 // what they differ by the median difference of neighbouring days: a steady rise is a trend and no change. Of
-// several near each other the clearest counts.
+// several near each other the clearest counts. days are without the days of the week, where
+// these are known: a weekend at the end is no change.
 func changes(days []float64, y series.Series) []series.Change {
 	var steps []float64
 	for i := 1; i < len(days); i++ {

@@ -204,3 +204,21 @@ func TestPatternsHostile(t *testing.T) {
 		}
 	}
 }
+
+// A history that ends in a weekend, or a long one, has not changed: weekends were like that before.
+func TestChanges_weekend(t *testing.T) {
+	for _, days := range []int{49, 46, 47, 48} { // it begins on a Monday
+		y := series.Series{Start: 4 * 86_400_000, Step: 3_600_000, Values: make([]float64, 24*days)}
+		rng := rand.New(rand.NewPCG(1, uint64(days)))
+		for i := range y.Values {
+			level := 100.0
+			if i/24%7 >= 5 {
+				level = 40
+			}
+			y.Values[i] = level * (1 + 0.02*rng.NormFloat64())
+		}
+		if got := Patterns(y).Changes; len(got) != 0 {
+			t.Errorf("%d days: changes %v, want none", days, got)
+		}
+	}
+}

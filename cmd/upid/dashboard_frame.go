@@ -266,8 +266,9 @@ func (p *picture) anomalyRows(st output.Style, width int) section {
 		{"TYPE", false, 1, false},
 		{"LASTED", false, 2, false},
 		{"SCORE", true, 3, false},
-		{"OBSERVED", true, 6, false},
-		{"EXPECTED", true, 7, false},
+		{"OBSERVED", true, 7, false},
+		{"EXPECTED", true, 8, false},
+		{"NOW", true, 6, false},
 		{"RECENT", false, 5, false},
 		{"SERIES", false, 4, true},
 	}, total: p.found, where: ": upid anomalies"}
@@ -288,11 +289,21 @@ func (p *picture) anomalyRows(st output.Style, width int) section {
 			{score(a.Score), nil},
 			{quantity(a.Observed, a.Unit), nil},
 			{quantity(a.Expected, a.Unit), st.Dim},
+			{quantity(newestPoint(a), a.Unit), nil},
 			{recentSpark(a.Path, sparkWidth(width)), st.Accent},
 			{pairs(a.Labels, nil), st.Dim},
 		})
 	}
 	return s
+}
+
+// newestPoint returns the newest value of the series of an open anomaly, nil if it is not
+// known: OBSERVED is of the point that stood out most, and a disk fills on.
+func newestPoint(a *views.Anomaly) *float64 {
+	if a.EndedAt != nil || a.Stale || len(a.Path) == 0 {
+		return nil
+	}
+	return a.Path[len(a.Path)-1]
 }
 
 // rank puts open ones first, and of those the severest.
