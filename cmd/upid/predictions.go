@@ -167,7 +167,7 @@ func (c *predictionsCmd) hint(e *env, asked []views.SignalStatus) {
 	case c.ModelType == views.SecurityThreat:
 		e.warnf("a running sidecar does not look for threats yet; upid threats --input FILE finds them in files")
 	case forecast > 0:
-		e.warnf("%s of %s series are forecast, but none matches the flags given", output.Count(forecast), output.Count(series))
+		e.warnf("%s of %s series are forecast, but none matches the flags given; upid predictions without them lists signals and horizons", output.Count(forecast), output.Count(series))
 	case young:
 		e.warnf("no series is forecast yet; " + historyWanted)
 	}

@@ -50,7 +50,7 @@ func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]s
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.As(err, &failed) && failed.Unreachable():
-			return nil, &exitError{code: exitUnreachable, err: err}
+			return nil, &exitError{code: exitUnreachable, err: fmt.Errorf("%w\nCheck that the server runs, or name another with --prometheus.url", err)}
 		}
 		return nil, err
 	}

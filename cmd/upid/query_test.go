@@ -188,7 +188,7 @@ func TestQuery_unreachable(t *testing.T) {
 	url := s.URL
 	s.Close() // the port is free now
 	o := upid(t, "", "forecast --query up --prometheus.url "+url)
-	o.want(t, exitUnreachable, `query "up"`, "connection refused")
+	o.want(t, exitUnreachable, `query "up"`, "connection refused", "\nCheck that the server runs, or name another with --prometheus.url\n")
 }
 
 // An interrupt ends a command that waits for the server, or for stdin.
