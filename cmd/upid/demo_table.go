@@ -207,7 +207,7 @@ func (d *demonstration) open(b *strings.Builder, st output.Style, all []views.An
 		if k := v.Explained[i]; k >= 0 {
 			incident = demo.Incidents[k].Name
 		}
-		g.Add(a.Signal, subject(a.Labels), human(a.Observed), human(a.Expected), human(observedNow(points, a)), since(a.StartedAt), incident)
+		g.Add(a.Signal, subject(a.Labels), human(a.Observed), human(a.Expected), human(observedNow(points, a)), age(a.StartedAt), incident)
 	}
 	if g.Len() == 0 {
 		b.WriteString("none\n\n")
@@ -279,4 +279,13 @@ func human(v *float64) string {
 // since returns how long ago a time in Unix seconds is, to the minute.
 func since(t float64) string {
 	return output.Span(max(time.Minute, time.Since(time.UnixMilli(int64(t*1000))).Round(time.Minute)))
+}
+
+// age is since in whole hours, beyond one: short, so that names are not cut.
+func age(t float64) string {
+	d := time.Since(time.UnixMilli(int64(t * 1000)))
+	if d < time.Hour {
+		return since(t)
+	}
+	return output.Span(d.Truncate(time.Hour))
 }
