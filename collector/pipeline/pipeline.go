@@ -75,6 +75,7 @@ type Pipeline struct {
 	tasks   map[string]*entry
 	unsaved bool     // the newest snapshot could not be saved
 	waiting []string // tasks that were said to wait for data, sorted
+	gone    bool     // it was said that the source cannot be reached
 }
 
 // entry is a task that is scheduled. Locks are taken in the order Pipeline.mu,
@@ -400,6 +401,24 @@ func (p *Pipeline) panicked(e *entry, now time.Time) {
 	p.log.Error("signal parked: it panicked again and again; please report it with the stack logged above", "signal", e.Name, "until", e.parked.UTC().Format(time.RFC3339))
 }
 
+// whole are the reasons why nothing at all can be asked, whatever the signal.
+var whole = []string{"dns", "connect", "tls", "proxy"}
+
+// sayReached logs in one line for all tasks that the source cannot be reached, and
+// that it answers again.
+func (p *Pipeline) sayReached(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch gone := err != nil && slices.Contains(whole, reason(err)); {
+	case gone && !p.gone:
+		p.gone = true
+		p.log.Error("Prometheus cannot be reached, all signals wait for it", "err", err)
+	case err == nil && p.gone:
+		p.gone = false
+		p.log.Info("Prometheus answers again")
+	}
+}
+
 // logOutcome logs an error when it differs from the last one of the pass, and
 // the recovery from it. Every one is counted.
 func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
@@ -409,10 +428,16 @@ func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 	}
 	e.results.Lock()
 	last, msg := e.passes[j.pass].Err, st.Err
+	was := e.passes[j.pass].Reason
 	e.passes[j.pass] = st
 	e.results.Unlock()
 	attrs := []any{"signal", e.Name, "pass", string(j.pass), "slot", time.UnixMilli(j.slot).UTC().Format(time.RFC3339), "took", took.Round(time.Millisecond)}
+	p.sayReached(err)
 	switch {
+	case slices.Contains(whole, st.Reason):
+		p.log.Debug("pass failed", append(attrs, "err", err)...) // see sayReached
+	case err == nil && slices.Contains(whole, was):
+		p.log.Debug("pass recovered", attrs...)
 	case st.Reason == noData && e.Unit.Position() == 0:
 		p.log.Debug("no data yet", append(attrs, "err", err)...) // see sayWaiting
 	case err != nil && msg != last && st.Reason == noData:

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -358,6 +359,37 @@ func newPipelineLike(r *rig) *rig {
 	n.Pipeline, _ = New(Options{Source: r.src, Sinks: []Sink{r.sink}, Workers: 2, Registerer: n.reg, Logger: slog.New(slog.DiscardHandler)})
 	n.tasks = r.tasks
 	return &n
+}
+
+// TestUnreachableIsSaidOnce has two tasks and a source that is gone twice; an error of
+// one task alone is told for that task.
+func TestUnreachableIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		said := &bytes.Buffer{}
+		r.log = slog.New(slog.NewTextHandler(said, nil))
+		if err := r.Apply([]Task{task("a", &fakeUnit{}), task("b", &fakeUnit{})}, nil); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		r.src.set(func(expr string, s, e, st int64) (series.Data, error) {
+			switch at := time.Since(start); {
+			case at < 5*time.Minute, at > 20*time.Minute && at < 25*time.Minute:
+				return series.Data{}, failure{"connect", errors.New("refused")}
+			case at > 40*time.Minute && at < 45*time.Minute && expr == "a_expr":
+				return series.Data{}, failure{"bad_query", errors.New("no such function")}
+			}
+			return minutes(s, e, st), nil
+		})
+		r.run(time.Hour)
+		for text, want := range map[string]int{
+			"cannot be reached": 2, "answers again": 2, "pass failed": 1, "pass recovered": 1,
+		} {
+			if got := strings.Count(said.String(), text); got != want {
+				t.Errorf("%q was said %d times, want %d:\n%s", text, got, want, said)
+			}
+		}
+	})
 }
 
 func TestOutageCatchesUp(t *testing.T) {
