@@ -31,7 +31,7 @@ awk '
   }
   /^pkg:/ { pkg = $2 }
   /^BenchmarkDecode\/plain/ { row("decode, one core", value("samples/s"), "samples/s", 2000000, 0); row("decode, garbage beside the result (8 B)", value("B/sample") - 8, "B/sample", 32, 1) }
-  /^BenchmarkStep/ && pkg ~ /detect/ { row("score one point", value("ns/op"), "ns", 1500, 1); row("score one point, garbage", value("B/op"), "B", 0, 1); row("state of a series", value("B/series"), "B", 16384, 1) }
+  /^BenchmarkStep/ && pkg ~ /detect/ { row("score one point", value("ns/op"), "ns", 1000, 1); row("score one point, garbage", value("B/op"), "B", 0, 1); row("state of a series", value("B/series"), "B", 5120, 1) }
   /^BenchmarkAuto/ { row("forecast 672 points, 168 ahead", value("ns/op") / 1e6, "ms", 2.0, 1); row("forecast, garbage", value("B/op"), "B", 1024, 1) }
   /^BenchmarkRender\/tasks=1[-\t ]/ { row("render 300,000 samples", value("ms/op"), "ms", 100, 1); row("render, garbage", value("B/op") / 1e6, "MB", 5, 1) }
   /^BenchmarkStart/ { row("warm start, 10,000 series to their scores", value("warm-s"), "s", 5, 1); row("cold start, the same on a day of minutes", value("cold-s"), "s", 600, 1) }
