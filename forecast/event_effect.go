@@ -13,6 +13,7 @@ type effect struct {
 	first   int    // of by
 	by      []float64
 	sd      float64 // standard deviation of what is not known of by
+	freedom float64 // degrees of it: past occurrences less one; 0: sd is not estimated from occurrences
 }
 
 func (e *effect) at(i int) (by, sd float64) { return e.by[i-e.first], e.sd }
@@ -82,6 +83,7 @@ func (p *placed) holiday(e *Event, j int) effect {
 			out.by[k] += beyond[p.phase[out.first+k]%p.perDay]
 		}
 		out.sd = fromMAD * total / count * math.Sqrt(1+1/float64(days))
+		out.freedom = max(1, float64(days-1))
 	}
 	p.underWay(j, &out, func(i int) float64 { return difference(i) + beyond[p.phase[i]%p.perDay] })
 	return out
@@ -240,6 +242,7 @@ func (p *placed) special(event, j int) effect {
 	}
 	m := float64(times)
 	out.sd = math.Hypot(fromMAD*total/float64(len(p.above))*math.Sqrt(1+1/m), middle/(2*m))
+	out.freedom = max(1, m-1)
 	p.underWay(j, &out, func(i int) float64 { return at(p.offset(i)) })
 	return out
 }

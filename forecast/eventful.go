@@ -293,6 +293,11 @@ func (p *placed) effect(dst *series.Forecast, j, k, end int) {
 		return
 	}
 	z := num.NormalQuantile((1 + dst.Level) / 2)
+	if f := known.freedom; f > 0 {
+		// The quantile of Student's t to first order in 1/f: Peiser, Annals of
+		// Mathematical Statistics 14, 1943. A few past occurrences do not tell their spread.
+		z *= 1 + (z*z+1)/(4*f)
+	}
 	n := len(p.masked)
 	for ; k < end; k++ {
 		by, sd := known.at(n + k)
