@@ -114,21 +114,26 @@ func (f *inputFlags) refuse(s source.FileSeries) error {
 	return nil
 }
 
-// readFile reads path, or stdin, and gives up when ctx is done: a read of a
-// terminal or a pipe cannot be interrupted otherwise.
+// readFile reads path, or stdin.
 func readFile(ctx context.Context, e *env, path string) (source.File, error) {
+	return interruptible(ctx, func() (source.File, error) {
+		if path == "-" {
+			return source.Read("<stdin>", e.stdin)
+		}
+		return source.ReadFile(path)
+	})
+}
+
+// interruptible returns what read does, and gives up when ctx is done: a read of a
+// terminal or a pipe cannot be interrupted otherwise.
+func interruptible(ctx context.Context, read func() (source.File, error)) (source.File, error) {
 	type outcome struct {
 		file source.File
 		err  error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		file, err := guard(func() (source.File, error) {
-			if path == "-" {
-				return source.Read("<stdin>", e.stdin)
-			}
-			return source.ReadFile(path)
-		})
+		file, err := guard(read)
 		done <- outcome{file, err}
 	}()
 	select {

@@ -46,33 +46,19 @@ func readCounters(ctx context.Context, e *env, paths []string) ([]source.FileSer
 	return all, nil
 }
 
-// readCounterFile gives up when ctx is done, as readFile does.
+// readCounterFile reads raw counters from path, or stdin.
 func readCounterFile(ctx context.Context, e *env, path string) (source.File, error) {
-	type outcome struct {
-		file source.File
-		err  error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		file, err := guard(func() (source.File, error) {
-			if path == "-" {
-				return source.ReadCounters("<stdin>", e.stdin)
-			}
-			f, err := os.Open(path)
-			if err != nil {
-				return source.File{}, err
-			}
-			defer f.Close()
-			return source.ReadCounters(path, f)
-		})
-		done <- outcome{file, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return source.File{}, ctx.Err()
-	case o := <-done:
-		return o.file, o.err
-	}
+	return interruptible(ctx, func() (source.File, error) {
+		if path == "-" {
+			return source.ReadCounters("<stdin>", e.stdin)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return source.File{}, err
+		}
+		defer f.Close()
+		return source.ReadCounters(path, f)
+	})
 }
 
 // watch is a preset with the entity that the input can tell apart.
