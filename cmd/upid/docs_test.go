@@ -272,6 +272,7 @@ func TestImportDiagram(t *testing.T) {
 		"collector/store":      {},
 		"collector/history":    {"collector", "collector/coding", "collector/series", "collector/store"},
 		"collector/engine":     {},
+		"collector/privacy":    {},
 		"collector/demo":       {},
 		"collector/pipeline":   {"collector", "collector/series"},
 		"collector/source":     {"collector", "collector/series"},
@@ -299,7 +300,7 @@ func TestImportDiagram(t *testing.T) {
 		"tools/benchforecast":  {"forecast/accuracy"},
 		"tools/pictures":       {},
 	}
-	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules"}
+	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "collector/privacy"}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, root+"/...").Output()
 	if err != nil {
 		t.Fatal(err)
