@@ -290,6 +290,7 @@ func TestImportDiagram(t *testing.T) {
 		"rules":                {"collector/series"},
 		"rules/notify":         {"collector", "collector/series", "rules"},
 		"rules/presets":        {},
+		"rules/recommend":      {"collector/series"},
 		"dashboards":           {},
 		"dashboards/generate":  {},
 		"cmd/upid/config":      {},
@@ -300,7 +301,10 @@ func TestImportDiagram(t *testing.T) {
 		"tools/benchforecast":  {"forecast/accuracy"},
 		"tools/pictures":       {},
 	}
-	pure := []string{"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "collector/privacy"}
+	pure := []string{
+		"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend",
+		"collector/privacy",
+	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, root+"/...").Output()
 	if err != nil {
 		t.Fatal(err)
