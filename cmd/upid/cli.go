@@ -51,6 +51,9 @@ type cli struct {
 	Anomalies   anomaliesCmd   `cmd:"" help:"List what a running sidecar found out of the ordinary, and why."`
 	Dashboard   dashboardCmd   `cmd:"" help:"Show a running sidecar, live."`
 
+	// Learned models.
+	Models modelsCmd `cmd:"" help:"Learned models: their features."`
+
 	Demo demoCmd `cmd:"" help:"Watch a made-up cluster in which things go wrong; nothing to install."`
 
 	// One-off commands.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/forecast/features"
+)
+
+// modelsCmd groups what there is to see of the learned models.
+type modelsCmd struct {
+	Show modelsShowCmd `cmd:"" help:"Show the features that models know by name."`
+}
+
+type modelsShowCmd struct {
+	ModelType string `arg:"" optional:"" name:"model-type" placeholder:"TYPE" help:"Only this: ${model_types}. (default all)"`
+	Features  bool   `help:"Print the table of features: name, unit, formula, PromQL, and what makes one missing."`
+	Output    string `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+}
+
+// Help is shown by --help.
+func (modelsShowCmd) Help() string {
+	return `The table of features is what a model type is trained on from Prometheus, and the names that files of rows may use. Those of the contract stay; a version of a model keeps the names it was trained with.
+
+Examples:
+
+    upid models show --features
+    upid models show resource_prediction --features -o json
+`
+}
+
+// Validate is called by kong.
+func (c *modelsShowCmd) Validate() error {
+	if !c.Features {
+		return errors.New("nothing to show: give --features")
+	}
+	return oneOf("MODEL_TYPE", c.ModelType, features.Types)
+}
+
+// shownFeature is a feature in JSON, YAML and CSV.
+type shownFeature struct {
+	ModelType string `json:"model_type"`
+	Name      string `json:"name"`
+	Kind      string `json:"kind"` // contract, further or target
+	Unit      string `json:"unit"`
+	Formula   string `json:"formula"`
+	Missing   string `json:"missing"`
+	PromQL    string `json:"promql"`
+}
+
+// shownFeatures returns the tables of the types in order: contract, further
+// features, targets.
+func shownFeatures(types []string) []shownFeature {
+	var out []shownFeature
+	for _, typ := range types {
+		t := features.Of(typ)
+		add := func(kind string, fs []features.Feature) {
+			for _, f := range fs {
+				out = append(out, shownFeature{typ, f.Name, kind, f.Unit, f.Formula(), f.Missing(), f.PromQL()})
+			}
+		}
+		add("contract", t.Contract)
+		add("further", t.Further)
+		for _, g := range t.Targets {
+			out = append(out, shownFeature{typ, g.Name, "target", g.Unit, g.Formula, "under half of those hours", ""})
+		}
+	}
+	return out
+}
+
+// Run prints the tables.
+func (c *modelsShowCmd) Run(e *env) error {
+	types := features.Types
+	if c.ModelType != "" {
+		types = []string{c.ModelType}
+	}
+	return c.features(e, types)
+}
+
+func (c *modelsShowCmd) features(e *env, types []string) error {
+	all := shownFeatures(types)
+	switch format := output.Format(c.Output); format { //nolint:exhaustive // a table follows
+	case output.JSON, output.YAML:
+		return output.Objects(e.stdout, format, all)
+	case output.CSV:
+		schema := output.NewSchema(format, "model_type", "name", "kind", "unit", "formula", "missing", "promql")
+		w, rows := output.NewWriter(e.stdout, schema), schema.Rows(nil)
+		for _, f := range all {
+			for _, cell := range []string{f.ModelType, f.Name, f.Kind, f.Unit, f.Formula, f.Missing, f.PromQL} {
+				rows.Text(cell)
+			}
+		}
+		return errors.Join(w.Write(rows.Bytes()), w.Close())
+	}
+	for i, typ := range types {
+		t := features.Of(typ)
+		if i > 0 {
+			fmt.Fprintln(e.stdout)
+		}
+		fmt.Fprintf(e.stdout, "%s: %d features, %d further ones\n", e.style().Bold(typ), len(t.Contract), len(t.Further))
+		g := &output.Grid{Head: []string{"FEATURE", "UNIT", "FORMULA"}, Right: make([]bool, 3), Width: e.width(), Give: 2, Least: 90}
+		for _, f := range all {
+			if f.ModelType == typ {
+				name := f.Name
+				if f.Kind != "contract" {
+					name += " (" + f.Kind + ")"
+				}
+				g.Add(name, f.Unit, f.Formula)
+			}
+		}
+		if err := g.Write(e.stdout, e.style()); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(e.stdout, "\nMissing is missing, never 0: when, and the PromQL, with -o yaml.")
+	return err
+}
