@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/forecast"
@@ -53,6 +54,7 @@ type cli struct {
 
 	// Learned models.
 	Models modelsCmd `cmd:"" help:"Learned models: their features."`
+	Audit  auditCmd  `cmd:"" help:"Who changed models, when and why; check that the trail is whole."`
 
 	Demo demoCmd `cmd:"" help:"Watch a made-up cluster in which things go wrong; nothing to install."`
 
@@ -135,6 +137,7 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 			"anomaly_types":     strings.Join(series.AnomalyTypes, ", "),
 			"threat_presets":    strings.Join(presets.Threats(), ", "),
 			"severities":        strings.Join(series.Severities, ", "),
+			"audit_actions":     strings.Join(audit.Actions, ", "),
 		},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)

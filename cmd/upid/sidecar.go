@@ -67,6 +67,13 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	if c.StoragePath != "" {
 		cfg.Storage.Path = c.StoragePath
 	}
+	if c.KeyFile != "" {
+		cfg.Storage.EncryptionKeyFile = c.KeyFile
+	}
+	keys, err := storageKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
 	if len(c.ListenAddress) == 0 {
 		c.ListenAddress = []string{cfg.Web.ListenAddress}
 	}
@@ -99,13 +106,13 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	}
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.history, err = history.New(history.Options{
-		Dir: cfg.Storage.Path, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
+		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.pipeline, err = pipeline.New(pipeline.Options{
-		Source: s.history, Keeper: store.NewCheckpoints(cfg.Storage.Path), SaveEvery: c.SaveEvery, Sinks: []pipeline.Sink{results, s.notifier, s.views},
+		Source: s.history, Keeper: store.NewCheckpoints(cfg.Storage.Path, keys), SaveEvery: c.SaveEvery, Sinks: []pipeline.Sink{results, s.notifier, s.views},
 		Workers: c.Workers, QueueCapacity: c.QueueCapacity, Registerer: s.reg, Logger: e.log,
 	})
 	if err != nil {
@@ -313,7 +320,13 @@ func (s *sidecar) reloadNow() error {
 // restartNeeded says what a reload cannot change.
 func (s *sidecar) restartNeeded(cfg *config.Config) {
 	was := s.running
-	if s.flags.StoragePath == "" && cfg.Storage != was.Storage || cfg.Web != was.Web ||
+	if s.flags.StoragePath != "" {
+		cfg.Storage.Path = s.flags.StoragePath
+	}
+	if s.flags.KeyFile != "" {
+		cfg.Storage.EncryptionKeyFile = s.flags.KeyFile
+	}
+	if cfg.Storage != was.Storage || cfg.Web != was.Web ||
 		cfg.Alertmanager.ResendDelay != was.Alertmanager.ResendDelay || cfg.Alertmanager.Watchdog != was.Alertmanager.Watchdog {
 		s.log.Warn("storage, web, resend_delay and watchdog change with a restart only")
 	}

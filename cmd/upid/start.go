@@ -18,6 +18,7 @@ type startCmd struct {
 	Duration      bareMinutes   `default:"0" placeholder:"TIME" help:"Stop after that time; a bare number is minutes, 0 is never. (default ${default})"`
 	PrometheusURL string        `name:"prometheus.url" placeholder:"URL" help:"Server to query, instead of the configuration's."`
 	StoragePath   string        `name:"storage.path" placeholder:"DIR" help:"Data directory, instead of the configuration's. (default data)"`
+	KeyFile       string        `name:"storage.encryption-key-file" placeholder:"FILE" help:"Key that seals what is kept on disk, instead of the configuration's: 32 random bytes in base64, older ones below it."`
 	SaveEvery     time.Duration `name:"storage.checkpoint-interval" default:"5m" placeholder:"TIME" help:"How old the state on disk may get; what is newer is asked for again after a restart. (default ${default})"`
 	ListenAddress []string      `name:"web.listen-address" placeholder:"HOST:PORT" help:"Address to serve on, instead of the configuration's; may be repeated. (default :9877)"`
 	Lifecycle     bool          `name:"web.enable-lifecycle" help:"Serve POST /-/reload and /-/quit to this machine."`

@@ -33,6 +33,18 @@ func scope(cfg *config.Config) string {
 	return b.String()
 }
 
+// storageKeys reads the keys that the data directory is sealed with, nil if it is not.
+func storageKeys(cfg *config.Config) (*store.Keys, error) {
+	if cfg.Storage.EncryptionKeyFile == "" {
+		return nil, nil
+	}
+	keys, err := store.ReadKeys(cfg.Storage.EncryptionKeyFile)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: err}
+	}
+	return keys, nil
+}
+
 // cleanUp removes what killed writers left in the data directory.
 func (s *sidecar) cleanUp(dir string) {
 	for _, own := range []string{store.CheckpointsDir, history.Dir} {

@@ -30,7 +30,7 @@ func readAll(path string) ([]series.Series, error) {
 		return nil, errors.New("name")
 	}
 	a := newAssembly(span{from, to}, 10*minute, 0, 0)
-	if err := a.segment(&segment{path, from, to}); err != nil {
+	if err := a.segment(&segment{path, from, to, nil}); err != nil {
 		return nil, err
 	}
 	d, err := a.data()
@@ -41,7 +41,7 @@ func readAll(path string) ([]series.Series, error) {
 // which only a new version of the format may do.
 func TestGolden(t *testing.T) {
 	if os.Getenv("UPDATE") != "" {
-		if _, err := writeSegment("testdata", 10*minute, 6_000_000, 42_000_000, seriesColumns(small(), 6_000_000, 42_000_000)); err != nil {
+		if _, err := writeSegment("testdata", nil, 10*minute, 6_000_000, 42_000_000, seriesColumns(small(), 6_000_000, 42_000_000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,7 +51,7 @@ func TestGolden(t *testing.T) {
 	}
 	same(t, got, small())
 	dir := t.TempDir()
-	g, err := writeSegment(dir, 10*minute, 6_000_000, 42_000_000, seriesColumns(small(), 6_000_000, 42_000_000))
+	g, err := writeSegment(dir, nil, 10*minute, 6_000_000, 42_000_000, seriesColumns(small(), 6_000_000, 42_000_000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestEveryDamageIsNoticed(t *testing.T) {
 	if _, err := readAll(moved); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("under another name: %v", err)
 	}
-	if _, err := (&segment{golden, 6_000_000, 42_000_000}).open(minute); !errors.Is(err, store.ErrDamaged) {
+	if _, err := (&segment{golden, 6_000_000, 42_000_000, nil}).open(minute); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("of another step: %v", err)
 	}
 }
@@ -362,7 +362,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add(whole)
 	f.Add([]byte(segmentMagic + "\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		g := &segment{golden, 6_000_000, 42_000_000}
+		g := &segment{golden, 6_000_000, 42_000_000, nil}
 		if r, err := g.index(bytes.NewReader(b), int64(len(b)), 10*minute); err == nil {
 			_ = newAssembly(span{g.from, g.to}, 10*minute, 0, 0).columns(r)
 		}

@@ -608,7 +608,7 @@ func TestContainedInCompaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	part, err := writeSegment(l.dir, minute, epoch+2*hour, epoch+3*hour, seriesColumns(d.Series, epoch+2*hour, epoch+3*hour))
+	part, err := writeSegment(l.dir, nil, minute, epoch+2*hour, epoch+3*hour, seriesColumns(d.Series, epoch+2*hour, epoch+3*hour))
 	if err != nil {
 		t.Fatal(err)
 	}

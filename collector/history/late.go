@@ -228,7 +228,7 @@ func (l *log) mended(g *segment, b *block) (*segment, error) {
 	stretch := span{max(g.from, b.from), min(g.to, b.to)}
 	index, used := indexOf(b.series), make([]bool, len(b.series))
 	unreadable := false
-	again, err := writeSegment(l.dir, l.step, g.from, g.to, func(yield func(labels.Labels, []byte) error) error {
+	again, err := writeSegment(l.dir, l.s.keys, l.step, g.from, g.to, func(yield func(labels.Labels, []byte) error) error {
 		for _, c := range r.columns {
 			packed, err := r.read(c)
 			if err != nil {

@@ -62,7 +62,7 @@ func openLog(s *Source, name, expr string, step, retention int64) *log {
 	}
 	for _, e := range entries {
 		if from, to, ok := parseName(e.Name()); ok && from%step == 0 && to%step == 0 {
-			l.segments = append(l.segments, &segment{filepath.Join(l.dir, e.Name()), from, to})
+			l.segments = append(l.segments, &segment{filepath.Join(l.dir, e.Name()), from, to, s.keys})
 			l.asked = max(l.asked, to)
 		}
 	}
@@ -264,7 +264,7 @@ func (l *log) store(b *block) error {
 	l.mu.Unlock()
 	for _, k := range b.known(final) {
 		for _, d := range k.days(l.step) {
-			g, err := writeSegment(l.dir, l.step, d.from, d.to, seriesColumns(b.series, d.from, d.to))
+			g, err := writeSegment(l.dir, l.s.keys, l.step, d.from, d.to, seriesColumns(b.series, d.from, d.to))
 			if err != nil {
 				return err
 			}
@@ -365,7 +365,10 @@ func (l *log) lose(lost lostError) {
 	l.mu.Unlock()
 	for i, g := range gone {
 		l.s.lost(l, lost[g], i == 0)
-		if errors.Is(lost[g], store.ErrDamaged) {
+		switch err := lost[g]; {
+		case errors.Is(err, store.ErrPlain): // what is asked for again is sealed
+			_ = os.Remove(g.path) // or it is met again
+		case errors.Is(err, store.ErrDamaged):
 			if err := store.Quarantine(l.s.dir, g.path, l.name+"-"+filepath.Base(g.path)); err != nil {
 				_ = os.Remove(g.path) // out of the way, or it is written over
 			}

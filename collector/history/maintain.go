@@ -153,7 +153,7 @@ func (l *log) merge(run []*segment, to int64) (*segment, error) {
 	unreadable := false
 	var buf []byte
 	whole := span{run[0].from, to}
-	g, err := writeSegment(l.dir, l.step, whole.from, whole.to, func(yield func(labels.Labels, []byte) error) error {
+	g, err := writeSegment(l.dir, l.s.keys, l.step, whole.from, whole.to, func(yield func(labels.Labels, []byte) error) error {
 		for _, m := range all {
 			buf = buf[:0]
 			for _, p := range m.parts {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -40,7 +39,8 @@ const chunkSamples = 1440
 // segment is one file. What is in it is read when it is wanted.
 type segment struct {
 	path     string
-	from, to int64 // grid times of its first and last point, inclusive
+	from, to int64       // grid times of its first and last point, inclusive
+	keys     *store.Keys // that it is sealed with; nil: it is plain
 }
 
 // segmentName returns the name of the file with the points from one grid time to
@@ -132,11 +132,11 @@ func decode(b []byte, f func(t int64, v float64)) error {
 }
 
 // writeSegment writes what columns yields, the labels and the column of one
-// series after the other, to a new file in dir.
-func writeSegment(dir string, step, from, to int64, columns func(yield func(labels.Labels, []byte) error) error) (*segment, error) {
-	s := &segment{path: filepath.Join(dir, segmentName(from, to)), from: from, to: to}
+// series after the other, to a new file in dir, sealed if there are keys.
+func writeSegment(dir string, keys *store.Keys, step, from, to int64, columns func(yield func(labels.Labels, []byte) error) error) (*segment, error) {
+	s := &segment{path: filepath.Join(dir, segmentName(from, to)), from: from, to: to, keys: keys}
 	// Not durable: what a loss of power takes is asked for again.
-	return s, store.WriteFile(s.path, false, func(w io.Writer) error {
+	return s, keys.WriteFile(s.path, false, func(w io.Writer) error {
 		if _, err := io.WriteString(w, segmentMagic+"\n"); err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ const tailLen = 12
 // open reads the index of a segment. The error is store.ErrDamaged if the file is
 // not whole or not of this step.
 func (s *segment) open(step int64) (_ *reader, err error) {
-	f, err := store.Open(s.path)
+	f, err := s.keys.Open(s.path)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -194,11 +194,7 @@ func (s *segment) open(step int64) (_ *reader, err error) {
 			_ = f.Close()
 		}
 	}()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	return s.index(f, info.Size(), step)
+	return s.index(f, f.Size, step)
 }
 
 // index reads the index of a segment of that size.
@@ -267,7 +263,7 @@ func (r *reader) read(c column) ([]byte, error) {
 }
 
 func (r *reader) close() {
-	if f, ok := r.f.(*os.File); ok {
+	if f, ok := r.f.(io.Closer); ok {
 		_ = f.Close() // it was only read
 	}
 }

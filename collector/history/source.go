@@ -34,7 +34,8 @@ type Upstream interface {
 
 // Options say what a Source works with.
 type Options struct {
-	Dir        string // the data directory
+	Dir        string      // the data directory
+	Keys       *store.Keys // seal its files; nil: they are plain
 	Upstream   Upstream
 	MaxSeries  int   // of one answer, as the upstream has it; 0 is no limit
 	MaxSamples int64 // grid points of one answer; 0 is no limit
@@ -54,6 +55,7 @@ type Query struct {
 // use.
 type Source struct {
 	dir        string
+	keys       *store.Keys
 	source     Upstream
 	maxSeries  int
 	maxSamples int64
@@ -93,7 +95,7 @@ func New(o Options) (*Source, error) {
 		return nil, errors.New("history: Dir, Upstream, Registerer and Logger are required")
 	}
 	s := &Source{
-		dir: filepath.Join(o.Dir, Dir), source: o.Upstream, maxSeries: o.MaxSeries, maxSamples: o.MaxSamples,
+		dir: filepath.Join(o.Dir, Dir), keys: o.Keys, source: o.Upstream, maxSeries: o.MaxSeries, maxSamples: o.MaxSamples,
 		log: o.Logger, m: newMetrics(o.Registerer), now: time.Now, wake: make(chan struct{}, 1), logs: map[asked]*log{},
 	}
 	s.clock = newClock(o.Logger, func() time.Time { return s.now() })

@@ -31,12 +31,15 @@ const frameSize = 1 << 20
 // holds the key of what it belongs to and what the task wrote, in frames. Whatever
 // is wrong with one, its content can be built again from data. The errors of its
 // methods know their reason, see Reason.
-type Checkpoints struct{ dir string }
+type Checkpoints struct {
+	dir  string
+	keys *Keys
+}
 
-// NewCheckpoints returns the checkpoints in dir/checkpoints. It reads and writes
-// nothing yet.
-func NewCheckpoints(dir string) *Checkpoints {
-	return &Checkpoints{dir: filepath.Join(dir, CheckpointsDir)}
+// NewCheckpoints returns the checkpoints in dir/checkpoints, sealed if there are keys.
+// It reads and writes nothing yet.
+func NewCheckpoints(dir string, keys *Keys) *Checkpoints {
+	return &Checkpoints{dir: filepath.Join(dir, CheckpointsDir), keys: keys}
 }
 
 func (c *Checkpoints) path(task string) string { return filepath.Join(c.dir, task+checkpointSuffix) }
@@ -47,7 +50,7 @@ var ErrOtherKey = errors.New("the checkpoint is of another configuration or vers
 
 // Save replaces the checkpoint of a task.
 func (c *Checkpoints) Save(task, key string, write func(io.Writer) error) error {
-	return withReason(WriteFile(c.path(task), true, func(w io.Writer) error {
+	return withReason(c.keys.WriteFile(c.path(task), true, func(w io.Writer) error {
 		f, err := NewFrameWriter(w, checkpointMagic)
 		if err != nil {
 			return err
@@ -83,14 +86,18 @@ func (w frames) Write(b []byte) (n int, err error) {
 // Load reads the checkpoint of a task. What read sees has the right checksum; it
 // must read to the end, and keep nothing of it unless Load succeeds. The error is
 // os.ErrNotExist without a checkpoint, ErrOtherKey if it is not of that key,
-// ErrSchema if it is of another version. A damaged one, and one that read
+// ErrSchema if it is of another version, ErrKey or ErrPlain if it cannot be opened with
+// our keys or should not be. A damaged one, and one that read
 // refuses, is moved into quarantine.
 func (c *Checkpoints) Load(task, key string, read func(io.Reader) error) error {
 	path := c.path(task)
 	f, err := Open(path)
 	if err == nil {
 		defer f.Close()
-		err = load(bufio.NewReaderSize(f, 1<<18), key, read)
+		var content io.Reader
+		if content, err = c.keys.Unseal(bufio.NewReaderSize(f, 1<<18), boundName(path)); err == nil {
+			err = load(content, key, read)
+		}
 	}
 	if errors.Is(err, ErrDamaged) {
 		err = errors.Join(err, Quarantine(c.dir, path, task+checkpointSuffix))

@@ -36,7 +36,7 @@ func load1(c *Checkpoints, task string) (string, error) {
 
 func TestCheckpoint(t *testing.T) {
 	dir := t.TempDir()
-	c := NewCheckpoints(dir)
+	c := NewCheckpoints(dir, nil)
 	if err := c.Prune(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func reasonOf(err error) string {
 }
 
 func TestPrune(t *testing.T) {
-	c := NewCheckpoints(t.TempDir())
+	c := NewCheckpoints(t.TempDir(), nil)
 	for _, task := range []string{"old", "kept", "new"} {
 		if err := c.Save(task, "key", content); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func TestPrune(t *testing.T) {
 // version, and cuts it at every length. UPDATE=1 writes it.
 func TestCheckpointDamage(t *testing.T) {
 	dir := t.TempDir()
-	c := NewCheckpoints(dir)
+	c := NewCheckpoints(dir, nil)
 	if os.Getenv("UPDATE") != "" {
 		if err := c.Save("golden", "key", content); err != nil {
 			t.Fatal(err)
@@ -205,7 +205,7 @@ func TestCheckpointDamage(t *testing.T) {
 // a checkpoint.
 func TestOnlyRegularFiles(t *testing.T) {
 	dir := t.TempDir()
-	c := NewCheckpoints(dir)
+	c := NewCheckpoints(dir, nil)
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

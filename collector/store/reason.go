@@ -15,6 +15,10 @@ func Reason(err error) string {
 		return "other_version"
 	case errors.Is(err, ErrOtherKey):
 		return "other_configuration"
+	case errors.Is(err, ErrKey):
+		return "no_key"
+	case errors.Is(err, ErrPlain):
+		return "not_sealed"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "disk_full"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EBADF):

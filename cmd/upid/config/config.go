@@ -103,7 +103,10 @@ type Alert struct {
 }
 
 // Storage says where the lock and the state are.
-type Storage struct{ Path string }
+type Storage struct {
+	Path              string
+	EncryptionKeyFile string // seals what is kept; "": it is plain
+}
 
 // Web says where upid listens.
 type Web struct {

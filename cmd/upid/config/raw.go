@@ -79,7 +79,8 @@ type rawAlert struct {
 }
 
 type rawStorage struct {
-	Path string `yaml:"path"`
+	Path              string `yaml:"path"`
+	EncryptionKeyFile string `yaml:"encryption_key_file"`
 }
 
 type rawWeb struct {

@@ -29,7 +29,8 @@ type shown struct {
 	Signals   []shownSignal   `yaml:"signals"`
 	Calendars []shownCalendar `yaml:"calendars,omitempty"`
 	Storage   struct {
-		Path string `yaml:"path"`
+		Path              string `yaml:"path"`
+		EncryptionKeyFile string `yaml:"encryption_key_file,omitempty"`
 	} `yaml:"storage"`
 	Web struct {
 		ListenAddress   string `yaml:"listen_address"`
@@ -112,7 +113,7 @@ func (c *Config) Show() (string, error) {
 		}
 		s.Calendars = append(s.Calendars, out)
 	}
-	s.Storage.Path = c.Storage.Path
+	s.Storage.Path, s.Storage.EncryptionKeyFile = c.Storage.Path, c.Storage.EncryptionKeyFile
 	s.Web.ListenAddress, s.Web.EnableLifecycle = c.Web.ListenAddress, c.Web.EnableLifecycle
 	b, err := yaml.Marshal(s)
 	if err != nil {

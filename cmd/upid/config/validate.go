@@ -51,7 +51,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 			Post:        v.roads.post,
 			Rules:       v.roads.rules,
 		},
-		Storage: Storage{Path: or(raw.Storage.Path, DefaultStorage)},
+		Storage: Storage{Path: or(raw.Storage.Path, DefaultStorage), EncryptionKeyFile: raw.Storage.EncryptionKeyFile},
 		Web:     Web{ListenAddress: or(raw.Web.ListenAddress, DefaultListen), EnableLifecycle: raw.Web.EnableLifecycle},
 	}
 	if n := raw.Prometheus.Concurrency; n != nil {
