@@ -139,50 +139,42 @@ func (p arRows) shared(dst [][]float64, y []float64, ends []int, lags []int, g g
 		lambda = 3e-3
 	}
 	longest := lags[len(lags)-1]
-	n := ends[len(ends)-1]
-	f := arFit{lags: lags, constant: constant, centre: centre, waves: p.waves(y[:ends[0]], n, longest, len(lags), g, s), season: g.season}
-	r := newRidge(1+len(lags)+f.columns(), s)
+	waves := p.waves(y[:ends[0]], longest, len(lags), g, s)
+	f := arFit{lags: lags, constant: constant, centre: centre, low: 0, high: 0}
+	r := newWavyRidge(1+len(lags), waves, s)
 	f.low, f.high = bounds(y[:ends[0]])
-	grow := 1 / recency(n)
+	grow := 1 / recency(ends[len(ends)-1])
 	w := 1.0
 	t := longest
 	for i, end := range ends {
 		for ; t < end; t++ {
 			f.fill(r.x, y, t)
+			if waves.columns > 0 {
+				r.waves.add(r.x, y[t]-f.centre, w, t)
+			}
 			r.add(y[t]-f.centre, w)
 			w *= grow
 			f.low, f.high = min(f.low, y[t]), max(f.high, y[t])
 		}
-		f.iterate(dst[i], y[:end], r.solve(lambda), s)
+		f.iterate(dst[i], y[:end], r.solve(lambda), &r.waves, s)
 	}
 }
 
 // harmonics returns how many waves the day has room for.
 func (p ARRidge) harmonics(g grid) int { return max(0, min(p.Harmonics, (g.season-1)/2)) }
 
-// waves returns sine and cosine of every harmonic for every phase of the day, phase
-// by phase, in the unit of y; nil if there are none, or rows for less than three
-// to a coefficient.
-func (p ARRidge) waves(y []float64, n, longest, lags int, g grid, s *Scratch) []float64 {
+// waves returns the harmonics of the day in the unit of y; none if there are rows for less than
+// three to a coefficient.
+func (p ARRidge) waves(y []float64, longest, lags int, g grid, s *Scratch) waveSums {
 	k := p.harmonics(g)
 	if k < 1 || len(y)-longest < 3*(1+lags+2*k) {
-		return nil
+		return waveSums{}
 	}
 	sum, centre := 0.0, mean(y)
 	for _, v := range y {
 		sum += (v - centre) * (v - centre)
 	}
-	unit := math.Sqrt(sum / float64(len(y)))
-	waves := s.floats(2 * k * g.season)
-	for phase := range g.season {
-		for j := range k {
-			// The phase is reduced first, so that equal angles give equal values.
-			sin, cos := math.Sincos(2 * math.Pi * float64(phase*(j+1)%g.season) / float64(g.season))
-			at := 2 * (phase*k + j)
-			waves[at], waves[at+1] = unit*sin, unit*cos
-		}
-	}
-	return waves
+	return newWaveSums(k, g.season, 1+lags, math.Sqrt(sum/float64(len(y))), s)
 }
 
 // arFit is what a fit and its iteration share.
@@ -190,51 +182,65 @@ type arFit struct {
 	lags      []int
 	constant  float64 // 1, or 0 for a regression through the origin
 	centre    float64
-	waves     []float64 // season × columns
-	season    int
 	low, high float64 // what was seen
 }
 
-func (f *arFit) columns() int { return len(f.waves) / f.season }
-
-// fill writes the regressors for y[t] into x.
+// fill writes the regressors for y[t] into x, but for those of waves.
 func (f *arFit) fill(x, y []float64, t int) {
 	x[0] = f.constant
 	lagged := x[1 : 1+len(f.lags)]
 	for j, l := range f.lags {
 		lagged[j] = y[t-l] - f.centre
 	}
-	if c := f.columns(); c > 0 {
-		copy(x[1+len(f.lags):], f.waves[t%f.season*c:][:c])
-	}
 }
 
 // iterate forecasts dst step by step with coefficients beta.
-func (f *arFit) iterate(dst, y, beta []float64, s *Scratch) {
+func (f *arFit) iterate(dst, y, beta []float64, waves *waveSums, s *Scratch) {
 	mk := s.mark()
 	defer s.release(mk)
-	n, longest, c := len(y), f.lags[len(f.lags)-1], f.columns()
+	n, longest := len(y), f.lags[len(f.lags)-1]
 	z := s.floats(longest + len(dst)) // centred
 	for i, v := range y[n-longest:] {
 		z[i] = v - f.centre
 	}
 	slack := (f.high - f.low) / 2
 	low, high := f.low-slack-f.centre, f.high+slack-f.centre
-	onLags, onWaves := beta[1:1+len(f.lags)], beta[1+len(f.lags):]
+	constant, onLags := f.constant*beta[0], beta[1:1+len(f.lags)]
+	wave := s.floats(max(1, min(waves.season, len(dst))))
+	if waves.columns > 0 {
+		waves.onPhases(wave, beta[1+len(f.lags):], n)
+	}
+	phase := 0
 	for k := range dst {
-		v := f.constant * beta[0]
-		at := z[:longest+k]
-		for j, l := range f.lags {
-			v += onLags[j] * at[len(at)-l]
+		v := constant + wave[phase] + lagged(z[:longest+k], f.lags, onLags)
+		if phase++; phase == len(wave) {
+			phase = 0
 		}
-		if c > 0 {
-			for j, u := range f.waves[(n+k)%f.season*c:][:c] {
-				v += onWaves[j] * u
-			}
+		if v < low {
+			v = low
+		} else if v > high {
+			v = high
 		}
-		v = min(max(v, low), high)
 		z[longest+k], dst[k] = v, v+f.centre
 	}
+}
+
+// lagged returns Σ_j b[j]·z[n − lags[j]], n the length of z, in four sums, so that none waits for the
+// one before.
+func lagged(z []float64, lags []int, b []float64) float64 {
+	b = b[:len(lags)]
+	s0, s1, s2, s3 := 0.0, 0.0, 0.0, 0.0
+	n, j := len(z), len(lags)
+	for ; j >= 4; j -= 4 {
+		s0 += b[j-1] * z[n-lags[j-1]]
+		s1 += b[j-2] * z[n-lags[j-2]]
+		s2 += b[j-3] * z[n-lags[j-3]]
+		s3 += b[j-4] * z[n-lags[j-4]]
+	}
+	for ; j > 0; j-- {
+		s0 += b[j-1] * z[n-lags[j-1]]
+	}
+	return (s1 + s2) + (s3 + s0)
 }
 
 func bounds(y []float64) (low, high float64) {

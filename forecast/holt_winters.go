@@ -142,37 +142,59 @@ func (f *smoothing) fit(q, y []float64, iterations int, s *Scratch) {
 	num.Simplex(func(q []float64) float64 { return f.run(q, y) }, q, 1, iterations, s.floats(num.SimplexWork(len(q))))
 }
 
-// run filters y from the start and returns Σ ε² after the first season.
+// run filters y from the start and returns Σ ε² after the first season. With
+// x[t] = y[t] − d[t−m] − w[t−7m] the level drops out of the recursion,
+//
+//	e[t] = x[t] − x[t−1] + (1 − α)·e[t−1] + α·φ·e[t−2]
+//
+// which leaves one product and one sum that wait for the step before. It goes in
+// stretches that end where a season does, so that no index is checked.
 func (f *smoothing) run(q, y []float64) float64 {
 	alpha, delta, omega, phi := decodeSmoothing(q)
 	copy(f.day, f.day0)
 	copy(f.week, f.week0)
-	level, last, sum := f.level0, 0.0, 0.0
-	day, week := f.day, f.week
-	j, k, m := 0, 0, len(day)
-	for t, v := range y {
-		e := v - level - day[j]
-		if len(week) > 0 {
-			e -= week[k]
-		}
-		eps := e - phi*last
-		last = e
-		if t >= m {
-			sum += eps * eps
-		}
-		level += alpha * eps
-		day[j] += delta * eps
-		if j++; j == m {
-			j = 0
-		}
-		if len(week) > 0 {
-			week[k] += omega * eps
-			if k++; k == len(week) {
+	keep, carry := 1-alpha, alpha*phi
+	before, e, older, sum := f.level0, 0.0, 0.0, 0.0 // x[t−1], e[t−1], e[t−2]
+	m, w := len(f.day), len(f.week)
+	for t, j, k := 0, 0, 0; t < len(y); {
+		n := min(m-j, len(y)-t)
+		part, day := y[t:t+n], f.day[j:j+n]
+		squares := 0.0
+		if w == 0 {
+			for i, v := range part {
+				x := v - day[i]
+				e, older = (x-before+carry*older)+keep*e, e
+				before = x
+				eps := e - phi*older
+				squares += eps * eps
+				day[i] += delta * eps
+			}
+		} else {
+			n = min(n, w-k)
+			part, day = part[:n], day[:n]
+			week := f.week[k : k+n]
+			for i, v := range part {
+				x := v - day[i] - week[i]
+				e, older = (x-before+carry*older)+keep*e, e
+				before = x
+				eps := e - phi*older
+				squares += eps * eps
+				day[i] += delta * eps
+				week[i] += omega * eps
+			}
+			if k += n; k == w {
 				k = 0
 			}
 		}
+		if t >= m {
+			sum += squares
+		}
+		t += n
+		if j += n; j == m {
+			j = 0
+		}
 	}
-	f.level, f.err, f.n = level, last, len(y)
+	f.level, f.err, f.n = before-e+alpha*(e-phi*older), e, len(y)
 	return sum
 }
 

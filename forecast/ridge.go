@@ -23,18 +23,25 @@ type ridge struct {
 	rows [][]float64
 	w    [batch]float64
 	held int // rows not yet in xx
+
+	waves waveSums // columns after those of x; none where empty
 }
 
 // batch is how many rows are added to the equations at a time.
 const batch = 4
 
-func newRidge(p int, s *Scratch) ridge {
+func newRidge(p int, s *Scratch) ridge { return newWavyRidge(p, waveSums{}, s) }
+
+// newWavyRidge returns a ridge whose rows go on after their p elements with those of waves.
+func newWavyRidge(p int, waves waveSums, s *Scratch) ridge {
+	n := p + waves.columns
 	r := ridge{
 		xx:   num.Symmetric{N: p, Data: s.floats(num.Packed(p))},
 		xy:   s.floats(p),
-		work: num.Symmetric{N: p, Data: s.floats(num.Packed(p))},
-		beta: s.floats(p),
+		work: num.Symmetric{N: n, Data: s.floats(num.Packed(n))},
+		beta: s.floats(n),
 		x:    nil, rows: s.table(batch), w: [batch]float64{}, held: 0,
+		waves: waves,
 	}
 	for i := range r.rows {
 		r.rows[i] = s.floats(p)
@@ -48,8 +55,9 @@ func (r *ridge) add(y, w float64) {
 	r.w[r.held] = w
 	r.held++
 	wy := w * y
+	xy := r.xy[:len(r.x)]
 	for j, v := range r.x {
-		r.xy[j] += wy * v
+		xy[j] += wy * v
 	}
 	if r.held == batch {
 		r.xx.AddOuters(r.w[:], r.rows)
@@ -68,6 +76,7 @@ func (r *ridge) solve(lambda float64) []float64 {
 	r.x = r.rows[0]
 	copy(r.work.Data, r.xx.Data)
 	copy(r.beta, r.xy)
+	r.waves.addTo(r.work, r.beta, len(r.xy))
 	p := r.work.N
 	trace := 0.0
 	for j := 1; j < p; j++ {

@@ -76,25 +76,14 @@ func (a Symmetric) Solve(b []float64) {
 		ri := a.Data[Packed(i) : Packed(i)+i+1]
 		for j := range i {
 			rj := a.Data[Packed(j) : Packed(j)+j+1]
-			sum := ri[j]
-			for k, v := range rj[:j] {
-				sum -= ri[k] * v
-			}
-			ri[j] = sum / rj[j]
+			ri[j] = (ri[j] - dot(ri[:j], rj[:j])) / rj[j]
 		}
-		sum := ri[i]
-		for _, v := range ri[:i] {
-			sum -= v * v
-		}
+		sum := ri[i] - dot(ri[:i], ri[:i])
 		ri[i] = math.Sqrt(max(sum, floor))
 	}
 	for i := range n {
 		ri := a.Data[Packed(i) : Packed(i)+i+1]
-		sum := b[i]
-		for k, v := range ri[:i] {
-			sum -= v * b[k]
-		}
-		b[i] = sum / ri[i]
+		b[i] = (b[i] - dot(ri[:i], b[:i])) / ri[i]
 	}
 	for i := n - 1; i >= 0; i-- {
 		b[i] /= a.Data[Packed(i)+i]
@@ -102,4 +91,21 @@ func (a Symmetric) Solve(b []float64) {
 			b[k] -= v * b[i]
 		}
 	}
+}
+
+// dot returns Σ a[k]·b[k] in four sums, so that none waits for the one before. b is as long as a.
+func dot(a, b []float64) float64 {
+	b = b[:len(a)]
+	s0, s1, s2, s3 := 0.0, 0.0, 0.0, 0.0
+	k := 0
+	for ; k+4 <= len(a); k += 4 {
+		s0 += a[k] * b[k]
+		s1 += a[k+1] * b[k+1]
+		s2 += a[k+2] * b[k+2]
+		s3 += a[k+3] * b[k+3]
+	}
+	for ; k < len(a); k++ {
+		s0 += a[k] * b[k]
+	}
+	return (s0 + s1) + (s2 + s3)
 }
