@@ -33,6 +33,7 @@ func full(t testing.TB, o Options) *Collector {
 	r.Trends = []series.Trend{{Window: 7 * day, Ratio: 0.125}}
 	r.BudgetSpent = 0.5
 	r.Rollout = &series.Rollout{At: 60_000, Revision: "abc", Active: true}
+	r.Threat = &series.Threat{Threat: "brute_force", Technique: "T1110;T1078", Risk: 62.5, Confidence: 0.875}
 	write(t, c, "cpu", r)
 	return c
 }
@@ -42,13 +43,15 @@ func TestEveryMetric(t *testing.T) {
 	const own = `instance="a:9100", job="node", `
 	s := `{__name__="%s", instance="a:9100", job="node", signal="cpu"}`
 	want := map[string]float64{
-		fmt.Sprintf(s, "upid_observed_value"):                                                         4,
-		fmt.Sprintf(s, "upid_expected_value"):                                                         3.6,
-		fmt.Sprintf(s, "upid_expected_lower"):                                                         2,
-		fmt.Sprintf(s, "upid_expected_upper"):                                                         6,
-		fmt.Sprintf(strings.TrimSuffix(s, "}")+`, window="7d"}`, "upid_trend_ratio"):                  0.125,
-		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                                              0.75,
-		fmt.Sprintf(s, "upid_rollout_active"):                                                         1,
+		fmt.Sprintf(s, "upid_observed_value"):                                        4,
+		fmt.Sprintf(s, "upid_expected_value"):                                        3.6,
+		fmt.Sprintf(s, "upid_expected_lower"):                                        2,
+		fmt.Sprintf(s, "upid_expected_upper"):                                        6,
+		fmt.Sprintf(strings.TrimSuffix(s, "}")+`, window="7d"}`, "upid_trend_ratio"): 0.125,
+		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                             0.75,
+		fmt.Sprintf(s, "upid_rollout_active"):                                        1,
+		`{__name__="upid_threat_risk_score", ` + own + `signal="cpu", technique="T1110;T1078", threat="brute_force"}`: 62.5,
+		`{__name__="upid_threat_confidence_ratio", ` + own + `signal="cpu", threat="brute_force"}`:                    0.875,
 		fmt.Sprintf(s, "upid_anomaly_score"):                                                          0.25,
 		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                               0.625,
 		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`: 1,
@@ -74,9 +77,9 @@ func TestEveryMetric(t *testing.T) {
 	check(t, parsed(t, c, predictions), want)
 
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
-	// 9 + 2 × 4 of the series, 4 + 5 of the signal.
+	// 11 + 2 × 4 of the series, 4 + 5 of the signal.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 27, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 29, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 

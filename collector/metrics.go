@@ -61,6 +61,8 @@ var Metrics = []Metric{
 	{"upid_rollout_active", Gauge, "1 during the grace time after a rollout of the workload, 0 for the rest of a day." + onSchedule, []string{"signal"}, PerSeries, Experimental},
 	{"upid_anomaly_active", Gauge, "1 while an anomaly is open." + onSchedule, []string{"signal", "type", "severity"}, PerSeries, Stable},
 	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_threat_risk_score", Gauge, "Risk of an entity by the evidence against it, 0 to 100; of the 200 riskiest of a preset, from 20 on." + onSchedule, []string{"signal", "threat", "technique"}, PerSeries, Stable},
+	{"upid_threat_confidence_ratio", Gauge, "Confidence of the strongest evidence against an entity, 0 to 1." + onSchedule, []string{"signal", "threat"}, PerSeries, Stable},
 
 	// Live accuracy and models.
 	{"upid_model_skill_ratio", Gauge, "1 - error / error of the seasonal naive forecast on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
@@ -95,6 +97,16 @@ var Metrics = []Metric{
 	{"upid_signal_series", Gauge, "Series of a signal by state: active, warming, insufficient, stale or failed." + onSchedule, []string{"signal", "state"}, PerSignal, Stable},
 	{"upid_series_dropped_total", Counter, "Series left out, by reason.", []string{"signal", "reason"}, Self, Stable},
 	{"upid_samples_ignored_total", Counter, "Samples left out, by reason.", []string{"signal", "reason"}, Self, Stable},
+
+	// Threats.
+	{"upid_threat_preset_info", Gauge, "1 for each preset of threat detectors in use, with the entity that its metrics tell apart.", []string{"signal", "preset", "entity_type", "entity_labels"}, Self, Stable},
+	{"upid_threat_entities", Gauge, "Entities with a risk of at least 1, by its band: low, medium, high, critical.", []string{"signal", "band"}, Self, Stable},
+	{"upid_threat_watched_entities", Gauge, "Entities that are watched.", []string{"signal"}, Self, Stable},
+	{"upid_threat_suppressed_entities", Gauge, "Entities with a risk that are left out of upid_threat_risk_score, because others have a higher one.", []string{"signal"}, Self, Stable},
+	{"upid_threat_forgotten_entities", Gauge, "Entities that were forgotten for others since the newest fit.", []string{"signal"}, Self, Stable},
+	{"upid_threat_allowed_series", Gauge, "Series of the newest answers that the allow-list leaves out.", []string{"signal"}, Self, Stable},
+	{"upid_threat_quiet_alerts", Gauge, "Alerts that are open and not posted, because they opened in a maintenance window.", []string{"signal"}, Self, Experimental},
+	{"upid_threat_alerts_opened_total", Counter, "Alerts opened by score passes.", []string{"signal", "threat"}, Self, Stable},
 
 	// Upstreams.
 	{"upid_upstream_up", Gauge, "1 if the newest request to the upstream succeeded.", []string{"upstream"}, Self, Stable},

@@ -71,6 +71,18 @@ var perSeries = map[string]func(w *writer, labels string, r *series.Result){
 	"upid_rollout_active":           rollout,
 	"upid_anomaly_active":           active,
 	"upid_anomaly_confidence_ratio": confidence,
+
+	"upid_threat_risk_score": func(w *writer, labels string, r *series.Result) {
+		if t := r.Threat; t != nil {
+			tail := appendLabel(append(appendLabel([]byte{','}, "threat", t.Threat), ','), "technique", t.Technique)
+			w.sample(labels, string(append(tail, end...)), t.Risk)
+		}
+	},
+	"upid_threat_confidence_ratio": func(w *writer, labels string, r *series.Result) {
+		if t := r.Threat; t != nil {
+			w.sample(labels, string(append(appendLabel([]byte{','}, "threat", t.Threat), end...)), t.Confidence)
+		}
+	},
 }
 
 // end closes the labels of a sample that has no own label but the signal.
@@ -109,7 +121,7 @@ func trends(w *writer, labels string, r *series.Result) {
 func active(w *writer, labels string, r *series.Result) {
 	for i, f := range r.Findings {
 		same := func(o series.Finding) bool { return o.Open() && o.Type == f.Type && o.Severity == f.Severity }
-		if !f.Open() || slices.ContainsFunc(r.Findings[:i], same) {
+		if !f.Open() || f.Threat != nil || slices.ContainsFunc(r.Findings[:i], same) {
 			continue
 		}
 		tail := appendLabel([]byte{','}, "type", f.Type)
@@ -134,7 +146,7 @@ func rollout(w *writer, labels string, r *series.Result) {
 func confidence(w *writer, labels string, r *series.Result) {
 	highest := math.NaN()
 	for _, f := range r.Findings {
-		if f.Open() && !(f.Confidence <= highest) {
+		if f.Open() && f.Threat == nil && !(f.Confidence <= highest) {
 			highest = f.Confidence
 		}
 	}

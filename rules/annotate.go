@@ -30,9 +30,12 @@ var phrases = map[string]struct{ now, then string }{
 
 // Annotations explains the alert of a finding to whoever is woken by it: family,
 // first_action, summary, description, score, confidence, and reclassified, stale
-// and runbook_url where there is something to say. Label values are data: nothing
+// and runbook_url where there is something to say; of a threat also technique and evidence. Label values are data: nothing
 // in the result is a template.
 func Annotations(info SignalInfo, r series.Result, f series.Finding, c Context) map[string]string {
+	if f.Threat != nil {
+		return threatAnnotations(info, f, c)
+	}
 	family := f.Family
 	if family == "" {
 		family = Family(info.Type, f.Type)

@@ -17,6 +17,7 @@ import (
 // The names of the alerts.
 const (
 	AlertAnomaly  = "UpidAnomaly"
+	AlertThreat   = "UpidThreat"
 	AlertWatchdog = "UpidWatchdog"
 )
 
@@ -52,7 +53,7 @@ const sourcePrefix = "source_"
 // It returns an error if a name or a value cannot be a label, or is over a limit.
 func AlertLabels(info SignalInfo, r series.Result, f series.Finding, named bool) (labels.Labels, error) {
 	set := map[string]string{
-		labels.AlertName: AlertAnomaly,
+		labels.AlertName: alertName(f),
 		"signal":         info.Name,
 		"severity":       f.Severity,
 		"type":           f.Type,

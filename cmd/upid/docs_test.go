@@ -280,6 +280,7 @@ func TestImportDiagram(t *testing.T) {
 		"collector/web":        {"collector"},
 		"collector/views":      {"collector", "collector/pipeline", "collector/series", "collector/web", "rules"},
 		"collector/testserver": {},
+		"collector/threats":    {"collector/pipeline", "collector/series", "detect/threat"},
 		"collector/signal":     {"collector/coding", "collector/pipeline", "collector/series", "detect", "forecast", "rules"},
 		"forecast/num":         {},
 		"forecast/features":    {"collector/series"},

@@ -162,7 +162,8 @@ type Finding struct {
 	Stale        bool    // no data arrived since: neither confirmed nor resolved
 	// Group is what the findings of one workload have in common that opened
 	// together: they are one alert. "" where there is only one series.
-	Group string
+	Group  string
+	Threat *Threat // of a finding about an entity; nil for anomalies
 }
 
 // Open reports whether the finding has not been resolved.
@@ -187,6 +188,7 @@ type Result struct {
 	// the signal's. NaN where there is no budget.
 	BudgetSpent float64
 	Rollout     *Rollout // the newest of its workload, if that was within a day
+	Threat      *Threat  // of an entity with a risk; nil for series
 	Warnings    []error  // the result stands; say this beside it
 }
 

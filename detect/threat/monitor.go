@@ -183,7 +183,7 @@ func (m *Monitor) raise(t int64, entity string, r *Risk, score float64) (opened 
 	if threat != a.Threat {
 		a.Reclassified = threat
 	}
-	if band := Band(risk); bandRank(band) > bandRank(a.Band) {
+	if band := Band(risk); BandRank(band) > BandRank(a.Band) {
 		a.Band = band
 	}
 	a.Evidence = r.Evidence(t)
@@ -213,7 +213,8 @@ func techniques(es []Evidence) string {
 	return strings.Join(ids, ";")
 }
 
-func bandRank(band string) int {
+// BandRank orders the bands, 0 is info; -1 for what is no band.
+func BandRank(band string) int {
 	return slices.Index([]string{BandInfo, BandLow, BandMedium, BandHigh, BandCritical}, band)
 }
 

@@ -61,7 +61,7 @@ func TestAlertLife(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 	a = next(0, 1)
-	if len(a) != 1 || a[0].ID != id || a[0].Threat != BruteForce || a[0].Reclassified != BruteForceSuccess || bandRank(a[0].Band) < bandRank(BandHigh) || Severity(a[0].Band) != "critical" {
+	if len(a) != 1 || a[0].ID != id || a[0].Threat != BruteForce || a[0].Reclassified != BruteForceSuccess || BandRank(a[0].Band) < BandRank(BandHigh) || Severity(a[0].Band) != "critical" {
 		t.Fatalf("after the success: %+v", a)
 	}
 	for range 3 {

@@ -260,9 +260,25 @@ func (t *taskState) render(c finding) *alert {
 		annotations: rules.Annotations(t.info, *c.r, *c.f, c.context),
 		source:      rules.GeneratorURL(t.info),
 		severity:    c.f.Severity,
-		mark:        fmt.Sprintf("%t %s %d", c.f.Stale, c.f.Reclassified, len(c.context.Together)),
+		mark:        fmt.Sprintf("%t %s %d", c.f.Stale, c.f.Reclassified, len(c.context.Together)+members(c.f)),
 		startsAt:    time.UnixMilli(c.f.Start),
 	}
+}
+
+// members returns how many entities a campaign has, 0 of other findings.
+func members(f *series.Finding) int {
+	if f.Threat == nil {
+		return 0
+	}
+	return len(f.Threat.Entities)
+}
+
+// kind returns the word for findings like f.
+func kind(f *series.Finding) string {
+	if f.Threat != nil {
+		return "threats"
+	}
+	return "anomalies"
 }
 
 // sumUp keeps the alert that stands for the hidden findings.
@@ -291,7 +307,7 @@ func (t *taskState) sumUp(hidden []finding, slot int64, external map[string]stri
 		}
 		fmt.Fprintf(&b, " %s.", t.render(c).annotations["summary"])
 	}
-	lbls := withExternal(labels.FromStrings(labels.AlertName, rules.AlertAnomaly, "signal", t.info.Name,
+	lbls := withExternal(labels.FromStrings(labels.AlertName, strongest.labels.Get(labels.AlertName), "signal", t.info.Name,
 		"severity", t.overflow.severity, "type", typeSummary), external)
 	fire(overflowID, &alert{
 		key: lbls.String(), labels: lbls, severity: t.overflow.severity,
@@ -302,7 +318,7 @@ func (t *taskState) sumUp(hidden []finding, slot int64, external map[string]stri
 			"first_action": strongest.annotations["first_action"],
 			"score":        strongest.annotations["score"],
 			"confidence":   strongest.annotations["confidence"],
-			"summary":      fmt.Sprintf("%s: %d more anomalies are open than are posted one by one.", t.info.Name, len(hidden)),
+			"summary":      fmt.Sprintf("%s: %d more %s are open than are posted one by one.", t.info.Name, len(hidden), kind(hidden[0].f)),
 			"description":  "The strongest of them:" + b.String(),
 		},
 	})
