@@ -1,9 +1,6 @@
 package threat
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // Count finds more events than usual, where the number of trials is not known:
 // failures of a host, refusals of a user, reads of secrets, requests of a client.
@@ -24,25 +21,25 @@ import (
 //
 // Hilbe, Negative Binomial Regression, 2nd ed., chapter 8.
 type Count struct {
-	o      Options
-	c      counts
-	raised float64 // evidence lately
-	slot   int64   // of the newest evidence
+	o     Options
+	c     counts
+	tired fatigue
 }
 
 // countWindows are the default windows.
 var countWindows = []time.Duration{5 * time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour}
 
 const (
-	countPrice = 1   // decades for each longer window
-	countMore  = 0.4 // decades above Decades
+	countPrice   = 1   // decades for each longer window
+	countMore    = 0.4 // decades above Decades
+	countFatigue = 0.3
 )
 
 // NewCount returns the model of one entity. peers is shared with the other entities of the
 // detector, of which a new one is expected to be like; nil stands for none.
 func NewCount(o Options, peers *Peers) *Count {
 	o = o.filled(countWindows, 9.5)
-	m := &Count{o: o, c: makeCounts(o), raised: 0, slot: 0}
+	m := &Count{o: o, c: makeCounts(o), tired: fatigue{}}
 	m.c.crowd = peers
 	return m
 }
@@ -50,7 +47,7 @@ func NewCount(o Options, peers *Peers) *Count {
 // Step takes the x ≥ 0 events of the slot at t. NaN, a negative x and a slot that
 // does not come after the last say nothing and teach nothing. O(windows·√x).
 func (m *Count) Step(t int64, x float64) Reading {
-	tau := Decades(m.o.Budget, m.o.Step) + countMore + m.fatigue(t)
+	tau := Decades(m.o.Budget, m.o.Step) + countMore + m.tired.price(t, countFatigue)
 	if !known(x) || !m.c.enter(t, nil, nil) {
 		return quiet(tau)
 	}
@@ -77,15 +74,7 @@ func (m *Count) Step(t int64, x float64) Reading {
 	}
 	if best.Evident() {
 		m.c.windows.consume(at)
-		if t-m.slot > hour { // one that goes on is one
-			m.raised = m.raised*keep(t-m.slot, 14*day) + 1
-		}
-		m.slot = t
+		m.tired.say(t)
 	}
 	return best
-}
-
-// fatigue returns what the evidence of late adds to the threshold.
-func (m *Count) fatigue(t int64) float64 {
-	return min(math.Log10(1+m.raised*keep(t-m.slot, 14*day)/0.3), 1.5)
 }

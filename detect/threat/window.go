@@ -1,6 +1,9 @@
 package threat
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // maxBlocks is how many blocks a window is kept in: a window of a day moves by
 // two hours, so it covers 22 to 24 of them.
@@ -85,6 +88,18 @@ func (w *window) sum() cell {
 		s.add(w.ring[i])
 	}
 	return s
+}
+
+// steady returns what the window would hold if all its blocks were like the one that is
+// a third of the way up when they are sorted.
+func (w *window) steady() float64 {
+	var xs [maxBlocks]float32
+	n := len(w.ring)
+	for i := range w.ring {
+		xs[i] = w.ring[i].x
+	}
+	slices.Sort(xs[:n])
+	return float64(xs[n/3]) * float64(n)
 }
 
 // settle replaces what was observed by what was expected, where that is less: it was

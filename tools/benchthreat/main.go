@@ -131,12 +131,13 @@ func threats(ctx context.Context, o options, s set, files []string, findings str
 type scored struct {
 	hit, of int
 	rate    float64 // false alerts an entity and week
+	probes  float64 // of them, those on attacks too small to be labelled as one
 	delay   string  // seconds, median
 }
 
 func (s scored) found() string { return fmt.Sprintf("%d/%d", s.hit, s.of) }
 
-var scoreLine = regexp.MustCompile(`recall (\d+)/(\d+)  false_per_entity_week (-?[\d.]+) .*median_delay_s (\S+)`)
+var scoreLine = regexp.MustCompile(`recall (\d+)/(\d+)  false_per_entity_week (-?[\d.]+) \((\d+), of which on probes (\d+)\) .*median_delay_s (\S+)`)
 
 func score(ctx context.Context, o options, s set, in *input, findings string) (scored, error) {
 	labels := filepath.Join(o.data, s.labels)
@@ -163,8 +164,13 @@ func score(ctx context.Context, o options, s set, in *input, findings string) (s
 	r.hit, errs[0] = strconv.Atoi(m[1])
 	r.of, errs[1] = strconv.Atoi(m[2])
 	r.rate, errs[2] = strconv.ParseFloat(m[3], 64)
-	r.delay = m[4]
-	return r, errors.Join(errs[:]...)
+	r.delay = m[6]
+	all, err1 := strconv.Atoi(m[4])
+	on, err2 := strconv.Atoi(m[5])
+	if all > 0 {
+		r.probes = r.rate * float64(on) / float64(all)
+	}
+	return r, errors.Join(append(errs[:], err1, err2)...)
 }
 
 // judge compares a result with the goals of its data.
@@ -181,7 +187,8 @@ func judge(s set, r scored) (missed int, text string) {
 		}
 		text += what
 	}
-	// Realised over configured; what is counted as false may be an attack too small to be labelled.
+	// Realised over configured; what is counted as false may be an attack too small to be labelled,
+	// which is said.
 	budget := 0.1
 	if v, err := strconv.ParseFloat(s.budget, 64); err == nil {
 		budget = v
@@ -196,6 +203,9 @@ func judge(s set, r scored) (missed int, text string) {
 	}
 	if s.rate > 0 {
 		text += fmt.Sprintf(", %.1f of the budget", r.rate/budget)
+		if r.probes > 0 {
+			text += fmt.Sprintf(", %.1f without attacks too small for a label", (r.rate-r.probes)/budget)
+		}
 	}
 	return missed, text
 }
