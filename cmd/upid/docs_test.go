@@ -284,6 +284,7 @@ func TestImportDiagram(t *testing.T) {
 		"collector/signal":     {"collector/coding", "collector/pipeline", "collector/series", "detect", "forecast", "rules"},
 		"forecast/num":         {},
 		"forecast/features":    {"collector/series"},
+		"forecast/capacity":    {"collector/series", "forecast/num"},
 		"forecast/accuracy":    {"forecast/num"},
 		"forecast":             {"collector/series", "forecast/num", "forecast/accuracy"},
 		"forecast/backtest":    {"collector/series", "forecast", "forecast/num", "forecast/accuracy"},
@@ -306,7 +307,7 @@ func TestImportDiagram(t *testing.T) {
 	}
 	pure := []string{
 		"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend",
-		"collector/privacy", "forecast/features",
+		"collector/privacy", "forecast/features", "forecast/capacity",
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, root+"/...").Output()
 	if err != nil {
