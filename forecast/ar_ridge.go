@@ -143,20 +143,26 @@ func (p arRows) shared(dst [][]float64, y []float64, ends []int, lags []int, g g
 	f := arFit{lags: lags, constant: constant, centre: centre, low: 0, high: 0}
 	r := newWavyRidge(1+len(lags), waves, s)
 	f.low, f.high = bounds(y[:ends[0]])
-	grow := 1 / recency(ends[len(ends)-1])
+	centred := s.floats(ends[len(ends)-1])
+	for t, v := range y[:len(centred)] {
+		centred[t] = v - centre
+	}
+	grow := 1 / recency(len(centred))
 	w := 1.0
 	t := longest
 	for i, end := range ends {
-		for ; t < end; t++ {
-			f.fill(r.x, y, t)
-			if waves.columns > 0 {
-				r.waves.add(r.x, y[t]-f.centre, w, t)
-			}
-			r.add(y[t]-f.centre, w)
-			w *= grow
-			f.low, f.high = min(f.low, y[t]), max(f.high, y[t])
+		for _, v := range y[ends[max(i-1, 0)]:end] {
+			f.low, f.high = min(f.low, v), max(f.high, v)
 		}
-		f.iterate(dst[i], y[:end], r.solve(lambda), &r.waves, s)
+		for ; t < end; t++ {
+			f.fill(r.x, centred, t)
+			if waves.columns > 0 {
+				r.waves.add(r.x, centred[t], w, t)
+			}
+			r.add(centred[t], w)
+			w *= grow
+		}
+		f.iterate(dst[i], centred[:end], r.solve(lambda), &r.waves, s)
 	}
 }
 
@@ -185,24 +191,22 @@ type arFit struct {
 	low, high float64 // what was seen
 }
 
-// fill writes the regressors for y[t] into x, but for those of waves.
-func (f *arFit) fill(x, y []float64, t int) {
+// fill writes the regressors for time t into x, but for those of waves.
+func (f *arFit) fill(x, centred []float64, t int) {
 	x[0] = f.constant
 	lagged := x[1 : 1+len(f.lags)]
 	for j, l := range f.lags {
-		lagged[j] = y[t-l] - f.centre
+		lagged[j] = centred[t-l]
 	}
 }
 
 // iterate forecasts dst step by step with coefficients beta.
-func (f *arFit) iterate(dst, y, beta []float64, waves *waveSums, s *Scratch) {
+func (f *arFit) iterate(dst, centred, beta []float64, waves *waveSums, s *Scratch) {
 	mk := s.mark()
 	defer s.release(mk)
-	n, longest := len(y), f.lags[len(f.lags)-1]
-	z := s.floats(longest + len(dst)) // centred
-	for i, v := range y[n-longest:] {
-		z[i] = v - f.centre
-	}
+	n, longest := len(centred), f.lags[len(f.lags)-1]
+	z := s.floats(longest + len(dst))
+	copy(z, centred[n-longest:])
 	slack := (f.high - f.low) / 2
 	low, high := f.low-slack-f.centre, f.high+slack-f.centre
 	constant, onLags := f.constant*beta[0], beta[1:1+len(f.lags)]
@@ -216,11 +220,7 @@ func (f *arFit) iterate(dst, y, beta []float64, waves *waveSums, s *Scratch) {
 		if phase++; phase == len(wave) {
 			phase = 0
 		}
-		if v < low {
-			v = low
-		} else if v > high {
-			v = high
-		}
+		v = within(v, low, high)
 		z[longest+k], dst[k] = v, v+f.centre
 	}
 }
@@ -246,7 +246,21 @@ func lagged(z []float64, lags []int, b []float64) float64 {
 func bounds(y []float64) (low, high float64) {
 	low, high = y[0], y[0]
 	for _, v := range y {
-		low, high = min(low, v), max(high, v)
+		if v < low {
+			low = v
+		} else if v > high {
+			high = v
+		}
 	}
 	return low, high
+}
+
+// within returns v, or the limit it is beyond. NaN stays.
+func within(v, low, high float64) float64 {
+	if v < low {
+		return low
+	} else if v > high {
+		return high
+	}
+	return v
 }

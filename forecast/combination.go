@@ -186,6 +186,10 @@ func roll(members []named, h *history, horizon, folds int, s *Scratch) rolling {
 	for i := range r.point {
 		r.point[i] = s.floats(r.steps(i, short, horizon))
 	}
+	s.logs = logs{}
+	if slices.ContainsFunc(members, func(m named) bool { _, is := m.member.(logged); return is }) {
+		s.logs = takeLogs(h.y, s)
+	}
 	slack := h.max - h.min
 	low := h.min - slack
 	if h.positive {
@@ -344,16 +348,16 @@ func (r *rolling) combine(weights [][]float64, s *Scratch) {
 	m := s.mark()
 	defer s.release(m)
 	n := len(r.members)
-	values, order := s.floats(n), s.integers(n)
+	values, order, rows := s.floats(n), s.integers(n), s.table(n)
 	block := r.h.grid.block()
 	for i, row := range r.point {
 		for j := range order {
-			order[j] = j
+			order[j], rows[j] = j, r.members[j][i]
 		}
 		for k := range row {
 			// Insertion sort, from the order of the step before: it is nearly that of this.
 			for at, j := range order {
-				v := r.members[j][i][k]
+				v := rows[j][k]
 				for ; at > 0 && (v < values[at-1] || v == values[at-1] && j < order[at-1]); at-- {
 					values[at], order[at] = values[at-1], order[at-1]
 				}
@@ -372,12 +376,24 @@ func centre(values []float64, order []int, weight []float64, trim float64) float
 	before, sum, total := 0.0, 0.0, 0.0
 	for i, v := range values {
 		after := before + weight[order[i]]
-		switch w := min(after, high) - max(before, low); {
-		case trim == 0 && after >= low:
-			return v
-		case w > 0:
-			sum += w * v
-			total += w
+		if after >= low {
+			if trim == 0 {
+				return v
+			}
+			from, to := before, after
+			if from < low {
+				from = low
+			}
+			if to > high {
+				to = high
+			}
+			if w := to - from; w > 0 {
+				sum += w * v
+				total += w
+			}
+			if after >= high {
+				break
+			}
 		}
 		before = after
 	}

@@ -40,28 +40,57 @@ func newDayShape(decode func(any) error) (Forecaster, error) {
 func (p DayShape) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
 	mk := s.mark()
 	defer s.release(mk)
-	m := g.season
-	levels, buf, day := s.floats(p.Days), s.floats(max(p.Days, p.Recent)), s.floats(m)
-	for i, end := range ends {
-		days := min(p.Days, end/m)
-		if days < 1 {
-			level(dst[i], y[:end], end, s)
+	buf := s.floats(p.Recent)
+	for first := 0; first < len(ends); {
+		if ends[first] < g.season {
+			level(dst[first], y[:ends[first]], ends[first], s)
+			first++
 			continue
 		}
-		for j := range days {
-			copy(day, y[end-(j+1)*m:end-j*m])
-			levels[j] = num.Median(day)
+		last := first + 1
+		for last < len(ends) && (ends[last]-ends[first])%g.season == 0 {
+			last++
 		}
-		base := num.Median(buf[:copy(buf, levels[:min(days, p.Recent)])])
-		for h := range dst[i] {
-			if h >= m {
-				dst[i][h] = dst[i][h-m]
-				continue
+		p.shapes(dst[first:last], y, ends[first:last], g.season, s)
+		for i, end := range ends[first:last] {
+			base := p.level(buf, y, end, g.season, s)
+			for h := range dst[first+i] {
+				dst[first+i][h] += base
 			}
-			for j, l := range levels[:days] {
-				buf[j] = y[end-(j+1)*m+h] - l
-			}
-			dst[i][h] = base + num.Median(buf[:days])
+		}
+		first = last
+	}
+}
+
+// level returns the median of the medians of the newest days before end. buf has room for them.
+func (p DayShape) level(buf, y []float64, end, m int, s *Scratch) float64 {
+	mk := s.mark()
+	defer s.release(mk)
+	day := s.floats(m)
+	days := min(p.Recent, p.Days, end/m)
+	for j := range days {
+		copy(day, y[end-(j+1)*m:end-j*m])
+		buf[j] = num.Median(day)
+	}
+	return num.Median(buf[:days])
+}
+
+// shapes projects the shape from ends that lie whole days apart, so that they share the levels of days.
+func (p DayShape) shapes(dst [][]float64, y []float64, ends []int, m int, s *Scratch) {
+	mk := s.mark()
+	defer s.release(mk)
+	newest := ends[len(ends)-1]
+	oldest := ends[0] - min(p.Days, ends[0]/m)*m
+	around, shifted, day := s.floats(newest-oldest), s.integers(len(ends)), s.floats(m)
+	for t := oldest; t < newest; t += m {
+		copy(day, y[t:t+m])
+		base := num.Median(day)
+		for i, v := range y[t : t+m] {
+			around[t-oldest+i] = v - base
 		}
 	}
+	for i, end := range ends {
+		shifted[i] = end - oldest
+	}
+	rollingMedians(dst, around, shifted, m, p.Days, s)
 }

@@ -35,9 +35,7 @@ func newHourOfDayMedian(decode func(any) error) (Forecaster, error) {
 }
 
 func (p HourOfDayMedian) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
-	for i, end := range ends {
-		phaseMedians(dst[i], y[:end], g.season, p.Days, s)
-	}
+	rollingMedians(dst, y, ends, g.season, p.Days, s)
 }
 
 // phaseMedians repeats, season by season, the median of each of m phases over
@@ -61,5 +59,48 @@ func phaseMedians(dst, y []float64, m, k int, s *Scratch) {
 			buf[j] = y[n-(j+1)*m+h]
 		}
 		dst[h] = num.Median(buf)
+	}
+}
+
+// rollingMedians is phaseMedians from several ends. Ends that lie whole seasons apart
+// share a window for each phase, which moves from end to end.
+func rollingMedians(dst [][]float64, y []float64, ends []int, m, k int, s *Scratch) {
+	mk := s.mark()
+	defer s.release(mk)
+	window := num.Window(s.floats(k))
+	for first := 0; first < len(ends); {
+		last := first + 1
+		for last < len(ends) && (ends[last]-ends[first])%m == 0 {
+			last++
+		}
+		if ends[first] < m || last == first+1 {
+			phaseMedians(dst[first], y[:ends[first]], m, k, s)
+			first++
+			continue
+		}
+		longest := 0
+		for _, row := range dst[first:last] {
+			longest = max(longest, len(row))
+		}
+		for h := range min(m, longest) {
+			window = window[:0]
+			from, to := ends[first]+h, ends[first]+h // the window holds y[from], y[from+m] … y[to−m]
+			for i, end := range ends[first:last] {
+				oldest := end + h - min(k, end/m)*m
+				if i == 0 || oldest >= to {
+					window, from, to = window[:0], oldest, oldest
+				}
+				for ; from < oldest; from += m {
+					window.Remove(y[from])
+				}
+				for ; to < end+h; to += m {
+					window.Insert(y[to])
+				}
+				for step := h; step < len(dst[first+i]); step += m {
+					dst[first+i][step] = window.Median()
+				}
+			}
+		}
+		first = last
 	}
 }

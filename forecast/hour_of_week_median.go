@@ -28,11 +28,10 @@ func newHourOfWeekMedian(decode func(any) error) (Forecaster, error) {
 const minWeeks = 3
 
 func (p HourOfWeekMedian) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
-	for i, end := range ends {
-		if g.long == 0 || end < minWeeks*g.long {
-			phaseMedians(dst[i], y[:end], g.season, 14, s)
-			continue
-		}
-		phaseMedians(dst[i], y[:end], g.long, p.Weeks, s)
+	short := 0
+	for short < len(ends) && (g.long == 0 || ends[short] < minWeeks*g.long) {
+		short++
 	}
+	rollingMedians(dst[:short], y, ends[:short], g.season, 14, s)
+	rollingMedians(dst[short:], y, ends[short:], g.long, p.Weeks, s)
 }

@@ -58,18 +58,34 @@ type logged struct{ member }
 func (m logged) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
 	mk := s.mark()
 	defer s.release(mk)
-	shift := logShift * mean(y)
-	z := s.floats(len(y))
-	for i, v := range y {
-		z[i] = math.Log(v + shift)
+	l := s.logs
+	if !l.of(y) {
+		l = takeLogs(y, s)
 	}
-	m.member.project(dst, z, ends, g, s)
+	m.member.project(dst, l.z, ends, g, s)
 	for _, row := range dst {
 		for k, v := range row {
-			row[k] = math.Exp(v) - shift
+			row[k] = math.Exp(v) - l.shift
 		}
 	}
 }
+
+// logs is what logged makes of y, taken once for all members.
+type logs struct {
+	y, z  []float64
+	shift float64
+}
+
+func takeLogs(y []float64, s *Scratch) logs {
+	l := logs{y: y, z: s.floats(len(y)), shift: logShift * mean(y)}
+	for i, v := range y {
+		l.z[i] = math.Log(v + l.shift)
+	}
+	return l
+}
+
+// of reports whether l was taken of this very slice.
+func (l logs) of(y []float64) bool { return len(l.y) == len(y) && len(y) > 0 && &l.y[0] == &y[0] }
 
 const logShift = 0.2
 

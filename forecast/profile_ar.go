@@ -1,6 +1,10 @@
 package forecast
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/upid/upid/forecast/num"
+)
 
 // ProfileAR lets the deviation from the usual day die away:
 //
@@ -38,7 +42,11 @@ func (p ProfileAR) project(dst [][]float64, y []float64, ends []int, g grid, s *
 	mk := s.mark()
 	defer s.release(mk)
 	m := g.season
-	profile := s.floats(m)
+	profiles := s.table(len(ends))
+	for i := range profiles {
+		profiles[i] = s.floats(m)
+	}
+	rollingMedians(profiles, y, ends, m, p.Days, s)
 	longest := 0
 	for _, row := range dst {
 		longest = max(longest, len(row))
@@ -51,7 +59,7 @@ func (p ProfileAR) project(dst [][]float64, y []float64, ends []int, g grid, s *
 			continue
 		}
 		n := days * m
-		phaseMedians(profile, y[:end], m, p.Days, s)
+		profile := profiles[i]
 		for t := range n {
 			d[t] = y[end-n+t] - profile[t%m]
 		}
@@ -76,22 +84,25 @@ func (p ProfileAR) decay(dst, d []float64, n, m int, s *Scratch) {
 		all[1] = m
 		lags = all[:2]
 	}
-	longest := lags[len(lags)-1]
-	r := newRidge(len(lags)+1, s)
-	for t := longest; t < n; t++ {
-		for j, l := range lags {
-			r.x[j+1] = d[t-l]
+	longest, count := lags[len(lags)-1], len(lags)
+	a, beta := num.Symmetric{N: count, Data: s.floats(num.Packed(count))}, s.floats(count)
+	lag := func(l int) []float64 { return d[longest-l : n-l] }
+	trace := 0.0
+	for i, l := range lags {
+		row := a.Data[num.Packed(i):]
+		for j, k := range lags[:i+1] {
+			row[j] = num.Dot(lag(l), lag(k))
 		}
-		r.add(d[t], 1)
+		trace += row[i] / float64(count)
+		beta[i] = num.Dot(lag(0), lag(l))
 	}
-	beta := r.solve(1e-3)
+	for i := range lags {
+		a.Data[num.Packed(i)+i] += 1e-3 * trace
+	}
+	a.Solve(beta)
 	low, high := bounds(d[:n])
 	for k := range dst {
-		v := 0.0
-		for j, l := range lags {
-			v += beta[j+1] * d[n+k-l]
-		}
-		v = min(max(v, low), high)
+		v := within(lagged(d[:n+k], lags, beta), low, high)
 		d[n+k], dst[k] = v, v
 	}
 }

@@ -22,6 +22,8 @@ type Scratch struct {
 	members [][][]float64
 	history history
 
+	logs logs // of the history that members project from
+
 	otherEnds    []int
 	otherMembers [][][]float64
 
@@ -52,6 +54,7 @@ func (s *Scratch) reset() {
 		s.spill = 0
 	}
 	s.used, s.rowUsed = 0, 0
+	s.logs = logs{}
 }
 
 // floats hands out n zeroed values.

@@ -76,14 +76,14 @@ func (a Symmetric) Solve(b []float64) {
 		ri := a.Data[Packed(i) : Packed(i)+i+1]
 		for j := range i {
 			rj := a.Data[Packed(j) : Packed(j)+j+1]
-			ri[j] = (ri[j] - dot(ri[:j], rj[:j])) / rj[j]
+			ri[j] = (ri[j] - Dot(ri[:j], rj[:j])) / rj[j]
 		}
-		sum := ri[i] - dot(ri[:i], ri[:i])
+		sum := ri[i] - Dot(ri[:i], ri[:i])
 		ri[i] = math.Sqrt(max(sum, floor))
 	}
 	for i := range n {
 		ri := a.Data[Packed(i) : Packed(i)+i+1]
-		b[i] = (b[i] - dot(ri[:i], b[:i])) / ri[i]
+		b[i] = (b[i] - Dot(ri[:i], b[:i])) / ri[i]
 	}
 	for i := n - 1; i >= 0; i-- {
 		b[i] /= a.Data[Packed(i)+i]
@@ -93,8 +93,9 @@ func (a Symmetric) Solve(b []float64) {
 	}
 }
 
-// dot returns Σ a[k]·b[k] in four sums, so that none waits for the one before. b is as long as a.
-func dot(a, b []float64) float64 {
+// Dot returns Σ a[k]·b[k] in four sums, so that none waits for the one before. b is as long as a,
+// or longer, else it panics.
+func Dot(a, b []float64) float64 {
 	b = b[:len(a)]
 	s0, s1, s2, s3 := 0.0, 0.0, 0.0, 0.0
 	k := 0

@@ -234,3 +234,27 @@ func BenchmarkSolve(b *testing.B) {
 		}
 	})
 }
+
+// The medians of a window that moves are those of its values.
+func TestWindow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	x := make([]float64, 200)
+	for i := range x {
+		x[i] = float64(rng.IntN(40)) // many ties
+	}
+	const width = 9
+	var w Window
+	for i, v := range x {
+		w.Insert(v)
+		if i >= width && !w.Remove(x[i-width]) {
+			t.Fatalf("%v is not in %v", x[i-width], w)
+		}
+		if !slices.IsSorted(w) {
+			t.Fatalf("%v is not sorted", w)
+		}
+		closeTo(t, w.Median(), Median(slices.Clone(x[max(0, i-width+1):i+1])), 0)
+	}
+	if w.Remove(-1) || w.Remove(99) || len(w) != width {
+		t.Errorf("removed what is not there: %v", w)
+	}
+}

@@ -63,7 +63,9 @@ func pick(cond bool, yes, no string) string {
 }
 
 // Rows returns an empty buffer of records that appends to b.
-func (s *Schema) Rows(b []byte) *Rows { return &Rows{schema: s, b: b[:0]} }
+func (s *Schema) Rows(b []byte) *Rows {
+	return &Rows{schema: s, b: b[:0], texts: make([]written, len(s.columns))}
+}
 
 // Rows collects records cell by cell, in the order of the columns. A Rows
 // belongs to one goroutine.
@@ -72,8 +74,13 @@ type Rows struct {
 	b      []byte
 	column int
 
-	text   string // the newest Text and its form: most texts repeat in every record
-	quoted []byte
+	texts []written // by column
+}
+
+// written is the newest Text of a column and its form: most texts repeat in every record.
+type written struct {
+	text string
+	form []byte
 }
 
 // Bytes returns the records for Writer.Write. They are valid until the next
@@ -106,15 +113,16 @@ func (r *Rows) null() {
 // Text appends a string. In JSON and YAML it is quoted, in CSV where needed.
 func (r *Rows) Text(s string) {
 	r.key()
-	if s != r.text || r.quoted == nil {
-		r.text = s
+	t := &r.texts[r.column]
+	if s != t.text || t.form == nil {
+		t.text = s
 		if r.schema.format == CSV {
-			r.quoted = appendCSV(r.quoted[:0], s)
+			t.form = appendCSV(t.form[:0], s)
 		} else {
-			r.quoted = appendJSON(r.quoted[:0], s)
+			t.form = appendJSON(t.form[:0], s)
 		}
 	}
-	r.b = append(r.b, r.quoted...)
+	r.b = append(r.b, t.form...)
 	r.next()
 }
 
