@@ -35,13 +35,37 @@ func full(t testing.TB, o Options) *Collector {
 	r.Rollout = &series.Rollout{At: 60_000, Revision: "abc", Active: true}
 	r.Threat = &series.Threat{Threat: "brute_force", Technique: "T1110;T1078", Risk: 62.5, Confidence: 0.875}
 	write(t, c, "cpu", r)
+	write(t, c, "plans", planned()...)
 	return c
+}
+
+// planned returns a capacity, a cost and two recommendations, one of which is blocked.
+func planned() []series.Result {
+	plan := func(p series.Plan, ls ...string) series.Result {
+		return series.Result{Signal: "plans", Labels: labels.FromStrings(ls...), Slot: 60_000, Time: 60_000, Observed: nan, BudgetSpent: nan, Plan: &p}
+	}
+	advice := series.Advice{
+		ID: "right_size-1", Kind: "right_size", OptimizationType: "resource_scaling", State: "open", Urgency: "normal", RiskLevel: "low", Effort: "in_place",
+		Confidence: 0.75, Savings: 12.5, Realisable: 8, Currency: "USD", Targets: []series.Target{{Resource: "cpu_request_cores", Value: 0.25}},
+	}
+	blocked := advice
+	blocked.State, blocked.ID = "blocked", "right_size-2"
+	return []series.Result{
+		plan(series.Plan{Capacity: &series.Capacity{Median: 864000, Lower: 432000, Upper: 1728000, Horizons: []time.Duration{day, 30 * day}, Probability: []float64{0.0625, nan}}}, "disk", "a"),
+		plan(series.Plan{Cost: &series.Cost{
+			Currency: "USD", Horizons: []time.Duration{7 * day, 10 * day}, MonthEnd: 10 * day, Value: []float64{70, 100}, Lower: []float64{60, 90}, Upper: []float64{80, 110},
+		}}, "namespace", "shop"),
+		plan(series.Plan{Advice: &advice}, "container", "app", "id", "right_size-1", "kind", "right_size"),
+		plan(series.Plan{Advice: &blocked}, "container", "app", "id", "right_size-2", "kind", "right_size"),
+	}
 }
 
 func TestEveryMetric(t *testing.T) {
 	c := full(t, Options{ModelVersion: "1.2.3"})
 	const own = `instance="a:9100", job="node", `
 	s := `{__name__="%s", instance="a:9100", job="node", signal="cpu"}`
+	const of = `id="right_size-1", kind="right_size", signal="plans"`
+	const advised = `container="app", effort="in_place", id="right_size-1", kind="right_size"`
 	want := map[string]float64{
 		fmt.Sprintf(s, "upid_observed_value"):                                        4,
 		fmt.Sprintf(s, "upid_expected_value"):                                        3.6,
@@ -50,11 +74,31 @@ func TestEveryMetric(t *testing.T) {
 		fmt.Sprintf(strings.TrimSuffix(s, "}")+`, window="7d"}`, "upid_trend_ratio"): 0.125,
 		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                             0.75,
 		fmt.Sprintf(s, "upid_rollout_active"):                                        1,
-		`{__name__="upid_threat_risk_score", ` + own + `signal="cpu", technique="T1110;T1078", threat="brute_force"}`: 62.5,
-		`{__name__="upid_threat_confidence_ratio", ` + own + `signal="cpu", threat="brute_force"}`:                    0.875,
-		fmt.Sprintf(s, "upid_anomaly_score"):                                                          0.25,
-		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                               0.625,
-		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`: 1,
+		`{__name__="upid_threat_risk_score", ` + own + `signal="cpu", technique="T1110;T1078", threat="brute_force"}`:                                        62.5,
+		`{__name__="upid_threat_confidence_ratio", ` + own + `signal="cpu", threat="brute_force"}`:                                                           0.875,
+		`{__name__="upid_capacity_exhaustion_seconds", disk="a", signal="plans"}`:                                                                            864000,
+		`{__name__="upid_capacity_exhaustion_lower_seconds", disk="a", signal="plans"}`:                                                                      432000,
+		`{__name__="upid_capacity_exhaustion_upper_seconds", disk="a", signal="plans"}`:                                                                      1728000,
+		`{__name__="upid_signal_series", signal="plans", state="active"}`:                                                                                    4,
+		`{__name__="upid_signal_series", signal="plans", state="failed"}`:                                                                                    0,
+		`{__name__="upid_signal_series", signal="plans", state="insufficient"}`:                                                                              0,
+		`{__name__="upid_signal_series", signal="plans", state="stale"}`:                                                                                     0,
+		`{__name__="upid_signal_series", signal="plans", state="warming"}`:                                                                                   0,
+		`{__name__="upid_capacity_exhaustion_probability", disk="a", horizon="1d", signal="plans"}`:                                                          0.0625,
+		`{__name__="upid_cost_forecast_value", currency="USD", horizon="7d", namespace="shop", signal="plans"}`:                                              70,
+		`{__name__="upid_cost_forecast_value", currency="USD", horizon="month_end", namespace="shop", signal="plans"}`:                                       100,
+		`{__name__="upid_cost_forecast_lower", currency="USD", horizon="7d", namespace="shop", signal="plans"}`:                                              60,
+		`{__name__="upid_cost_forecast_lower", currency="USD", horizon="month_end", namespace="shop", signal="plans"}`:                                       90,
+		`{__name__="upid_cost_forecast_upper", currency="USD", horizon="7d", namespace="shop", signal="plans"}`:                                              80,
+		`{__name__="upid_cost_forecast_upper", currency="USD", horizon="month_end", namespace="shop", signal="plans"}`:                                       110,
+		`{__name__="upid_recommendation_info", ` + advised + `, risk_level="low", signal="plans", urgency="normal"}`:                                         1,
+		`{__name__="upid_recommendation_savings_monthly", container="app", currency="USD", ` + of + `}`:                                                      12.5,
+		`{__name__="upid_recommendation_realisable_savings_monthly", container="app", currency="USD", ` + of + `}`:                                           8,
+		`{__name__="upid_recommendation_confidence_ratio", container="app", ` + of + `}`:                                                                     0.75,
+		`{__name__="upid_recommendation_target_value", container="app", id="right_size-1", kind="right_size", resource="cpu_request_cores", signal="plans"}`: 0.25,
+		fmt.Sprintf(s, "upid_anomaly_score"):                                                                                                                 0.25,
+		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                                                                                      0.625,
+		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`:                                                        1,
 
 		`{__name__="upid_model_skill_ratio", horizon="7d", signal="cpu", stage="active"}`:    0.5,
 		`{__name__="upid_model_coverage_ratio", horizon="7d", signal="cpu", stage="active"}`: 0.875,
@@ -79,7 +123,7 @@ func TestEveryMetric(t *testing.T) {
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
 	// 11 + 2 × 4 of the series, 4 + 5 of the signal.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 29, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 49, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 

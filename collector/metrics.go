@@ -26,6 +26,7 @@ type Scope string
 // results and never registered.
 const (
 	PerSeries Scope = "series" // one per input series, whose labels stand beside the metric's own
+	PerAdvice Scope = "advice" // one per recommendation, whose id, type and target stand beside the metric's own
 	PerSignal Scope = "signal" // one per signal, summed up over its series
 	Snapshot  Scope = "export" // one, about the snapshot that is being scraped
 	Self      Scope = "self"   // about the process
@@ -63,6 +64,22 @@ var Metrics = []Metric{
 	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
 	{"upid_threat_risk_score", Gauge, "Risk of an entity by the evidence against it, 0 to 100; of the 200 riskiest of a preset, from 20 on." + onSchedule, []string{"signal", "threat", "technique"}, PerSeries, Stable},
 	{"upid_threat_confidence_ratio", Gauge, "Confidence of the strongest evidence against an entity, 0 to 1." + onSchedule, []string{"signal", "threat"}, PerSeries, Stable},
+
+	// Capacity and cost.
+	{"upid_capacity_exhaustion_seconds", Gauge, "Time until the limit is reached, median; absent where there is no significant growth or history does not carry it." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_capacity_exhaustion_lower_seconds", Gauge, "Time before which the limit is reached with a probability of 10 %." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_capacity_exhaustion_upper_seconds", Gauge, "Time before which the limit is reached with a probability of 90 %." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_capacity_exhaustion_probability", Gauge, "Probability that the limit is reached within the horizon." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
+	{"upid_cost_forecast_value", Gauge, "Predicted spend from now over the horizon." + onSchedule, []string{"signal", "horizon", "currency"}, PerSeries, Stable},
+	{"upid_cost_forecast_lower", Gauge, "Lower bound of the predicted spend." + onSchedule, []string{"signal", "horizon", "currency"}, PerSeries, Stable},
+	{"upid_cost_forecast_upper", Gauge, "Upper bound of the predicted spend." + onSchedule, []string{"signal", "horizon", "currency"}, PerSeries, Stable},
+
+	// Recommendations.
+	{"upid_recommendation_info", Gauge, "1 for each recommendation that is open." + onSchedule, []string{"signal", "id", "kind", "optimization_type", "risk_level", "effort", "urgency"}, PerAdvice, Stable},
+	{"upid_recommendation_savings_monthly", Gauge, "What an open recommendation saves a month at list price; below 0 it costs." + onSchedule, []string{"signal", "id", "kind", "optimization_type", "currency"}, PerAdvice, Stable},
+	{"upid_recommendation_realisable_savings_monthly", Gauge, "The part of it that whole nodes which can go make real." + onSchedule, []string{"signal", "id", "kind", "optimization_type", "currency"}, PerAdvice, Stable},
+	{"upid_recommendation_confidence_ratio", Gauge, "Confidence in an open recommendation, 0 to 1." + onSchedule, []string{"signal", "id", "kind", "optimization_type"}, PerAdvice, Stable},
+	{"upid_recommendation_target_value", Gauge, "What an open recommendation says to set; the unit is in the name of the resource." + onSchedule, []string{"signal", "id", "kind", "optimization_type", "resource"}, PerAdvice, Stable},
 
 	// Live accuracy and models.
 	{"upid_model_skill_ratio", Gauge, "1 - error / error of the seasonal naive forecast on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},

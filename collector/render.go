@@ -25,7 +25,7 @@ func families(m []Metric) []family {
 	for _, m := range m {
 		f := family{name: m.Name, head: appendHead(nil, m)}
 		switch m.Scope {
-		case PerSeries:
+		case PerSeries, PerAdvice:
 			f.each = perSeries[m.Name]
 		case PerSignal:
 			f.summed = perSignal[m.Name]
@@ -71,6 +71,31 @@ var perSeries = map[string]func(w *writer, labels string, r *series.Result){
 	"upid_rollout_active":           rollout,
 	"upid_anomaly_active":           active,
 	"upid_anomaly_confidence_ratio": confidence,
+
+	"upid_capacity_exhaustion_seconds":       ofCapacity(func(c *series.Capacity) float64 { return c.Median }),
+	"upid_capacity_exhaustion_lower_seconds": ofCapacity(func(c *series.Capacity) float64 { return c.Lower }),
+	"upid_capacity_exhaustion_upper_seconds": ofCapacity(func(c *series.Capacity) float64 { return c.Upper }),
+	"upid_capacity_exhaustion_probability":   exhaustion,
+
+	"upid_cost_forecast_value": ofCost(func(c *series.Cost) []float64 { return c.Value }),
+	"upid_cost_forecast_lower": ofCost(func(c *series.Cost) []float64 { return c.Lower }),
+	"upid_cost_forecast_upper": ofCost(func(c *series.Cost) []float64 { return c.Upper }),
+
+	"upid_recommendation_info": advice(func(w *writer, labels string, a *series.Advice) {
+		w.sample(labels, tailOf("risk_level", a.RiskLevel, "effort", a.Effort, "urgency", a.Urgency), 1)
+	}),
+	"upid_recommendation_savings_monthly": advice(func(w *writer, labels string, a *series.Advice) {
+		w.sample(labels, tailOf("currency", a.Currency), a.Savings)
+	}),
+	"upid_recommendation_realisable_savings_monthly": advice(func(w *writer, labels string, a *series.Advice) {
+		w.sample(labels, tailOf("currency", a.Currency), a.Realisable)
+	}),
+	"upid_recommendation_confidence_ratio": advice(func(w *writer, labels string, a *series.Advice) { w.sample(labels, end, a.Confidence) }),
+	"upid_recommendation_target_value": advice(func(w *writer, labels string, a *series.Advice) {
+		for _, t := range a.Targets {
+			w.sample(labels, tailOf("resource", t.Resource), t.Value)
+		}
+	}),
 
 	"upid_threat_risk_score": func(w *writer, labels string, r *series.Result) {
 		if t := r.Threat; t != nil {

@@ -25,7 +25,7 @@ var stateNames = [states]string{"active", "warming", "insufficient", "stale", "f
 func stateOf(r *series.Result, forecasts bool) int {
 	scored := r.Score != nil && !math.IsNaN(r.Score.Value)
 	switch {
-	case r.Threat != nil || len(r.Findings) > 0 && r.Findings[0].Threat != nil: // an entity with a risk, or one that had
+	case r.Plan != nil || r.Threat != nil || len(r.Findings) > 0 && r.Findings[0].Threat != nil: // planned, or an entity with a risk, or one that had
 		return stateActive
 	case r.Time == 0 || math.IsNaN(r.Observed):
 		return stateStale

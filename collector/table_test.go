@@ -135,6 +135,9 @@ They carry the labels of the input series beside their own. Scrape them with ` +
 and kept as ` + "`source_name`" + ` where series would collide without it. An input label is renamed ` + "`source_<label>`" + ` if it is called
 ` + list(series.OwnLabels) + `.
 The value of ` + "`horizon`" + ` is the largest exact unit of d, h and m: ` + "`7d`, `36h`, `10m`" + `.`},
+		{PerAdvice, `## Recommendations
+
+They carry the labels of their target, as far as it has them: ` + "`cluster`, `namespace`, `workload_kind`, `workload`, `container`" + `.`},
 		{PerSignal, "## Results, one per signal"},
 		{Snapshot, "## The page itself"},
 		{Self, "## upid\n\nBeside these the page has the standard `go_` and `process_` metrics."},

@@ -36,6 +36,9 @@ func Annotations(info SignalInfo, r series.Result, f series.Finding, c Context) 
 	if f.Threat != nil {
 		return threatAnnotations(info, f, c)
 	}
+	if f.Note != nil {
+		return noteAnnotations(info, f)
+	}
 	family := f.Family
 	if family == "" {
 		family = Family(info.Type, f.Type)

@@ -18,6 +18,8 @@ import (
 const (
 	AlertAnomaly  = "UpidAnomaly"
 	AlertThreat   = "UpidThreat"
+	AlertCapacity = "UpidCapacity"
+	AlertCost     = "UpidCostAnomaly"
 	AlertWatchdog = "UpidWatchdog"
 )
 

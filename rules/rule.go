@@ -206,7 +206,7 @@ func (a *Alert) open(s series.Score, t int64) {
 	a.Finding = &series.Finding{
 		ID: "", Family: "", Type: a.top.Type, Reclassified: "", Severity: "",
 		Start: a.first, End: 0, Peak: a.top.Value, Worst: a.top, WorstAt: a.topAt, Confidence: a.top.Confidence,
-		Score: s, Stale: false, Group: "", Threat: nil,
+		Score: s, Stale: false, Group: "", Threat: nil, Note: nil,
 	}
 	a.breach, a.calm = s, 0
 	a.fatigue++

@@ -29,6 +29,9 @@ func alertName(f series.Finding) string {
 	if f.Threat != nil {
 		return AlertThreat
 	}
+	if f.Note != nil {
+		return f.Note.Alert
+	}
 	return AlertAnomaly
 }
 

@@ -164,6 +164,7 @@ type Finding struct {
 	// together: they are one alert. "" where there is only one series.
 	Group  string
 	Threat *Threat // of a finding about an entity; nil for anomalies
+	Note   *Note   // of a finding about capacity or cost; nil for others
 }
 
 // Open reports whether the finding has not been resolved.
@@ -189,6 +190,7 @@ type Result struct {
 	BudgetSpent float64
 	Rollout     *Rollout // the newest of its workload, if that was within a day
 	Threat      *Threat  // of an entity with a risk; nil for series
+	Plan        *Plan    // capacity, cost or a recommendation; nil for series
 	Warnings    []error  // the result stands; say this beside it
 }
 

@@ -274,7 +274,7 @@ func appendFinding(b []byte, f series.Finding) []byte {
 func readFinding(r *coding.Reader) series.Finding {
 	return series.Finding{
 		ID: r.Text(), Family: r.Text(), Type: r.Text(), Reclassified: r.Text(), Severity: r.Text(),
-		Start: r.Int(), End: r.Int(), Peak: r.Float(), Worst: readScore(r), WorstAt: r.Int(), Confidence: r.Float(), Score: readScore(r), Stale: r.Uint() == 1, Group: "", Threat: nil,
+		Start: r.Int(), End: r.Int(), Peak: r.Float(), Worst: readScore(r), WorstAt: r.Int(), Confidence: r.Float(), Score: readScore(r), Stale: r.Uint() == 1, Group: "", Threat: nil, Note: nil,
 	}
 }
 

@@ -73,7 +73,7 @@ func (u *Unit) results(slot, t int64) []series.Result {
 	for i, s := range u.order {
 		r := series.Result{
 			Signal: u.o.Name, SourceName: s.sourceName, Labels: s.labels, Slot: slot, Time: t, Observed: s.value,
-			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings, Rollout: nil, Threat: nil,
+			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings, Rollout: nil, Threat: nil, Plan: nil,
 		}
 		if o := u.o.Rollouts; o != nil {
 			r.Rollout = s.rollout.said(t, o.Grace)

@@ -43,7 +43,7 @@ const (
 	leakShare   = 0.05 // of the limit: what it must have grown
 	leakMore    = 2    // times the highest rise before, in as many hours
 	leakSteady  = 0.4  // of the mean growth: what each quarter of the window must have
-	leakAhead   = 7 * 24
+	leakAhead   = 5 * 24
 	resetShare  = 0.7 // of the hour before: a fall below is a restart
 )
 
@@ -96,6 +96,9 @@ func LeakOf(y series.Series, limit float64) Leak {
 		}
 		const p90 = 1.2816
 		se := student(t.n) * t.slopeSE
+		if math.IsNaN(at(t.slope)) {
+			continue
+		}
 		l.Rate, l.Hours, l.Reason = t.slope, float64(w), ""
 		l.Median, l.Lower, l.Upper = at(t.slope), at(t.slope+p90*se), at(t.slope-p90*se)
 		return l

@@ -64,7 +64,7 @@ func TestNoLeakAlarms(t *testing.T) {
 	for half := range 2 {
 		wg.Go(func() {
 			for k := half; k < pods; k += 2 {
-				rng := rand.New(rand.NewPCG(204, uint64(k)))
+				rng := rand.New(rand.NewPCG(205, uint64(k)))
 				weeks := 3
 				if k%4 < 2 {
 					weeks = 1
