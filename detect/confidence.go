@@ -13,6 +13,7 @@ var realShare = [...][len(confidenceBands)]counted{
 	confidentShape: {{21, 29}, {3, 6}, {1, 1}},
 	confidentTime:  {{238, 261}, {13, 13}, {0, 0}},
 	confidentAway:  {{19, 19}, {2, 2}, {0, 0}},
+	confidentPeers: peersShare,
 }
 
 // counted is how many of all findings were real.
@@ -34,6 +35,7 @@ const (
 	confidentShape
 	confidentTime
 	confidentAway
+	confidentPeers
 )
 
 // confidentRow returns the row of a view.
@@ -51,6 +53,8 @@ func confidentRow(w series.Why) int {
 		return confidentShape
 	case w.View == series.ViewAway:
 		return confidentAway
+	case w.View == series.ViewPeers:
+		return confidentPeers
 	}
 	return confidentValue
 }

@@ -160,7 +160,7 @@ func (s *stream) missed(t int64) series.Score {
 	if sc.Value >= 1 {
 		sc.Type = series.TypeMissing
 		since := float64(t-s.seenAt) / 1000
-		sc.Why = series.Why{View: series.ViewGap, Value: since, Limit: since / sc.Value, Deviation: 0, Usual: 0, Days: 0}
+		sc.Why = series.Why{View: series.ViewGap, Value: since, Limit: since / sc.Value, Deviation: 0, Usual: 0, Days: 0, Peers: 0}
 	}
 	sc.Confidence = confidence(float64(s.seen)/gapAfter, sc.Value, sc.Why)
 	return sc

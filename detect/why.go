@@ -13,7 +13,7 @@ const mostDays = 1e6
 // why explains a score of 1 or more that a view gave at a point with the
 // prediction p. All fields are finite. O(bins), for anomalies only.
 func (s *stream) why(t int64, view int, p prediction, l *look, score float64) series.Why {
-	w := series.Why{View: series.ViewValue, Value: math.Abs(l.z), Limit: 0, Deviation: l.r, Usual: p.value, Days: 0}
+	w := series.Why{View: series.ViewValue, Value: math.Abs(l.z), Limit: 0, Deviation: l.r, Usual: p.value, Days: 0, Peers: 0}
 	switch {
 	case view >= windowUp && view < variance:
 		i := (view - windowUp) / 2

@@ -24,6 +24,9 @@ func FirstAction(family, anomalyType string) string {
 // regressionAction is the first action where a rollout is the first suspect.
 const regressionAction = "Compare with the revision before the rollout, and roll it back if it is worse."
 
+// peersAction is the first action for a replica that is unlike the others.
+const peersAction = "Compare this replica with the others: its node, its version, its share of the load; if only it is bad, replace it."
+
 // firstActions by family and type; "" is any other type.
 var firstActions = map[string]map[string]string{
 	FamilyResource: {

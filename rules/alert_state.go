@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	alertVersion = 3
+	alertVersion = 4
 	// No string of a finding is longer.
 	maxText = 256
 )
@@ -175,4 +175,5 @@ func (c *codec) score(s *series.Score) {
 	for _, p := range []*float64{&s.Why.Value, &s.Why.Limit, &s.Why.Deviation, &s.Why.Usual, &s.Why.Days} {
 		c.f64(p)
 	}
+	c.count(&s.Why.Peers)
 }

@@ -55,6 +55,9 @@ func Annotations(info SignalInfo, r series.Result, f series.Finding, c Context) 
 		"score":        digits(f.Peak),
 		"confidence":   strconv.FormatFloat(f.Confidence, 'f', 2, 64),
 	}
+	if f.Type == series.TypeOutlier && f.Worst.Why.View == series.ViewPeers {
+		a["first_action"] = peersAction
+	}
 	if Regression(info, r, f) {
 		a["first_action"] = regressionAction
 	}

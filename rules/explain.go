@@ -23,9 +23,18 @@ func summary(info SignalInfo, r series.Result, f series.Finding) string {
 	case phrase == "":
 		phrase = fmt.Sprintf("was unusual (%s)", f.Type)
 	}
-	s := info.Name + " " + phrase
 	obs, exp, why := f.Worst.Observed, f.Worst.Expected, f.Worst.Why
+	if why.View == series.ViewPeers && f.Type == series.TypeOutlier {
+		verb := "is"
+		if !f.Open() {
+			verb = "was"
+		}
+		phrase = fmt.Sprintf("%s unlike its %d peers", verb, why.Peers)
+	}
+	s := info.Name + " " + phrase
 	switch {
+	case why.View == series.ViewPeers && known(obs):
+		s += fmt.Sprintf(": %s, theirs %s", quantity(obs, info.Unit), quantity(why.Usual, info.Unit))
 	case why.View == series.ViewFlat && known(obs):
 		s += ": " + quantity(obs, info.Unit) + " for " + duration(why.Value)
 	case meanOf(why.View) != "":
@@ -52,6 +61,9 @@ func summary(info SignalInfo, r series.Result, f series.Finding) string {
 func description(info SignalInfo, r series.Result, f series.Finding, c Context) string {
 	isNow := f.Open() && !f.Stale && f.WorstAt == r.Time
 	sentences := []string{observation(info, f, isNow), reason(f.Worst.Why), rarity(f.Worst.Why.Days)}
+	if f.Worst.Why.View == series.ViewPeers {
+		sentences[2] = strings.Replace(sentences[2], "In this series", "Among these replicas", 1)
+	}
 	if f.Open() {
 		sentences = append(sentences, since(info, r, f))
 	}
@@ -109,6 +121,9 @@ func observation(info SignalInfo, f series.Finding, isNow bool) string {
 			offset(w.Why.Deviation, w.Why.Usual, unit), quantity(w.Why.Usual, unit), quantity(w.Observed, unit))
 	case !known(w.Observed):
 		b.WriteString("no value was observed")
+	case w.Why.View == series.ViewPeers:
+		fmt.Fprintf(&b, "the value was %s, %s what its %d peers have, %s", quantity(w.Observed, unit),
+			offset(w.Why.Deviation, w.Why.Usual, unit), w.Why.Peers, quantity(w.Why.Usual, unit))
 	default:
 		b.WriteString("the value was " + quantity(w.Observed, unit))
 	}
@@ -124,7 +139,7 @@ func observation(info SignalInfo, f series.Finding, isNow bool) string {
 		fmt.Fprintf(&b, ", ordinary up to %s", quantity(w.Upper, unit))
 	}
 	b.WriteString(".")
-	if d := w.Observed - w.Expected; mean == "" && w.Why.View != series.ViewFlat && known(d) && math.Abs(d) > negligible*math.Abs(w.Expected) {
+	if d := w.Observed - w.Expected; mean == "" && w.Why.View != series.ViewFlat && w.Why.View != series.ViewPeers && known(d) && math.Abs(d) > negligible*math.Abs(w.Expected) {
 		fmt.Fprintf(&b, " That is %s the expectation.", offset(w.Observed-w.Expected, w.Expected, unit))
 	}
 	return b.String()
@@ -182,6 +197,8 @@ func reason(w series.Why) string {
 		return fmt.Sprintf("About %s of the last points were not at its one usual value, an alert takes %s.", value, limit)
 	case series.ViewLate:
 		return fmt.Sprintf("What comes by the clock came %s ago, an alert takes %s.", duration(w.Value), duration(w.Limit))
+	case series.ViewPeers:
+		return fmt.Sprintf("Seen against its %d peers: for minutes %s of their usual differences apart, an alert takes %s.", w.Peers, value, limit)
 	case series.ViewStays:
 		return fmt.Sprintf("It comes and goes, and has been there for %s; an alert takes %s.", duration(w.Value), duration(w.Limit))
 	}

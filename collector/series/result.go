@@ -92,6 +92,7 @@ type Why struct {
 	Deviation float64 // of the value, or of the view's mean, from Usual; signed, unit of the input
 	Usual     float64 // what Deviation is measured from; unit of the input
 	Days      float64 // such a Value is seen about once in that many days in this series; 0 if unknown
+	Peers     int     // replicas the series was compared with, in ViewPeers; else 0
 }
 
 // The views a series can stand out in.
@@ -108,6 +109,7 @@ const (
 	ViewAway     = "away"      // how many points of the last half hour, about, were not at its one usual value
 	ViewLate     = "late"      // how long ago what comes by the clock came last
 	ViewStays    = "stays"     // how long it has been there, of a series that comes and goes
+	ViewPeers    = "peers"     // the newest values against those of the other replicas
 )
 
 // Timed reports whether w is about a time: Value and Limit are seconds.

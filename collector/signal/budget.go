@@ -9,25 +9,50 @@ import (
 	"github.com/upid/upid/rules"
 )
 
-// blocks calls work for every series and every stretch first … last of the grid
-// points first … end that lies in one block of the controller, block by block, and
-// moves the controller after each block by what it raised. All series are at the
-// same point then, so a fit and the steps it replays come to the same boundaries.
-func (u *Unit) blocks(ctx context.Context, c *rules.Controller, order []*state, first, end int64, work func(i int, first, last int64, c *rules.Controller)) error {
+// blocks takes in the grid points first … end of all series, in stretches that lie in
+// one block of the controller, and moves the controller after each block by what it
+// raised. All series are at the same point then, so a fit and the steps it replays come
+// to the same boundaries.
+func (u *Unit) blocks(ctx context.Context, c *rules.Controller, f *feed, first, end int64) error {
 	step, block := u.o.Step.Milliseconds(), rules.Block.Milliseconds()
 	for first <= end {
 		if from, to, ends := c.Ends(first); ends && u.o.Detect != nil {
-			*c = c.Next(u.near(c, order, from, to), u.o.Detect.Budget)
+			*c = c.Next(u.near(c, f.order, from, to), u.o.Detect.Budget)
 		}
 		*c = c.At(first)
 		last := first + ((first/block+1)*block-1-first)/step*step
+		if len(f.teams) > 0 {
+			last = min(last, first+(atOnce-1)*step)
+		}
 		last = min(last, end)
-		if err := parallel(ctx, len(order), u.o.Workers, func(_, i int) { work(i, first, last, c) }); err != nil {
+		if err := u.stretch(ctx, c, f, first, last); err != nil {
 			return err
 		}
 		first = last + step
 	}
 	return nil
+}
+
+// stretch takes in the grid points first … last of all series: first the replicas are
+// compared with one another, then each series is scored.
+func (u *Unit) stretch(ctx context.Context, c *rules.Controller, f *feed, first, last int64) error {
+	unlike, err := u.compare(ctx, f, first, last)
+	if err != nil {
+		return err
+	}
+	step := u.o.Step.Milliseconds()
+	return parallel(ctx, len(f.order), u.o.Workers, func(_, i int) {
+		s := f.order[i]
+		p := point{t: 0, value: math.NaN(), replaced: false, unlike: nil, control: c, of: f.of[i]}
+		for t := max(first, f.first(i)); t <= last; t += step {
+			p.t, p.value = t, f.value(i, t)
+			p.replaced = math.IsNaN(p.value) && f.there[i].has(t)
+			if unlike != nil && unlike[i] != nil {
+				p.unlike = &unlike[i][(t-first)/step]
+			}
+			u.observe(s, p)
+		}
+	})
 }
 
 // near counts the alert groups that opened in [from, to) near the boundary.

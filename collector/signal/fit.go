@@ -9,6 +9,7 @@ import (
 
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/detect"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
 )
@@ -18,11 +19,6 @@ import (
 // anomalies that are open included, and moves the position to the end of the data.
 func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), error) {
 	data := in.Series[Input].Series
-	replicas := map[string]int{}
-	for _, s := range data {
-		replicas[workloadKey(s.Labels)]++
-	}
-	present := presence(data, replicas, u.o.Step)
 	fitted := make([]*state, len(data))
 	first := in.End
 	for i, y := range data {
@@ -33,12 +29,10 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	if u.o.Rollouts != nil {
 		events.take(in.Series[RolloutInput].Series)
 	}
-	of := rolloutsOf(&events, fitted)
+	kinds := map[string]*detect.Peers{}
 	control := rules.NewController(groupCount(fitted))
-	err := u.blocks(ctx, &control, fitted, first, in.End, func(i int, first, last int64, c *rules.Controller) {
-		s, y := fitted[i], data[i]
-		u.replay(s, y, max(first, firstPoint(y, in.End)), last, present[s.workload], c, of[i])
-	})
+	feed := u.newFeed(fitted, data, &events, kinds, func(i int) int64 { return firstPoint(data[i], in.End) })
+	err := u.blocks(ctx, &control, feed, first, in.End)
 	if err != nil {
 		return nil, err
 	}
@@ -66,13 +60,14 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	if len(states) == 0 {
 		return nil, ErrNoData
 	}
+	forgetKinds(kinds, states)
 	return func() {
 		for k, s := range states {
 			if was := u.states[k]; was != nil {
 				s.past = was.past // what was said stays said
 			}
 		}
-		u.states, u.order, u.control, u.deploys = states, sorted(states), control, events
+		u.states, u.order, u.control, u.deploys, u.kinds = states, sorted(states), control, events, kinds
 		u.position.Store(in.End)
 	}, nil
 }
@@ -91,17 +86,6 @@ func rolloutsOf(events *deploys, order []*state) [][]deploy {
 // firstPoint returns the first point of y that a fit at end replays.
 func firstPoint(y series.Series, end int64) int64 {
 	return max(y.Start, end-replay.Milliseconds()+y.Step)
-}
-
-// replay shows s the points of y at first, first + step, …, last.
-func (u *Unit) replay(s *state, y series.Series, first, last int64, there bitmap, c *rules.Controller, of []deploy) {
-	for t := first; t <= last; t += u.o.Step.Milliseconds() {
-		v := math.NaN()
-		if k, ok := y.Index(t); ok && !math.IsInf(y.Values[k], 0) {
-			v = y.Values[k]
-		}
-		u.observe(s, t, v, math.IsNaN(v) && there.has(t), c, of)
-	}
 }
 
 // forecast predicts y far enough for the longest horizon to be read off until
@@ -196,16 +180,18 @@ func (b *bitmap) has(t int64) bool {
 func (b *bitmap) set(i int64) { b.bits[i/64] |= 1 << (i % 64) }
 
 // presence returns, for each workload that has more than one of the replicas
-// known, when at least one of them has a value.
-func presence(data []series.Series, replicas map[string]int, step time.Duration) map[string]bitmap {
+// known, when at least one of them has a value. data[i] is of order[i].
+func presence(data []series.Series, order []*state, replicas map[string]int, step time.Duration) map[string]bitmap {
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, s := range data {
-		first, last = min(first, s.Start), max(last, s.End())
+		if len(s.Values) > 0 {
+			first, last = min(first, s.Start), max(last, s.End())
+		}
 	}
 	out := map[string]bitmap{}
-	for _, s := range data {
-		w := workloadKey(s.Labels)
-		if replicas[w] < 2 {
+	for i, s := range data {
+		w := order[i].workload
+		if replicas[w] < 2 || len(s.Values) == 0 {
 			continue
 		}
 		b, ok := out[w]

@@ -18,10 +18,10 @@ import (
 	"github.com/upid/upid/rules"
 )
 
-// A snapshot is its version, the position, the controller, the rollouts and the number of series, then each
+// A snapshot is its version, the position, the controller, the rollouts, the comparisons of replicas and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 5
+const snapshotVersion = 6
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
@@ -32,6 +32,7 @@ func (u *Unit) Snapshot(w io.Writer) error {
 	b = binary.AppendVarint(b, u.position.Load())
 	b = coding.AppendBytes(b, u.control.AppendState(nil))
 	b = coding.AppendBytes(b, u.deploys.append(nil))
+	b = coding.AppendBytes(b, appendKinds(nil, u.kinds))
 	b = binary.AppendUvarint(b, uint64(len(u.order)))
 	if _, err := w.Write(b); err != nil {
 		return err
@@ -67,14 +68,21 @@ func (u *Unit) Restore(r io.Reader) error {
 	if err := control.LoadState(buf); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	buf, err1 = readRecord(in, buf)
-	n, err2 := binary.ReadUvarint(in)
-	if err := errors.Join(err1, err2); err != nil {
+	if buf, err = readRecord(in, buf); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	events, err := readDeploys(buf)
 	if err != nil {
 		return fmt.Errorf("restore: rollouts: %w", err)
+	}
+	buf, err1 = readRecord(in, buf)
+	n, err2 := binary.ReadUvarint(in)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	kinds, err := u.readKinds(buf)
+	if err != nil {
+		return fmt.Errorf("restore: replicas: %w", err)
 	}
 	states := make(map[string]*state)
 	for range n {
@@ -90,7 +98,7 @@ func (u *Unit) Restore(r io.Reader) error {
 	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
 		return errors.New("restore: it goes on after the last series")
 	}
-	u.states, u.order, u.control, u.deploys = states, sorted(states), control, events
+	u.states, u.order, u.control, u.deploys, u.kinds = states, sorted(states), control, events, kinds
 	u.position.Store(position)
 	return nil
 }
@@ -121,6 +129,7 @@ func (s *state) append(b []byte) []byte {
 	b = coding.AppendFloat(b, s.value)
 	b = binary.AppendVarint(b, s.last)
 	b = s.rollout.append(b)
+	b = coding.AppendBytes(b, s.peer.AppendState(nil))
 	b = appendErrors(b, s.warnings)
 	b = appendForecast(b, s.forecast)
 	b = binary.AppendUvarint(b, uint64(len(s.trends)))
@@ -152,6 +161,12 @@ func (u *Unit) load(b []byte) (*state, labels.Labels, error) {
 	s := u.newState(ls)
 	s.value, s.last = r.Float(), r.Int()
 	s.rollout = readRollout(r)
+	peer := r.Bytes()
+	if r.Err() == nil {
+		if err := s.peer.LoadState(peer); err != nil {
+			return nil, ls, fmt.Errorf("series %s: %w", ls, err)
+		}
+	}
 	s.warnings = readErrors(r)
 	s.forecast = readForecast(r)
 	for range r.Count(9) {
@@ -242,14 +257,14 @@ func appendScore(b []byte, s series.Score) []byte {
 	for _, v := range []float64{w.Value, w.Limit, w.Deviation, w.Usual, w.Days} {
 		b = coding.AppendFloat(b, v)
 	}
-	return b
+	return binary.AppendVarint(b, int64(w.Peers))
 }
 
 func readScore(r *coding.Reader) series.Score {
 	return series.Score{
 		Observed: r.Float(), Expected: r.Float(), Lower: r.Float(), Upper: r.Float(), Value: r.Float(), Confidence: r.Float(),
 		Type: r.Text(),
-		Why:  series.Why{View: r.Text(), Value: r.Float(), Limit: r.Float(), Deviation: r.Float(), Usual: r.Float(), Days: r.Float()},
+		Why:  series.Why{View: r.Text(), Value: r.Float(), Limit: r.Float(), Deviation: r.Float(), Usual: r.Float(), Days: r.Float(), Peers: int(r.Int())},
 	}
 }
 

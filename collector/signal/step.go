@@ -7,7 +7,6 @@ import (
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
-	"github.com/upid/upid/rules"
 )
 
 // Step implements pipeline.Unit: it takes in the grid points after the position.
@@ -31,19 +30,15 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 	if born {
 		u.order = sorted(u.states)
 	}
-	replicas := map[string]int{}
-	for _, st := range u.order {
-		replicas[st.workload]++
-	}
-	present := presence(data, replicas, u.o.Step)
 	if u.o.Rollouts != nil {
 		u.deploys.take(in.Series[RolloutInput].Series)
 	}
-	of := rolloutsOf(&u.deploys, u.order)
-	err := u.blocks(ctx, &u.control, u.order, in.Start, in.End, func(i int, first, last int64, c *rules.Controller) {
-		st := u.order[i]
-		u.replay(st, points[st], first, last, present[st.workload], c, of[i])
-	})
+	news := make([]series.Series, len(u.order))
+	for i, st := range u.order {
+		news[i] = points[st]
+	}
+	feed := u.newFeed(u.order, news, &u.deploys, u.kinds, func(int) int64 { return in.Start })
+	err := u.blocks(ctx, &u.control, feed, in.Start, in.End)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +59,7 @@ func (u *Unit) forget(now int64) {
 	}
 	if gone {
 		u.order = sorted(u.states)
+		forgetKinds(u.kinds, u.states)
 	}
 }
 

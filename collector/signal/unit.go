@@ -82,6 +82,7 @@ type Unit struct {
 	order    []*state          // sorted by labels, so that results have one order
 	control  rules.Controller  // of the alert budget
 	deploys  deploys
+	kinds    map[string]*detect.Peers // comparisons of replicas, by kind
 }
 
 // state is what is known about one series.
@@ -90,6 +91,7 @@ type state struct {
 	sourceName string
 	workload   string // see workloadKey
 	group      string // whose anomalies of one time are one alert: the workload, or the series itself
+	kind       string // of which it is one of many replicas, see peerKey; "" if none
 
 	forecast *series.Forecast // nil: none
 	warnings []error          // of the fit
@@ -101,6 +103,7 @@ type state struct {
 	past   []series.Finding // closed findings on record, oldest first; shared with results
 
 	rollout rollout
+	peer    detect.Peer
 
 	value float64 // at the newest grid point; NaN = missing
 	last  int64   // grid time of the newest value
@@ -136,7 +139,7 @@ func New(o Options) (*Unit, error) {
 			return nil, fmt.Errorf("signal %q: %w", o.Name, err)
 		}
 	}
-	return &Unit{o: o, states: map[string]*state{}}, nil
+	return &Unit{o: o, states: map[string]*state{}, kinds: map[string]*detect.Peers{}}, nil
 }
 
 // Position implements pipeline.Unit.
@@ -149,6 +152,7 @@ func (u *Unit) newState(ls labels.Labels) *state {
 		sourceName: ls.Get(model.MetricNameLabel),
 		workload:   workloadKey(ls),
 		group:      groupKey(ls),
+		kind:       kindOf(ls),
 		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: "", Why: series.Why{}},
 		value:      math.NaN(),
 		rollout:    rollout{at: 0, revision: "", level: math.NaN(), before: math.NaN(), sum: 0, n: 0},
@@ -163,24 +167,36 @@ func (u *Unit) newState(ls labels.Labels) *state {
 	return s
 }
 
-// observe takes in the value at grid time t; NaN is a missing one. replaced says
-// that another series of the same workload has a value there: pods that come and
-// go are no missing data. c says what it takes to spend the budget, of are the
-// rollouts of the series.
-func (u *Unit) observe(s *state, t int64, v float64, replaced bool, c *rules.Controller, of []deploy) {
+// point is what there is to know about one grid point of one series.
+type point struct {
+	t        int64
+	value    float64           // NaN = missing
+	replaced bool              // another series of the same workload has a value: pods that come and go are no missing data
+	unlike   *detect.Unlike    // how it compares with its peers; nil: not compared
+	control  *rules.Controller // what it takes to spend the budget
+	of       []deploy          // the rollouts of the series
+}
+
+// observe takes in a grid point of s.
+func (u *Unit) observe(s *state, p point) {
+	t, v := p.t, p.value
 	s.value = v
 	if u.o.Rollouts != nil {
-		s.rollout.observe(t, v, u.o.Step, of)
+		s.rollout.observe(t, v, u.o.Step, p.of)
 	}
 	if !math.IsNaN(v) {
 		s.last = t
-	} else if replaced || s.last == 0 {
+	} else if p.replaced || s.last == 0 {
 		return
 	}
 	if s.scorer == nil {
 		return
 	}
-	s.score = c.Calibrate(s.scorer.Step(t, v))
+	score := s.scorer.Step(t, v)
+	if p.unlike != nil {
+		score = p.unlike.Judge(u.o.Detect.Options, score)
+	}
+	s.score = p.control.Calibrate(score)
 	was := s.alert.Resolved
 	rule := u.o.Detect.Rule
 	if u.o.Rollouts != nil && s.rollout.active(t, u.o.Rollouts.Grace) {
@@ -284,11 +300,6 @@ func sorted(states map[string]*state) []*state {
 	for _, s := range states {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *state) int {
-		if c := labels.Compare(a.labels, b.labels); c != 0 {
-			return c
-		}
-		return strings.Compare(a.sourceName, b.sourceName)
-	})
+	slices.SortFunc(out, compareStates)
 	return out
 }
