@@ -19,6 +19,9 @@ const (
 	ModelOffHours      = "off_hours"
 	ModelPassthrough   = "passthrough"
 	ModelTelemetryLoss = "telemetry_loss"
+	ModelFirstSeen     = "first_seen"
+	ModelPeak          = "peak"
+	ModelSpray         = "spray"
 )
 
 // Models lists them with the names of their inputs; those after "|" may be left out.
@@ -31,6 +34,9 @@ var Models = map[string]string{
 	ModelOffHours:      "value",
 	ModelPassthrough:   "matches",
 	ModelTelemetryLoss: "value | up",
+	ModelFirstSeen:     "values",
+	ModelPeak:          "value",
+	ModelSpray:         "failures",
 }
 
 // Inputs returns the names of the inputs a model needs, and of those it may have.
@@ -79,6 +85,7 @@ type Detector struct {
 	entities *lru[*watched]
 	peers    *Peers
 	company  *Company
+	values   *Values
 	first    int64
 	begun    bool
 	// New entities of the last ten minutes: more than floodSize are a flood.
@@ -99,6 +106,9 @@ type watched struct {
 	offHours  *OffHours
 	telemetry *TelemetryLoss
 	rules     *lru[*Passthrough]
+	firstSeen *FirstSeen
+	peak      *Peak
+	spray     *Spray
 }
 
 const (
@@ -121,7 +131,7 @@ func NewDetector(s Spec) (*Detector, error) {
 		s.Entities = maxEntities
 	}
 	return &Detector{
-		spec: s, entities: newLRU[*watched](s.Entities), peers: &Peers{}, company: NewCompany(),
+		spec: s, entities: newLRU[*watched](s.Entities), peers: &Peers{}, company: NewCompany(), values: NewValues(),
 		first: 0, begun: false, fresh: 0, freshSince: 0, flooded: 0, evicted: 0, alarmed: nil,
 	}, nil
 }
@@ -161,9 +171,14 @@ func (d *Detector) Step(t int64, in Slot, alarmed []string) []Finding {
 		}
 		out = append(out, d.judge(t, w, g)...)
 	}
+	if d.spec.Model == ModelTelemetryLoss {
+		out = append(out, d.vanished(t, in, groups)...)
+	}
 	step := d.spec.filled(nil, 1).Step
 	d.peers.Settle(step)
 	d.company.Settle(step)
+	d.values.Settle()
+	slices.SortStableFunc(out, func(a, b Finding) int { return strings.Compare(a.Entity, b.Entity) })
 	d.alarmed = d.alarmed[:0]
 	for _, f := range out {
 		d.alarmed = append(d.alarmed, f.Entity)
@@ -206,6 +221,13 @@ func (d *Detector) watch(t int64, entity string) (w *watched, ok bool) {
 		w.rules = newLRU[*Passthrough](maxRules)
 	case ModelTelemetryLoss:
 		w.telemetry = NewTelemetryLoss(s.Options)
+	case ModelFirstSeen:
+		w.firstSeen = NewFirstSeen(s.Options, d.values)
+		d.values.join()
+	case ModelPeak:
+		w.peak = NewPeak(s.Options)
+	case ModelSpray:
+		w.spray = NewSpray(s.Options, d.peers)
 	}
 	if d.entities.put(entity, w) {
 		d.evicted++
@@ -231,13 +253,47 @@ func (d *Detector) judge(t int64, w *watched, g *grouped) []Finding {
 		return d.finding(g.entity, t, w.offHours.Step(t, g.sum("value")), offHoursWorth, s.Threat, s.Technique, "")
 	case ModelPassthrough:
 		return d.passthrough(t, w, g)
+	case ModelFirstSeen:
+		r := w.firstSeen.Step(t, g.resources("values"))
+		return d.finding(g.entity, t, r, firstSeenWorth, s.Threat, s.Technique, "new: "+w.firstSeen.What())
+	case ModelPeak:
+		return d.finding(g.entity, t, w.peak.Step(t, g.sum("value")), peakWorth, s.Threat, s.Technique, "")
+	case ModelSpray:
+		return d.finding(g.entity, t, w.spray.Step(t, g.resources("failures")), anomalyWorth, s.Threat, s.Technique, "users")
 	default:
 		up := true
 		if _, ok := g.inputs["up"]; ok {
 			up = g.sum("up") > 0
 		}
-		return d.finding(g.entity, t, w.telemetry.Step(t, g.sum("value"), up), telemetryWorth, s.Threat, s.Technique, "")
+		what := ""
+		if _, ok := g.inputs["value"]; !ok {
+			what = "series gone"
+		}
+		return d.finding(g.entity, t, w.telemetry.Step(t, g.sum("value"), up), telemetryWorth, s.Threat, s.Technique, what)
 	}
+}
+
+// vanished steps the logs of which the slot holds nothing. Their targets are up if their up
+// says so, which is in groups then, or, where up is not asked for, if others answered.
+func (d *Detector) vanished(t int64, in Slot, groups []grouped) []Finding {
+	_, asked := in["up"]
+	if len(groups) == 0 {
+		return nil // nobody answered
+	}
+	var gone []string
+	for e := d.entities.order.Front(); e != nil; e = e.Next() {
+		name := e.Value.(entry[*watched]).key
+		if _, ok := slices.BinarySearchFunc(groups, name, func(g grouped, n string) int { return strings.Compare(g.entity, n) }); !ok {
+			gone = append(gone, name)
+		}
+	}
+	slices.Sort(gone)
+	var out []Finding
+	for _, name := range gone {
+		w := d.entities.at[name].Value.(entry[*watched]).value // not newer for that
+		out = append(out, d.finding(name, t, w.telemetry.Step(t, math.NaN(), !asked), telemetryWorth, d.spec.Threat, d.spec.Technique, "series gone")...)
+	}
+	return out
 }
 
 // ratio falls back to the count of failures where attempts are not known.
@@ -322,7 +378,7 @@ func (d *Detector) finding(entity string, t int64, r Reading, w Worth, threat, t
 		return nil
 	}
 	return []Finding{{Entity: entity, Evidence: Evidence{
-		Detector: d.spec.Name, Family: d.spec.Family, Threat: threat, Technique: technique, Time: t, Score: w.Of(r), What: what, Reading: r,
+		Detector: d.spec.Name, Model: d.spec.Model, Family: d.spec.Family, Threat: threat, Technique: technique, Time: t, Score: w.Of(r), What: what, Reading: r,
 	}}}
 }
 
@@ -333,7 +389,7 @@ const FloodEntity = "(new entities)"
 // fills our memory.
 func (d *Detector) floodFinding(t int64) Finding {
 	return Finding{Entity: FloodEntity, Evidence: Evidence{
-		Detector: d.spec.Name, Family: d.spec.Family, Threat: UnusualBehavior, Technique: "T1087", Time: t, Score: 50, What: "flood of new names",
+		Detector: d.spec.Name, Model: d.spec.Model, Family: d.spec.Family, Threat: UnusualBehavior, Technique: "T1087", Time: t, Score: 50, What: "flood of new names",
 		Reading: Reading{Observed: float64(d.fresh), Expected: floodSize, Window: time.Duration(floodSpan) * time.Millisecond, Surprise: 1, Threshold: 0},
 	}}
 }
@@ -382,4 +438,17 @@ func (g *grouped) sum(input string) float64 {
 		sum += x
 	}
 	return sum
+}
+
+// resources returns the resources of an input that have events, each once and sorted; long
+// ones are cut.
+func (g *grouped) resources(input string) []string {
+	var out []string
+	for _, s := range g.inputs[input] {
+		if known(s.Value) && s.Value > 0 && s.Resource != "" {
+			out = append(out, s.Resource)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -5,6 +5,7 @@ import "strings"
 // Evidence is one reading of one detector that is worth keeping.
 type Evidence struct {
 	Detector  string
+	Model     string // of the detector
 	Family    Family
 	Threat    string
 	Technique string // ATT&CK ids, joined by ";"
@@ -22,12 +23,14 @@ type Worth struct{ Low, High float64 }
 // itself, or a success.
 //
 //	model          at the threshold   six decades above
-//	ratio, count   40                 69
+//	ratio, count   40                 69    so does spray
 //	egress         40                 69
 //	novelty        45                 80
 //	sequence       75                 95
 //	telemetry      50                 60
+//	peak           25                 55
 //	off hours      10                 35    never an alert alone
+//	first seen     15                 38    never an alert alone
 //	passthrough    its priority's weight, see Weight
 var (
 	anomalyWorth   = Worth{40, 69}
@@ -35,6 +38,8 @@ var (
 	sequenceWorth  = Worth{75, 95}
 	telemetryWorth = Worth{50, 60}
 	offHoursWorth  = Worth{10, 35}
+	firstSeenWorth = Worth{15, 38}
+	peakWorth      = Worth{25, 55}
 )
 
 // anonymousScore is what a resource read without an identity is worth.

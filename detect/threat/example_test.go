@@ -30,5 +30,5 @@ func ExampleRisk() {
 	fmt.Printf("%.0f %s %s\n", r.At(t), threat.Band(r.At(t)), r.Threat(t))
 	// Output:
 	// 55 medium
-	// 82 high compromised_account
+	// 90 critical compromised_account
 }

@@ -41,4 +41,14 @@ func (l *lru[V]) put(key string, v V) (evicted bool) {
 	return evicted
 }
 
+// set puts a key that may be there, and makes it the newest.
+func (l *lru[V]) set(key string, v V) {
+	if e, ok := l.at[key]; ok {
+		e.Value = entry[V]{key, v}
+		l.order.MoveToFront(e)
+		return
+	}
+	l.put(key, v)
+}
+
 func (l *lru[V]) len() int { return l.order.Len() }

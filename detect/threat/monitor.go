@@ -26,6 +26,7 @@ type Alert struct {
 	Top          Evidence // what weighs most
 	Evidence     []Evidence
 	Evidential   bool // there was evidence in the newest slot, the alert is not just held
+	Suppressed   bool // it says again what was said within a day, no more urgently
 }
 
 // MonitorOptions say how entities of one type are watched.
@@ -34,6 +35,7 @@ type MonitorOptions struct {
 	Step       time.Duration
 	AlertFrom  float64       // least risk of an alert [40, medium]
 	Hold       time.Duration // an alert stays open after its last evidence [15 min, at least 3 slots]
+	Suppress   time.Duration // a like alert is not said again for this long, see repeats [24 h, < 0: it is]
 	Entities   int           // with evidence that are remembered [50,000]
 }
 
@@ -44,6 +46,7 @@ type Monitor struct {
 	detectors []*Detector
 	accused   *lru[*accused]
 	open      map[string]*Alert
+	repeats   repeats
 	campaigns campaigns
 	last      int64
 	begun     bool
@@ -67,7 +70,10 @@ func NewMonitor(o MonitorOptions, specs []Spec) (*Monitor, error) {
 	if o.Entities <= 0 {
 		o.Entities = maxEntities
 	}
-	m := &Monitor{o: o, detectors: nil, accused: newLRU[*accused](o.Entities), open: make(map[string]*Alert), campaigns: campaigns{}, last: 0, begun: false}
+	if o.Suppress == 0 {
+		o.Suppress = 24 * time.Hour
+	}
+	m := &Monitor{o: o, detectors: nil, accused: newLRU[*accused](o.Entities), open: make(map[string]*Alert), repeats: makeRepeats(o.Suppress, o.Entities), campaigns: campaigns{}, last: 0, begun: false}
 	for _, later := range []bool{false, true} {
 		for _, s := range specs {
 			if (s.After != "") != later {
@@ -173,7 +179,7 @@ func (m *Monitor) raise(t int64, entity string, r *Risk, score float64) (opened 
 	if !ok {
 		a = &Alert{
 			ID: alertID(m.o.EntityType, entity, threat, t), Entity: entity, EntityType: m.o.EntityType, Threat: threat, Reclassified: "", Technique: "",
-			Band: BandInfo, Risk: risk, Confidence: 0, First: t, Last: t, Top: Evidence{}, Evidence: nil, Evidential: true,
+			Band: BandInfo, Risk: risk, Confidence: 0, First: t, Last: t, Top: Evidence{}, Evidence: nil, Evidential: true, Suppressed: false,
 		}
 		m.open[entity] = a
 		opened = a
@@ -197,6 +203,10 @@ func (m *Monitor) raise(t int64, entity string, r *Risk, score float64) (opened 
 	}
 	a.Confidence = a.Top.Reading.Confidence()
 	a.Technique = techniques(a.Evidence)
+	a.Suppressed = (opened != nil || a.Suppressed) && m.repeats.like(t, a)
+	if !a.Suppressed {
+		m.repeats.said(t, a)
+	}
 	return opened
 }
 

@@ -31,7 +31,10 @@ type Action struct {
 // slots: nobody needs to have been watched for a week to turn the log off.
 //
 // An identity seen for less than a day among peers that have been there for a week is
-// new: its novelties count by half, as everything an installation does is new.
+// new: its novelties count by half, as everything an installation does is new. While the
+// peers of a cluster are watched for less than a day, all they do is new: the novelties,
+// refusals and reads of secrets of those who were there then grow to their full weight over their first two days.
+// Anonymous access counts in full from the first slot on.
 // At most 256 actions are remembered, the least used forgotten first. State: up to
 // 24 KiB.
 type Novelty struct {
@@ -43,6 +46,7 @@ type Novelty struct {
 	first    int64
 	last     int64
 	begun    bool
+	founder  bool // it was there in the first day of the peers
 	refused  rare
 	secrets  rare
 	lastTop  Sensitive
@@ -60,6 +64,7 @@ type NoveltyOptions struct {
 const (
 	maxActions       = 256
 	noveltyThreshold = 5 // of the score, at the default budget
+	noveltyLearning  = 2 * day
 )
 
 // NewNovelty returns the model of one identity. company is shared with the others of the
@@ -70,7 +75,7 @@ func NewNovelty(o NoveltyOptions, company *Company) *Novelty {
 		company = NewCompany()
 	}
 	return &Novelty{
-		o: o, peers: company, known: make(map[string]int32), total: 0, active: 0, first: 0, last: 0, begun: false,
+		o: o, peers: company, known: make(map[string]int32), total: 0, active: 0, first: 0, last: 0, begun: false, founder: false,
 		refused: rare{}, secrets: rare{}, lastTop: Sensitive{}, lastWhat: "",
 	}
 }
@@ -90,10 +95,12 @@ func (m *Novelty) Step(t int64, actions []Action) Reading {
 	}
 	if !m.begun {
 		m.first, m.begun = t, true
+		m.founder = m.o.Catalogue == Kubernetes && m.peers.age < day
 		m.peers.join()
 	}
 	m.last = t
-	score, top := m.novelties(t, seen)
+	factor := m.factor(t)
+	score, top := m.novelties(seen, factor)
 	var refused, secrets float64
 	anonymous := false
 	for _, a := range seen {
@@ -104,6 +111,9 @@ func (m *Novelty) Step(t int64, actions []Action) Reading {
 		anonymous = anonymous || m.o.Anonymous && a.succeeded && a.resource != "nonresource"
 	}
 	add := func(most float64, a novelAction) {
+		if m.founder {
+			most *= factor
+		}
 		if a.novelty = min(max(a.novelty-2, 0), most); a.novelty > 0 {
 			score += a.novelty
 			if a.novelty > top.novelty {
@@ -184,12 +194,19 @@ type novelAction struct {
 	what      string
 }
 
-// novelties returns the sum of what is new, and the newest.
-func (m *Novelty) novelties(t int64, seen []merged) (score float64, top novelAction) {
-	factor := 1.0
-	if t-m.first < day && m.peers.age >= week {
-		factor = 0.5
+// factor returns by how much novelties count.
+func (m *Novelty) factor(t int64) float64 {
+	switch age := t - m.first; {
+	case m.founder:
+		return min(float64(age)/float64(noveltyLearning), 1)
+	case age < day && m.peers.age >= week:
+		return 0.5
 	}
+	return 1
+}
+
+// novelties returns the sum of what is new, and the newest.
+func (m *Novelty) novelties(seen []merged, factor float64) (score float64, top novelAction) {
 	var first, second float64 // of the ordinary ones
 	for _, a := range seen {
 		c := float64(m.known[a.key])

@@ -127,3 +127,30 @@ func TestNoveltyIsBounded(t *testing.T) {
 		t.Errorf("%d actions, %d and %d in the company", len(u.known), len(c.now), len(c.next))
 	}
 }
+
+// TestFirstDaysAreQuiet starts to watch a cluster: nothing its controllers do is evidence,
+// though all is new, unless nobody is behind it; from the third day on new rights are.
+func TestFirstDaysAreQuiet(t *testing.T) {
+	c := NewCompany()
+	u := newUser(c, false)
+	sensitive := []string{"secrets", "roles", "rolebindings", "clusterroles", "nodes", "daemonsets", "mutatingwebhookconfigurations"}
+	for i := range int64(2 * 96) {
+		at := start + i*quarter.Milliseconds()
+		as := append([]Action{{Verb: "list", Resource: "secrets", Count: 5, Succeeded: true}}, controller...)
+		if i%3 == 0 {
+			as = append(as, Action{Verb: "update", Resource: sensitive[i/3%int64(len(sensitive))], Count: 1, Succeeded: true})
+		}
+		if r := u.Step(at, as); r.Evident() {
+			_, what := u.Top()
+			t.Fatalf("after %d h: %+v %q", i/4, r, what)
+		}
+		c.Settle(quarter)
+	}
+	anonymous := newUser(NewCompany(), true)
+	if r := anonymous.Step(start, []Action{{Verb: "list", Resource: "secrets", Count: 1, Succeeded: true}}); !r.Evident() {
+		t.Errorf("anonymous: %+v", r)
+	}
+	if r := u.Step(start+2*day+hour, []Action{{Verb: "create", Resource: "clusterrolebindings", Count: 1, Succeeded: true}}); !r.Evident() {
+		t.Errorf("on the third day: %+v", r)
+	}
+}

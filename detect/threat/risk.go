@@ -11,6 +11,9 @@ import (
 //	r_f  = e₁ + (100 − e₁)·(1 − exp(−Σ_{i≥2} e_i·i^−1.5 / 100)) within a family, e₁ ≥ e₂ ≥ …
 //	R    = 100·(1 − Π_f (1 − r_f/100)), and 15 more for three tactics within 24 h
 //
+// and at least 90 where the evidence makes the story of an account that was forced and
+// used, see story.
+//
 // So one strong evidence keeps its value, a second of the same family adds a little and
 // one of another family a lot. R is in [0, 100]. The newest 32 pieces are kept; what a
 // detector says of one threat within an hour is one piece, of its highest score. The
@@ -91,6 +94,9 @@ func (r *Risk) At(t int64) float64 {
 	if v > 0 && r.tactics(t) >= manyTactics {
 		v = min(v+tacticsBonus, 100)
 	}
+	if story, forced := r.story(t); v > 0 && story == CompromisedAccount && forced {
+		v = max(v, compromisedRisk)
+	}
 	return v
 }
 
@@ -149,43 +155,6 @@ func (r *Risk) tactics(t int64) int {
 	return len(seen)
 }
 
-// Threat returns the threat that the evidence at t amounts to: that of the highest risk,
-// unless several pieces make a story:
-//
-//   - brute force, and rights, secrets or data taken by the same entity within a day after:
-//     a compromised account;
-//   - activity at odd hours, and secrets or data taken, without failures to log in: an insider.
-func (r *Risk) Threat(t int64) string {
-	var forced, taken, odd int64
-	for i := range r.evidence {
-		switch e := &r.evidence[i]; e.Threat {
-		case BruteForce, BruteForceSuccess:
-			if forced == 0 {
-				forced = e.Time
-			}
-		case PrivilegeEscalation, CredentialAccess, DataExfiltration:
-			taken = max(taken, e.Time)
-		case UnusualBehavior:
-			if e.Family == FamilyBehavior {
-				odd = max(odd, e.Time)
-			}
-		}
-	}
-	if forced != 0 && taken >= forced && taken-forced <= day && t-taken <= day {
-		return CompromisedAccount
-	}
-	best, threat := 0.0, ""
-	for _, name := range Threats {
-		if v := r.combine(t, func(e *Evidence) bool { return e.Threat == name }); v > best {
-			best, threat = v, name
-		}
-	}
-	if odd != 0 && forced == 0 && (threat == CredentialAccess || threat == DataExfiltration) && max(odd, taken)-min(odd, taken) <= day {
-		return Insider
-	}
-	return threat
-}
-
 // The bands of a risk.
 const (
 	BandInfo     = "info"
@@ -209,17 +178,4 @@ func Band(risk float64) string {
 		return BandLow
 	}
 	return BandInfo
-}
-
-// RollUp returns the risk of each parent, which is the highest of its children: ten
-// pods at 30 do not make a workload at risk. parent returns "" for a child without one.
-// It is applied again for the next level: pod, workload, namespace.
-func RollUp(children map[string]float64, parent func(child string) string) map[string]float64 {
-	out := make(map[string]float64)
-	for c, v := range children {
-		if p := parent(c); p != "" && v > out[p] {
-			out[p] = v
-		}
-	}
-	return out
 }

@@ -17,7 +17,7 @@ func piece(f Family, threat string, t int64, score float64) Evidence {
 func TestRiskByHand(t *testing.T) {
 	var r Risk
 	at(t, "nothing", r.At(start), 0, 0)
-	r.Add(piece(FamilyAuth, BruteForce, start, 60))
+	r.Add(piece(FamilyAuth, DefenseEvasion, start, 60))
 	at(t, "one", r.At(start), 60, 1e-9)
 	r.Add(piece(FamilyAuth, UnusualBehavior, start, 40))
 	at(t, "two of a family", r.At(start), 65.275, 0.001)
