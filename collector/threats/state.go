@@ -33,7 +33,7 @@ type alert struct {
 	earlier int   // alerts of the same threat on the entity before
 	end     int64 // 0 while it is open
 	merged  int64 // when it became part of a campaign, 0 if it is none's
-	quiet   bool  // it opened while no alert was to be, and is not said yet
+	quiet   bool  // it opened while no alert was to be, or repeats another, and is not said yet
 }
 
 // campaign is one threat against many entities while it lasts.
@@ -63,7 +63,8 @@ func newState(m *threat.Monitor, keep int64) *state {
 }
 
 // step takes the slot at t and returns the threats of the alerts that opened. While quiet,
-// alerts that open are not said; they are once quiet is over and they still last.
+// alerts that open are not said; they are once quiet is over and they still last. Nor are
+// repeats of the last day.
 func (s *state) step(t int64, in map[string]threat.Slot, quiet bool) (opened []string) {
 	open, campaigns := s.monitor.Step(t, in)
 	s.last = t
@@ -72,12 +73,12 @@ func (s *state) step(t int64, in map[string]threat.Slot, quiet bool) (opened []s
 		there[a.ID] = true
 		have := s.alerts[a.ID]
 		if have == nil {
-			have = &alert{Alert: a, peak: a.Risk, earlier: s.earlier[a.Entity+"\x00"+a.Threat], end: 0, merged: 0, quiet: quiet}
+			have = &alert{Alert: a, peak: a.Risk, earlier: s.earlier[a.Entity+"\x00"+a.Threat], end: 0, merged: 0, quiet: quiet || a.Suppressed}
 			s.alerts[a.ID] = have
 			opened = append(opened, a.Threat)
 		}
 		have.Alert, have.peak = a, max(have.peak, a.Risk)
-		have.quiet = have.quiet && quiet
+		have.quiet = have.quiet && (quiet || a.Suppressed)
 	}
 	for id, a := range s.alerts {
 		switch {
