@@ -34,6 +34,11 @@ func full(t testing.TB, o Options) *Collector {
 	r.BudgetSpent = 0.5
 	r.Rollout = &series.Rollout{At: 60_000, Revision: "abc", Active: true}
 	r.Threat = &series.Threat{Threat: "brute_force", Technique: "T1110;T1078", Risk: 62.5, Confidence: 0.875}
+	r.Live = &series.Live{Demoted: "worse than naive", Since: 60_000, Judged: []series.Judged{
+		{Stage: series.StageActive, Horizon: 36 * time.Hour, Forecasts: 20, MASE: 0.75, Skill: 0.25, Coverage: 0.5},
+		{Stage: series.StageActive, Horizon: 7 * day, Forecasts: 19, MASE: 9, Skill: -9, Coverage: 0},
+		{Stage: series.StageShadow, Horizon: 7 * day, Forecasts: 40, MASE: 1.5, Skill: -0.5, Coverage: math.NaN()},
+	}}
 	write(t, c, "cpu", r)
 	write(t, c, "plans", planned()...)
 	return c
@@ -103,15 +108,25 @@ func TestEveryMetric(t *testing.T) {
 		`{__name__="upid_model_skill_ratio", horizon="7d", signal="cpu", stage="active"}`:    0.5,
 		`{__name__="upid_model_coverage_ratio", horizon="7d", signal="cpu", stage="active"}`: 0.875,
 		`{__name__="upid_model_mase", horizon="7d", signal="cpu", stage="active"}`:           0.5,
-		`{__name__="upid_signal_series", signal="cpu", state="active"}`:                      1,
-		`{__name__="upid_signal_series", signal="cpu", state="warming"}`:                     0,
-		`{__name__="upid_signal_series", signal="cpu", state="insufficient"}`:                0,
-		`{__name__="upid_signal_series", signal="cpu", state="stale"}`:                       0,
-		`{__name__="upid_signal_series", signal="cpu", state="failed"}`:                      0,
-		`{__name__="upid_alert_budget_ratio", signal="cpu"}`:                                 0.5,
 
-		`{__name__="upid_model_info", model_type="resource_prediction", stage="active", state="active", version="1.2.3"}`: 1,
-		`{__name__="upid_model_info", model_type="anomaly_detection", stage="active", state="active", version="1.2.3"}`:   1,
+		`{__name__="upid_model_skill_ratio", horizon="36h", signal="cpu", stage="active"}`:      0.25,
+		`{__name__="upid_model_coverage_ratio", horizon="36h", signal="cpu", stage="active"}`:   0.5,
+		`{__name__="upid_model_mase", horizon="36h", signal="cpu", stage="active"}`:             0.75,
+		`{__name__="upid_model_skill_ratio", horizon="7d", signal="cpu", stage="shadow"}`:       -0.5,
+		`{__name__="upid_model_mase", horizon="7d", signal="cpu", stage="shadow"}`:              1.5,
+		`{__name__="upid_model_judged_forecasts", horizon="36h", signal="cpu", stage="active"}`: 20,
+		`{__name__="upid_model_judged_forecasts", horizon="7d", signal="cpu", stage="active"}`:  19,
+		`{__name__="upid_model_judged_forecasts", horizon="7d", signal="cpu", stage="shadow"}`:  40,
+		`{__name__="upid_model_demoted", signal="cpu"}`:                                         1,
+		`{__name__="upid_signal_series", signal="cpu", state="active"}`:                         1,
+		`{__name__="upid_signal_series", signal="cpu", state="warming"}`:                        0,
+		`{__name__="upid_signal_series", signal="cpu", state="insufficient"}`:                   0,
+		`{__name__="upid_signal_series", signal="cpu", state="stale"}`:                          0,
+		`{__name__="upid_signal_series", signal="cpu", state="failed"}`:                         0,
+		`{__name__="upid_alert_budget_ratio", signal="cpu"}`:                                    0.5,
+
+		`{__name__="upid_model_info", model_type="resource_prediction", stage="active", state="degraded", version="1.2.3"}`: 1,
+		`{__name__="upid_model_info", model_type="anomaly_detection", stage="active", state="active", version="1.2.3"}`:     1,
 	}
 	for horizon, v := range map[string][4]float64{"36h": {5, 3, 7, 6}, "7d": {8, 2, 16, 9}} {
 		for i, name := range []string{"value", "lower", "upper", "peak_value"} {
@@ -121,9 +136,9 @@ func TestEveryMetric(t *testing.T) {
 	check(t, parsed(t, c, predictions), want)
 
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
-	// 11 + 2 × 4 of the series, 4 + 5 of the signal.
+	// 11 + 2 × 4 of the series, 4 + 5 of the signal, 9 of what was judged.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 49, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 58, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 

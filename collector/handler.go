@@ -152,6 +152,9 @@ func (c *Collector) writeModels(out *bytes.Buffer, s *snapshot) {
 		state := `,state="untrained"} ` // in no stage yet
 		if m.used {
 			state = `,stage="active",state="active"} `
+			if s.demoted && m.name == "resource_prediction" {
+				state = `,stage="active",state="degraded"} ` // naive stands in for some signal's
+			}
 		}
 		w.sample(string(labels), state, 1)
 	}

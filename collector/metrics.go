@@ -82,9 +82,11 @@ var Metrics = []Metric{
 	{"upid_recommendation_target_value", Gauge, "What an open recommendation says to set; the unit is in the name of the resource." + onSchedule, []string{"signal", "id", "kind", "optimization_type", "resource"}, PerAdvice, Stable},
 
 	// Live accuracy and models.
-	{"upid_model_skill_ratio", Gauge, "1 - error / error of the seasonal naive forecast on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
-	{"upid_model_coverage_ratio", Gauge, "Share of held-out values inside the forecast interval, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
-	{"upid_model_mase", Gauge, "Mean absolute scaled error on held-out origins, mean over the series." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_skill_ratio", Gauge, "1 - error / error of the seasonal naive forecast: of the published forecasts whose time has come, newer ones more than older; until 20 of the longest horizon were judged, on held-out history." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_coverage_ratio", Gauge, "Share of values inside the forecast interval: of the published forecasts whose time has come; until 20 of the longest horizon were judged, of held-out history." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_mase", Gauge, "Mean absolute scaled error of the published forecasts whose time has come; until 20 of the longest horizon were judged, on held-out history." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
+	{"upid_model_judged_forecasts", Gauge, "Published forecasts that were judged when their time had come, ever." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Experimental},
+	{"upid_model_demoted", Gauge, "1 while the configured model is not in use because its forecasts were worse than the seasonal naive ones." + onSchedule, []string{"signal"}, PerSignal, Experimental},
 	{"upid_model_info", Gauge, "1 for each model type and its state.", []string{"model_type", "version", "stage", "state"}, Snapshot, Stable},
 	{"upid_alert_budget_ratio", Gauge, "Anomalies raised over the budget period, divided by the budget." + onSchedule, []string{"signal"}, PerSignal, Stable},
 

@@ -14,6 +14,7 @@ type segment struct {
 	text             [forms]text // for legacy and for UTF-8 names
 	samples          int
 	forecast, scored bool // whether any series has one
+	demoted          bool // whether the model of any signal is
 
 	truncated, duplicates int // left out
 }
@@ -51,6 +52,7 @@ func (c *Collector) render(t *task, rs []series.Result) *segment {
 	for _, sum := range sums {
 		s.forecast = s.forecast || sum.forecast
 		s.scored = s.scored || sum.scored
+		s.demoted = s.demoted || sum.live != nil && sum.live.Demoted != ""
 	}
 	differ := false
 	for i := range t.plan {
@@ -121,6 +123,7 @@ type snapshot struct {
 	samples               int
 	truncated, duplicates int
 	forecast, scored      bool
+	demoted               bool
 }
 
 // acquire returns the current state. The caller gives it back with done.
@@ -139,6 +142,7 @@ func (c *Collector) acquire() *snapshot {
 		s.duplicates += t.segment.duplicates
 		s.forecast = s.forecast || t.segment.forecast
 		s.scored = s.scored || t.segment.scored
+		s.demoted = s.demoted || t.segment.demoted
 	}
 	return s
 }

@@ -47,6 +47,7 @@ type summary struct {
 	longest               time.Duration // the longest horizon
 	states                [states]int
 	forecast, scored      bool
+	live                  *series.Live // nil: not forecast
 }
 
 // summarise returns the summaries of the given signals, in their order.
@@ -63,6 +64,7 @@ func summarise(signals []string, rs []series.Result) []summary {
 		}
 		s := &sums[k]
 		s.spent.Add(r.BudgetSpent)
+		s.live = r.Live
 		s.scored = s.scored || r.Score != nil && !math.IsNaN(r.Score.Value)
 		for _, h := range r.Horizons {
 			s.longest = max(s.longest, h.Horizon)
@@ -85,9 +87,19 @@ func summarise(signals []string, rs []series.Result) []summary {
 
 // perSignal says for each metric how it follows from a summary.
 var perSignal = map[string]func(w *writer, labels string, s *summary){
-	"upid_model_skill_ratio":    accuracy(func(s *summary) series.Mean { return s.skill }),
-	"upid_model_coverage_ratio": accuracy(func(s *summary) series.Mean { return s.coverage }),
-	"upid_model_mase":           accuracy(func(s *summary) series.Mean { return s.mase }),
+	"upid_model_skill_ratio":      accuracy(func(s *summary) series.Mean { return s.skill }, func(j *series.Judged) float64 { return j.Skill }),
+	"upid_model_coverage_ratio":   accuracy(func(s *summary) series.Mean { return s.coverage }, func(j *series.Judged) float64 { return j.Coverage }),
+	"upid_model_mase":             accuracy(func(s *summary) series.Mean { return s.mase }, func(j *series.Judged) float64 { return j.MASE }),
+	"upid_model_judged_forecasts": judged(func(j *series.Judged) float64 { return float64(j.Forecasts) }, 1),
+	"upid_model_demoted": func(w *writer, labels string, s *summary) {
+		if s.live != nil {
+			demoted := 0.0
+			if s.live.Demoted != "" {
+				demoted = 1
+			}
+			w.sample(labels, end, demoted)
+		}
+	},
 	"upid_alert_budget_ratio": func(w *writer, labels string, s *summary) {
 		if s.spent.N > 0 {
 			w.sample(labels, end, s.spent.Sum)
@@ -100,12 +112,44 @@ var perSignal = map[string]func(w *writer, labels string, s *summary){
 	},
 }
 
-// accuracy labels a mean with the longest horizon: it is measured over all steps
-// up to there.
-func accuracy(of func(*summary) series.Mean) func(*writer, string, *summary) {
+// leastJudged is how many judged forecasts it takes to say how good they were.
+const leastJudged = 20
+
+// accuracy writes how good the published forecasts of each horizon were. Until enough
+// of the longest are judged, that horizon has the mean that the newest fits measured
+// on held-out history, over all steps up to there.
+func accuracy(heldOut func(*summary) series.Mean, live func(*series.Judged) float64) func(*writer, string, *summary) {
+	write := judged(live, leastJudged)
 	return func(w *writer, labels string, s *summary) {
-		if s.longest > 0 {
-			w.sample(labels, `,horizon="`+HorizonLabel(s.longest)+`",stage="active"} `, of(s).Value())
+		write(w, labels, s)
+		if s.longest > 0 && !s.judged(s.longest) {
+			w.sample(labels, stage(s.longest, series.StageActive), heldOut(s).Value())
 		}
 	}
+}
+
+// judged reports whether enough published forecasts of a horizon were judged.
+func (s *summary) judged(h time.Duration) bool {
+	return s.live != nil && slices.ContainsFunc(s.live.Judged, func(j series.Judged) bool {
+		return j.Stage == series.StageActive && j.Horizon == h && j.Forecasts >= leastJudged
+	})
+}
+
+// judged writes a number for each horizon and stage of which at least so many forecasts
+// were judged.
+func judged(of func(*series.Judged) float64, least int) func(*writer, string, *summary) {
+	return func(w *writer, labels string, s *summary) {
+		if s.live == nil {
+			return
+		}
+		for i := range s.live.Judged {
+			if j := &s.live.Judged[i]; j.Forecasts >= least {
+				w.sample(labels, stage(j.Horizon, j.Stage), of(j))
+			}
+		}
+	}
+}
+
+func stage(h time.Duration, name string) string {
+	return `,horizon="` + HorizonLabel(h) + `",stage="` + name + `"} `
 }

@@ -281,7 +281,8 @@ func TestImportDiagram(t *testing.T) {
 		"collector/views":      {"collector", "collector/pipeline", "collector/series", "collector/web", "rules"},
 		"collector/testserver": {},
 		"collector/threats":    {"collector/pipeline", "collector/series", "detect/threat"},
-		"collector/signal":     {"collector/coding", "collector/pipeline", "collector/series", "detect", "forecast", "rules"},
+		"collector/signal":     {"collector/coding", "collector/pipeline", "collector/series", "detect", "forecast", "forecast/judge", "rules"},
+		"forecast/judge":       {},
 		"forecast/num":         {},
 		"forecast/features":    {"collector/series"},
 		"forecast/capacity":    {"collector/series", "forecast/num"},
@@ -309,7 +310,7 @@ func TestImportDiagram(t *testing.T) {
 		"tools/pictures":       {},
 	}
 	pure := []string{
-		"forecast", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend",
+		"forecast", "forecast/judge", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend",
 		"collector/privacy", "forecast/features", "forecast/capacity",
 		"forecast/learn",
 	}

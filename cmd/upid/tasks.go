@@ -135,7 +135,11 @@ func signalUnit(s config.Signal) (*signal.Unit, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Forecast = &signal.Forecast{Model: model, Horizons: s.Forecast.Horizons, Level: s.Forecast.Level, Max: s.Forecast.Max}
+		naive, err := forecast.New("seasonal_naive", nil)
+		if err != nil {
+			return nil, err
+		}
+		o.Forecast = &signal.Forecast{Model: model, Horizons: s.Forecast.Horizons, Level: s.Forecast.Level, Max: s.Forecast.Max, Fallback: naive}
 	}
 	if s.Detect.Enabled {
 		budget, err := rules.ParseBudget(s.Detect.Budget)

@@ -172,6 +172,30 @@ type Finding struct {
 // Open reports whether the finding has not been resolved.
 func (f Finding) Open() bool { return f.End == 0 }
 
+// The stages of a model.
+const (
+	StageActive = "active" // its forecasts are published
+	StageShadow = "shadow" // they are only judged
+)
+
+// Live is what became of the forecasts of a signal whose time has come.
+type Live struct {
+	Judged  []Judged // by stage and horizon; none where nothing was judged yet
+	Demoted string   // why the configured model is not in use; "" if it is
+	Since   int64    // since when; 0 = from the start
+}
+
+// Judged is the worth of the forecasts of one stage and horizon, those of the last
+// weeks more than older ones. NaN where unknown.
+type Judged struct {
+	Stage     string
+	Horizon   time.Duration
+	Forecasts int // how many were judged, ever
+	MASE      float64
+	Skill     float64 // 1 − error / error of the seasonal naive forecast
+	Coverage  float64 // share of the values that were inside the interval
+}
+
 // Result is what one signal says about one series in one slot.
 type Result struct {
 	Signal     string
@@ -193,6 +217,7 @@ type Result struct {
 	Rollout     *Rollout // the newest of its workload, if that was within a day
 	Threat      *Threat  // of an entity with a risk; nil for series
 	Plan        *Plan    // capacity, cost or a recommendation; nil for series
+	Live        *Live    // of the signal, shared by its results; nil if it is not forecast
 	Warnings    []error  // the result stands; say this beside it
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/detect"
 	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/forecast/judge"
 	"github.com/upid/upid/rules"
 )
 
@@ -36,6 +37,8 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	if err != nil {
 		return nil, err
 	}
+	active, shadow := u.model()
+	_, verdict := u.live.state()
 	scratch := make([]forecast.Scratch, u.o.Workers)
 	err = parallel(ctx, len(data), u.o.Workers, func(worker, i int) {
 		s := fitted[i]
@@ -43,7 +46,11 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		case s.last == 0 || in.End-s.last > forgetAfter.Milliseconds():
 			fitted[i] = nil
 		case u.o.Forecast != nil:
-			s.forecast, s.trends, s.warnings = u.forecast(data[i], scratch[worker].With(ctx))
+			f := u.forecast(active, data[i], in.End, scratch[worker].With(ctx))
+			s.forecast, s.trends, s.warnings, s.waiting.active = f.forecast, f.trends, f.warnings, f.waiting
+			if shadow != nil {
+				s.waiting.shadow = u.forecast(shadow, data[i], in.End, scratch[worker].With(ctx)).waiting
+			}
 		}
 	})
 	if err != nil {
@@ -62,10 +69,18 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	}
 	forgetKinds(kinds, states)
 	return func() {
+		if _, since := u.live.state(); since != verdict {
+			for _, s := range states { // made under another verdict: neither stage's
+				s.waiting = waiting{active: nil, shadow: nil}
+			}
+		}
 		for k, s := range states {
+			var before waiting
 			if was := u.states[k]; was != nil {
 				s.past = was.past // what was said stays said
+				before = was.waiting
 			}
+			s.waiting = u.join(before, s.waiting)
 		}
 		u.states, u.order, u.control, u.deploys, u.kinds = states, sorted(states), control, events, kinds
 		u.position.Store(in.End)
@@ -88,19 +103,32 @@ func firstPoint(y series.Series, end int64) int64 {
 	return max(y.Start, end-replay.Milliseconds()+y.Step)
 }
 
-// forecast predicts y far enough for the longest horizon to be read off until
-// the next fit, and the one after in case that fails, and says where y is going.
-func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast, []series.Trend, []error) {
+// forecasted is what a fit makes of one series.
+type forecasted struct {
+	forecast *series.Forecast // nil: none, and warnings say why
+	trends   []series.Trend
+	warnings []error
+	waiting  []judge.Pending // to be judged
+}
+
+func noForecast(format string, args ...any) forecasted {
+	return forecasted{forecast: nil, trends: nil, warnings: []error{fmt.Errorf(format, args...)}, waiting: nil}
+}
+
+// forecast predicts y, whose newest point was asked for at end, far enough for the
+// longest horizon to be read off until the next fit, and the one after in case that
+// fails, and says where y is going.
+func (u *Unit) forecast(m forecast.Forecaster, y series.Series, end int64, sc *forecast.Scratch) forecasted {
 	o := u.o.Forecast
 	longest := o.Horizons[len(o.Horizons)-1]
 	y = born(y)
 	if have, want := time.Duration(y.End()-y.Start)*time.Millisecond, min(longest, leastHistory); have < want {
-		return nil, nil, []error{fmt.Errorf("no forecast yet: %v of history, want %v", have, want)}
+		return noForecast("no forecast yet: %v of history, want %v", have, want)
 	}
 	grid := coarsen(u.o.Step, longest, time.Duration(y.End()-y.Start)*time.Millisecond)
 	y, err := forecast.Resample(y, grid.Milliseconds())
 	if err != nil {
-		return nil, nil, []error{fmt.Errorf("no forecast: %w", err)}
+		return noForecast("no forecast: %w", err)
 	}
 	ahead := longest + 2*u.o.FitEvery + 2*grid
 	n := int((ahead + grid - 1) / grid)
@@ -109,16 +137,18 @@ func (u *Unit) forecast(y series.Series, sc *forecast.Scratch) (*series.Forecast
 		Point: make([]float64, n), Lower: make([]float64, n), Upper: make([]float64, n),
 	}}
 	calendar := forecast.Calendar{Location: u.o.Location, Events: u.o.Events}
-	switch err := o.Model.Forecast(f, y, calendar, sc); {
+	switch err := m.Forecast(f, y, calendar, sc); {
 	case errors.Is(err, forecast.ErrShort):
-		return nil, nil, []error{fmt.Errorf("no forecast yet: %w", err)}
+		return noForecast("no forecast yet: %w", err)
 	case err != nil:
-		return nil, nil, []error{fmt.Errorf("no forecast: %w", err)}
+		return noForecast("no forecast: %w", err)
 	}
 	if o.Max != nil {
 		forecast.Limit(f, y, *o.Max)
 	}
-	return f, forecast.Patterns(forecast.Without(y, calendar)).Trends, f.Warnings
+	return forecasted{
+		forecast: f, trends: forecast.Patterns(forecast.Without(y, calendar)).Trends, warnings: f.Warnings, waiting: u.await(f, y, end),
+	}
 }
 
 // born returns y from its first value on: what was before is no history.

@@ -18,10 +18,10 @@ import (
 	"github.com/upid/upid/rules"
 )
 
-// A snapshot is its version, the position, the controller, the rollouts, the comparisons of replicas and the number of series, then each
+// A snapshot is its version, the position, the controller, the rollouts, the comparisons of replicas, what became of forecasts and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 6
+const snapshotVersion = 7
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
@@ -33,6 +33,7 @@ func (u *Unit) Snapshot(w io.Writer) error {
 	b = coding.AppendBytes(b, u.control.AppendState(nil))
 	b = coding.AppendBytes(b, u.deploys.append(nil))
 	b = coding.AppendBytes(b, appendKinds(nil, u.kinds))
+	b = coding.AppendBytes(b, u.live.append(nil))
 	b = binary.AppendUvarint(b, uint64(len(u.order)))
 	if _, err := w.Write(b); err != nil {
 		return err
@@ -75,14 +76,21 @@ func (u *Unit) Restore(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("restore: rollouts: %w", err)
 	}
-	buf, err1 = readRecord(in, buf)
-	n, err2 := binary.ReadUvarint(in)
-	if err := errors.Join(err1, err2); err != nil {
+	if buf, err = readRecord(in, buf); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	kinds, err := u.readKinds(buf)
 	if err != nil {
 		return fmt.Errorf("restore: replicas: %w", err)
+	}
+	buf, err1 = readRecord(in, buf)
+	n, err2 := binary.ReadUvarint(in)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	var became live
+	if err := became.load(buf, u.horizonCount()); err != nil {
+		return fmt.Errorf("restore: what became of forecasts: %w", err)
 	}
 	states := make(map[string]*state)
 	for range n {
@@ -99,6 +107,8 @@ func (u *Unit) Restore(r io.Reader) error {
 		return errors.New("restore: it goes on after the last series")
 	}
 	u.states, u.order, u.control, u.deploys, u.kinds = states, sorted(states), control, events, kinds
+	u.live.until, u.live.active, u.live.shadow = became.until, became.active, became.shadow
+	u.live.set(became.state())
 	u.position.Store(position)
 	return nil
 }
@@ -132,6 +142,7 @@ func (s *state) append(b []byte) []byte {
 	b = coding.AppendBytes(b, s.peer.AppendState(nil))
 	b = appendErrors(b, s.warnings)
 	b = appendForecast(b, s.forecast)
+	b = s.waiting.append(b)
 	b = binary.AppendUvarint(b, uint64(len(s.trends)))
 	for _, t := range s.trends {
 		b = binary.AppendVarint(b, int64(t.Window))
@@ -169,6 +180,7 @@ func (u *Unit) load(b []byte) (*state, labels.Labels, error) {
 	}
 	s.warnings = readErrors(r)
 	s.forecast = readForecast(r)
+	s.waiting = readWaiting(r, u.horizonCount())
 	for range r.Count(9) {
 		s.trends = append(s.trends, series.Trend{Window: time.Duration(r.Int()), Ratio: r.Float()})
 	}

@@ -80,7 +80,10 @@ func deepString(r series.Result) string {
 	if r.Score != nil {
 		fmt.Fprintf(&b, "score %+v\n", *r.Score)
 	}
-	r.Forecast, r.Score = nil, nil
+	if r.Live != nil {
+		fmt.Fprintf(&b, "live %+v\n", *r.Live)
+	}
+	r.Forecast, r.Score, r.Live = nil, nil, nil
 	fmt.Fprintf(&b, "%+v", r)
 	return b.String()
 }

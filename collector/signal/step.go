@@ -42,6 +42,7 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 	if err != nil {
 		return nil, err
 	}
+	u.judge(points, in.End)
 	now := max(in.End, u.position.Load())
 	u.position.Store(now)
 	u.forget(now)
@@ -64,12 +65,12 @@ func (u *Unit) forget(now int64) {
 }
 
 func (u *Unit) results(slot, t int64) []series.Result {
-	spent, groups := u.spent(t), u.groupIDs()
+	spent, groups, live := u.spent(t), u.groupIDs(), u.said()
 	out := make([]series.Result, 0, len(u.order))
 	for i, s := range u.order {
 		r := series.Result{
 			Signal: u.o.Name, SourceName: s.sourceName, Labels: s.labels, Slot: slot, Time: t, Observed: s.value,
-			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings, Rollout: nil, Threat: nil, Plan: nil,
+			Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: s.past, BudgetSpent: math.NaN(), Warnings: s.warnings, Rollout: nil, Threat: nil, Plan: nil, Live: live,
 		}
 		if o := u.o.Rollouts; o != nil {
 			r.Rollout = s.rollout.said(t, o.Grace)

@@ -64,6 +64,9 @@ type Forecast struct {
 	Horizons []time.Duration // ascending, not empty
 	Level    float64
 	Max      *float64 // the most that can be; nil: no limit is known
+	// Fallback forecasts while Model has proved worse than naive; nil: nothing is
+	// demoted.
+	Fallback forecast.Forecaster
 }
 
 // Detect says how series are scored and when a run of scores is an anomaly.
@@ -83,6 +86,7 @@ type Unit struct {
 	control  rules.Controller  // of the alert budget
 	deploys  deploys
 	kinds    map[string]*detect.Peers // comparisons of replicas, by kind
+	live     live
 }
 
 // state is what is known about one series.
@@ -96,6 +100,7 @@ type state struct {
 	forecast *series.Forecast // nil: none
 	warnings []error          // of the fit
 	trends   []series.Trend   // of the fit
+	waiting  waiting          // forecasts to be judged
 
 	scorer detect.Scorer // nil: not scored
 	alert  rules.Alert

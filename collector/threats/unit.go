@@ -294,7 +294,7 @@ func (u *Unit) result(slot int64, entity string) *series.Result {
 	b.Set(LabelEntityType, u.o.EntityType)
 	return &series.Result{
 		Signal: u.o.Name, SourceName: "", Labels: b.Labels(), Slot: slot, Time: u.now.last, Observed: math.NaN(),
-		Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: nil, BudgetSpent: math.NaN(), Rollout: nil, Threat: nil, Plan: nil, Warnings: nil,
+		Forecast: nil, Trends: nil, Horizons: nil, Score: nil, Findings: nil, Past: nil, BudgetSpent: math.NaN(), Rollout: nil, Threat: nil, Plan: nil, Live: nil, Warnings: nil,
 	}
 }
 

@@ -29,7 +29,7 @@ type record struct {
 func (f *record) result() series.Result {
 	return series.Result{
 		Signal: f.task, SourceName: f.source, Labels: f.labels, Slot: 0, Time: f.time, Observed: f.Score.Observed,
-		Forecast: nil, Horizons: nil, Score: nil, Findings: nil, Past: nil, BudgetSpent: math.NaN(), Trends: nil, Warnings: nil, Rollout: f.rollout, Threat: nil, Plan: nil,
+		Forecast: nil, Horizons: nil, Score: nil, Findings: nil, Past: nil, BudgetSpent: math.NaN(), Trends: nil, Warnings: nil, Rollout: f.rollout, Threat: nil, Plan: nil, Live: nil,
 	}
 }
 

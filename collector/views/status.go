@@ -30,7 +30,19 @@ type SignalStatus struct {
 	Skill       *float64              `json:"skill"`    // against naive, mean over series; above 0 beats it
 	Coverage    *float64              `json:"coverage"` // of the interval on held-out data, mean over series
 	Confidence  *float64              `json:"confidence"`
+	Judged      []Judged              `json:"judged"`  // published forecasts whose time has come
+	Demoted     string                `json:"demoted"` // why the configured model is not in use, "" if it is
 	Passes      map[string]PassStatus `json:"passes"`
+}
+
+// Judged is how good the forecasts of a stage and horizon were; null is unknown.
+type Judged struct {
+	Stage     string   `json:"stage"` // active, or shadow: those of a demoted model
+	Horizon   string   `json:"horizon"`
+	Forecasts int      `json:"forecasts"`
+	MASE      *float64 `json:"mase"`
+	Skill     *float64 `json:"skill"`
+	Coverage  *float64 `json:"coverage"`
 }
 
 // PassStatus is how the newest pass of a kind went; null is not yet.
@@ -79,7 +91,7 @@ func (v *Views) Signals(only string) []SignalStatus {
 func status(s Signal, st pipeline.Status) SignalStatus {
 	out := SignalStatus{
 		Name: s.Name, Type: s.Type, Query: s.Query, Unit: s.Unit, StepSeconds: s.Step.Seconds(), History: s.History.Seconds(),
-		Horizons: []string{}, Budget: s.Budget, Alerts: !s.Muted, State: "active", Passes: map[string]PassStatus{},
+		Horizons: []string{}, Judged: []Judged{}, Budget: s.Budget, Alerts: !s.Muted, State: "active", Passes: map[string]PassStatus{},
 	}
 	for _, h := range s.Horizons {
 		out.Horizons = append(out.Horizons, collector.HorizonLabel(h))
@@ -135,6 +147,15 @@ func (s *SignalStatus) count(rs []series.Result) {
 			s.Scored++
 		}
 		spent.Add(r.BudgetSpent)
+	}
+	if len(rs) > 0 && rs[0].Live != nil {
+		s.Demoted = rs[0].Live.Demoted
+		for _, j := range rs[0].Live.Judged {
+			s.Judged = append(s.Judged, Judged{
+				Stage: j.Stage, Horizon: collector.HorizonLabel(j.Horizon), Forecasts: j.Forecasts,
+				MASE: number(j.MASE), Skill: number(j.Skill), Coverage: number(j.Coverage),
+			})
+		}
 	}
 	s.Skill, s.Coverage, s.Confidence = number(skill.Value()), number(coverage.Value()), number(confidence.Value())
 	if spent.N > 0 {
