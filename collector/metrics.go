@@ -57,7 +57,7 @@ var Metrics = []Metric{
 	{"upid_forecast_upper", Gauge, "Upper bound of the forecast interval." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
 	{"upid_forecast_peak_value", Gauge, "Highest forecast within the horizon." + onSchedule, []string{"signal", "horizon"}, PerSeries, Stable},
 	{"upid_forecast_confidence_ratio", Gauge, "Measured confidence in the forecast, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
-	{"upid_trend_ratio", Gauge, "Significant change of the level over the window, relative to the level; absent where it is not significant." + onSchedule, []string{"signal", "window"}, PerSeries, Stable},
+	{"upid_trend_ratio", Gauge, "Significant change of the level over the window, relative to where it began; absent where it is not significant." + onSchedule, []string{"signal", "window"}, PerSeries, Stable},
 	{"upid_anomaly_score", Gauge, "How unusual the newest point is; 1 is the alert boundary." + onSchedule, []string{"signal"}, PerSeries, Stable},
 	{"upid_rollout_active", Gauge, "1 during the grace time after a rollout of the workload, 0 for the rest of a day." + onSchedule, []string{"signal"}, PerSeries, Experimental},
 	{"upid_anomaly_active", Gauge, "1 while an anomaly is open." + onSchedule, []string{"signal", "type", "severity"}, PerSeries, Stable},

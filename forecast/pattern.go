@@ -55,9 +55,11 @@ func dailyLevels(y []float64, m int) []float64 {
 // trendSignificance is the two-sided probability at which a trend counts.
 const trendSignificance = 0.005
 
-// trend returns the change of the daily levels over the last window days by the
-// slope of Theil and Sen, the median of (x[j] − x[i])/(j − i), relative to the
-// median level, if the test of Mann and Kendall finds it significant:
+// trend returns the change of the daily levels over the last window days, relative to where it
+// began, (end − start)/|start|, if the test of Mann and Kendall finds it significant. Start and end are those of a line
+// with the slope of Theil and Sen, the median of (x[j] − x[i])/(j − i), through the median of x − slope·i, no
+// farther than half a day beyond what was seen and on its side of zero: positive levels fall by less than 100 %, and
+// one that doubled has risen by 100 %. Levels that begin at zero or cross it have no ratio.
 //
 //	S = Σ sign(x[j] − x[i]),  Var S = n(n−1)(2n+5)/18 · (1 + ρ)/(1 − ρ)
 //	|S| − 1 > z·√Var S,  z = 2.807
@@ -100,8 +102,15 @@ func trend(days []float64, window int) (series.Trend, bool) {
 		return none, false
 	}
 	slope := num.Median(slopes)
+	least, most := bounds(slices.DeleteFunc(slices.Clone(x), math.IsNaN))
 	for i := range x {
 		x[i] -= slope * float64(i)
+	}
+	middle := num.Median(slices.DeleteFunc(slices.Clone(x), math.IsNaN)) // of the first day
+	for i, v := range x {
+		if x[i] = v - middle; math.Abs(x[i]) < 1e-12*max(math.Abs(least), math.Abs(most)) {
+			x[i] = 0 // rounding is no wandering
+		}
 	}
 	rho := 0.0
 	if n >= 14 { // of seven values it says nothing; of some it is estimated too low
@@ -111,11 +120,20 @@ func trend(days []float64, window int) (series.Trend, bool) {
 	if !(math.Abs(s)-1 > num.NormalQuantile(1-trendSignificance/2)*deviation) { // NaN: too large to be squared
 		return none, false
 	}
-	level := num.Median(slices.DeleteFunc(slices.Clone(days[len(days)-window:]), math.IsNaN))
-	if level == 0 {
+	half := math.Abs(slope) / 2
+	low, high := least-half, most+half
+	if least > 0 && low <= 0 {
+		low = least
+	}
+	if most < 0 && high >= 0 {
+		high = most
+	}
+	start := within(middle-slope/2, low, high)
+	end := within(middle+slope*(float64(window)-0.5), low, high)
+	if start == 0 || start < 0 != (end < 0) {
 		return none, false
 	}
-	ratio := slope * float64(window) / math.Abs(level)
+	ratio := (end - start) / math.Abs(start)
 	return series.Trend{Window: time.Duration(window) * 24 * time.Hour, Ratio: ratio}, finite(ratio)
 }
 

@@ -31,20 +31,53 @@ func TestTrend(t *testing.T) {
 	f("noise", func(int) float64 { return 50 + noise() }, nil)
 	f("day", func(i int) float64 { return daily(i) + noise() }, nil)
 	f("weekdays", func(i int) float64 { return 50 + pick(i/24%7 < 5, 10, 0) + noise() }, nil)
-	f("rise", func(i int) float64 { return daily(i) - daily(0) + 50 + 0.02*float64(i) + 0.05*noise() }, map[time.Duration]float64{28 * oneDay: 13.44 / trendLevel(0, 672), 7 * oneDay: 3.36 / trendLevel(504, 672)})
-	f("fall", func(i int) float64 { return 100 - 0.05*float64(i) + 0.2*noise() }, map[time.Duration]float64{28 * oneDay: -33.6 / 83.2, 7 * oneDay: -8.4 / 70.6})
-	f("rise with weekdays", func(i int) float64 { return 50 + 0.02*float64(i) + pick(i/24%7 < 5, 10, 0) + 0.2*noise() }, map[time.Duration]float64{28 * oneDay: 13.44 / 65, 7 * oneDay: 3.36 / 72})
+	f("rise", func(i int) float64 { return daily(i) - daily(0) + 50 + 0.02*float64(i) + 0.05*noise() }, map[time.Duration]float64{28 * oneDay: 13.44 / trendLevel(0), 7 * oneDay: 3.36 / trendLevel(504)})
+	f("fall", func(i int) float64 { return 100 - 0.05*float64(i) + 0.2*noise() }, map[time.Duration]float64{28 * oneDay: -33.6 / 100, 7 * oneDay: -8.4 / 74.8})
+	f("rise with weekdays", func(i int) float64 { return 50 + 0.02*float64(i) + pick(i/24%7 < 5, 10, 0) + 0.2*noise() }, map[time.Duration]float64{28 * oneDay: 13.44 / 57.1, 7 * oneDay: 3.36 / 67.2})
 	level := 0.0
 	f("random walk", func(int) float64 { level = 0.98*level + noise(); return 100 + level }, nil)
 }
 
-// trendLevel is the median of the daily medians of the rising series of TestTrend.
-func trendLevel(from, to int) float64 {
-	days := dailyLevels(hourly(to-from, func(i int) float64 {
+// trendLevel is the daily median of the rising series of TestTrend where a window begins.
+func trendLevel(from int) float64 {
+	days := dailyLevels(hourly(24, func(i int) float64 {
 		i += from
 		return daily(i) - daily(0) + 50 + 0.02*float64(i)
 	}).Values, 24)
-	return days[len(days)/2]
+	return days[0] - 0.02*12
+}
+
+// What is positive falls by less than 100 %, however it falls; what grew tenfold has grown by 900 %; a
+// ratio to zero, or across it, is none.
+func TestTrendIsRelativeToItsBeginning(t *testing.T) {
+	f := func(what string, day func(i float64) float64, want float64) {
+		t.Helper()
+		days := make([]float64, 28)
+		for i := range days {
+			days[i] = day(float64(i) + 0.5)
+		}
+		got, ok := trend(days, 28)
+		if ok != finite(want) {
+			t.Fatalf("%s: %v, %v, want %v", what, got, ok, want)
+		}
+		if ok {
+			closeTo(t, got.Ratio, want, 1e-9)
+		}
+	}
+	f("to almost nothing", func(i float64) float64 { return 100 - 99*i/28 }, -0.99)
+	f("tenfold", func(i float64) float64 { return 10 + 90*i/28 }, 9)
+	f("doubled below zero", func(i float64) float64 { return -10 - 10*i/28 }, -1)
+	f("across zero", func(i float64) float64 { return -10 + 90*i/28 }, math.NaN())
+	f("from zero on", func(i float64) float64 { return i - 0.5 }, math.NaN())
+	// 16, 8 … ¼: the line ends below zero, the levels do not.
+	days := make([]float64, 7)
+	for i := range days {
+		days[i] = math.Exp2(4 - float64(i))
+	}
+	got, ok := trend(days, 7)
+	if !ok || got.Ratio <= -1 || got.Ratio > -0.9 {
+		t.Errorf("a convex fall: %v, %v", got, ok)
+	}
 }
 
 // Days that are missing are days all the same: a rise goes on through them, and the levels on both sides of them

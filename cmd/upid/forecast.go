@@ -120,7 +120,7 @@ Examples:
 
 A raw counter, which only rises and falls to almost nothing at a restart, is refused: give its rate.
 
-CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1. JSON and YAML also say what the history shows: ` + strings.Join(patternColumns, ", ") + `; a trend is the relative change over the window and null where it is not significant.
+CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an array of objects with the same names; a missing number is null. confidence is a measured number between 0 and 1. JSON and YAML also say what the history shows: ` + strings.Join(patternColumns, ", ") + `; a trend is the change over the window relative to where it began (-0.5: halved, 1: doubled) and null where it is not significant.
 `
 }
 

@@ -37,7 +37,7 @@ type Pattern struct {
 // Trend is a significant change over a window.
 type Trend struct {
 	Window time.Duration // 7 or 28 days
-	Ratio  float64       // change over the window, relative to the level
+	Ratio  float64       // change over the window, relative to where it began
 }
 
 // Seasonality is a season and the share of the variance that it explains.

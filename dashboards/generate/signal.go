@@ -110,7 +110,7 @@ func signalFuture(l *layout) {
 // not significant.
 func signalTrend(l *layout) {
 	trend := `upid_trend_ratio{` + oneSeries + `}`
-	p := stat("Trend", "Change of the daily level over 7 and over 28 days, relative to the level, where it is significant: chance alone makes less than one in fifty of them. A level that only wanders has none.", "percentunit", "none that is significant", plain,
+	p := stat("Trend", "Change of the daily level over 7 and over 28 days, relative to where it began, where it is significant: chance alone makes less than one in fifty of them. A level that only wanders has none.", "percentunit", "none that is significant", plain,
 		now("A", "in {{window}}", trend))
 	options := p["options"].(object)
 	options["textMode"], options["colorMode"], options["orientation"] = "value_and_name", "none", "horizontal"
