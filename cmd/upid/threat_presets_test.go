@@ -168,7 +168,7 @@ func TestThreatPresets_select(t *testing.T) {
 						continue
 					}
 					for _, l := range lines {
-						if v := l.Values[0]; !(v > 0) || math.Mod(v, 7) != 0 {
+						if v := l.Values[0]; !(v > 0) || math.Mod(v, 7) != 0 && !strings.HasPrefix(q, "count ") {
 							t.Errorf("%s, %s: %s rose by %v, want a multiple of 7", d.Name, input, l.Labels, v)
 						}
 						for _, n := range p.Entity[i] {

@@ -89,7 +89,9 @@ func learning(m string) time.Duration {
 	switch m {
 	case threat.ModelNovelty, threat.ModelPassthrough:
 		return 0
-	case threat.ModelEgress:
+	case threat.ModelFirstSeen:
+		return 3 * 24 * time.Hour
+	case threat.ModelEgress, threat.ModelPeak:
 		return 7 * 24 * time.Hour
 	}
 	return 48 * time.Hour

@@ -116,10 +116,10 @@ func TestBudgetOfPeak(t *testing.T) {
 	}
 }
 
-// TestSpray fails once with each of many users, one in ten minutes, from an office where
+// TestDistinct fails once with each of many users, one in ten minutes, from an office where
 // some mistype every day.
-func TestSpray(t *testing.T) {
-	m, r := NewSpray(Options{Step: step}, nil), rand.New(rand.NewPCG(45, 46))
+func TestDistinct(t *testing.T) {
+	m, r := NewDistinct(Options{Step: step}, nil), rand.New(rand.NewPCG(45, 46))
 	office := func() (users []string) {
 		if r.Float64() < 0.03 {
 			users = append(users, fmt.Sprint("user", r.IntN(40)))
@@ -148,9 +148,9 @@ func TestSpray(t *testing.T) {
 	}
 }
 
-// TestSprayIsNotOneUser fails a hundred times with one.
-func TestSprayIsNotOneUser(t *testing.T) {
-	m := NewSpray(Options{Step: step}, nil)
+// TestDistinctIsNotOne fails a hundred times with one.
+func TestDistinctIsNotOne(t *testing.T) {
+	m := NewDistinct(Options{Step: step}, nil)
 	slots(8, func(at int64) {
 		if e := m.Step(at, []string{"ann"}); e.Evident() {
 			t.Fatalf("%+v", e)
@@ -159,8 +159,8 @@ func TestSprayIsNotOneUser(t *testing.T) {
 	for i := range int64(5000) {
 		sane(t, m.Step(start+8*day+i*step.Milliseconds(), []string{fmt.Sprint(i)}))
 	}
-	if len(m.users) > maxSprayed {
-		t.Errorf("%d users", len(m.users))
+	if len(m.seen) > maxDistinct {
+		t.Errorf("%d users", len(m.seen))
 	}
 }
 

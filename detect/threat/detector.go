@@ -21,7 +21,7 @@ const (
 	ModelTelemetryLoss = "telemetry_loss"
 	ModelFirstSeen     = "first_seen"
 	ModelPeak          = "peak"
-	ModelSpray         = "spray"
+	ModelDistinct      = "distinct"
 )
 
 // Models lists them with the names of their inputs; those after "|" may be left out.
@@ -36,7 +36,7 @@ var Models = map[string]string{
 	ModelTelemetryLoss: "value | up",
 	ModelFirstSeen:     "values",
 	ModelPeak:          "value",
-	ModelSpray:         "failures",
+	ModelDistinct:      "values",
 }
 
 // Inputs returns the names of the inputs a model needs, and of those it may have.
@@ -108,7 +108,7 @@ type watched struct {
 	rules     *lru[*Passthrough]
 	firstSeen *FirstSeen
 	peak      *Peak
-	spray     *Spray
+	distinct  *Distinct
 }
 
 const (
@@ -226,8 +226,8 @@ func (d *Detector) watch(t int64, entity string) (w *watched, ok bool) {
 		d.values.join()
 	case ModelPeak:
 		w.peak = NewPeak(s.Options)
-	case ModelSpray:
-		w.spray = NewSpray(s.Options, d.peers)
+	case ModelDistinct:
+		w.distinct = NewDistinct(s.Options, d.peers)
 	}
 	if d.entities.put(entity, w) {
 		d.evicted++
@@ -258,8 +258,8 @@ func (d *Detector) judge(t int64, w *watched, g *grouped) []Finding {
 		return d.finding(g.entity, t, r, firstSeenWorth, s.Threat, s.Technique, "new: "+w.firstSeen.What())
 	case ModelPeak:
 		return d.finding(g.entity, t, w.peak.Step(t, g.sum("value")), peakWorth, s.Threat, s.Technique, "")
-	case ModelSpray:
-		return d.finding(g.entity, t, w.spray.Step(t, g.resources("failures")), anomalyWorth, s.Threat, s.Technique, "users")
+	case ModelDistinct:
+		return d.finding(g.entity, t, w.distinct.Step(t, g.resources("values")), anomalyWorth, s.Threat, s.Technique, "distinct")
 	default:
 		up := true
 		if _, ok := g.inputs["up"]; ok {

@@ -23,7 +23,7 @@ type Worth struct{ Low, High float64 }
 // itself, or a success.
 //
 //	model          at the threshold   six decades above
-//	ratio, count   40                 69    so does spray
+//	ratio, count   40                 69    so does distinct
 //	egress         40                 69
 //	novelty        45                 80
 //	sequence       75                 95
