@@ -232,7 +232,8 @@ func (p *Peers) compare(g []int, members []*Peer, x []float64, out []Unlike) {
 		}
 	}
 	scale := max(meanOverMedian*middle(rest), p.spread, least)
-	silent := p.tail.level >= unknownLevel || p.lively < peersLively || p.apart > peersAlike*p.level
+	alike, _ := p.Alike()
+	silent := p.tail.level >= unknownLevel || p.lively < peersLively || !alike
 	limit := margin * p.tail.level
 	w := max(p.gain.day, 1/float64(p.seen+1))
 	for k, i := range g {
@@ -323,3 +324,9 @@ func (u *Unlike) Judge(o Options, sc series.Score) series.Score {
 // peersShare are the findings of replicas unlike the others that were real, as in
 // realShare: counted on made workloads with a fault every other week, see TestPeersOnWorkloads.
 var peersShare = [len(confidenceBands)]counted{{40, 51}, {1, 1}, {0, 0}}
+
+// Alike reports whether half of the replicas are usually about the median, as those are
+// of which one can stand for another. known is false while too few were compared.
+func (p *Peers) Alike() (alike, known bool) {
+	return p.apart <= peersAlike*p.level, p.seen >= warmPoints
+}

@@ -10,11 +10,12 @@ import (
 )
 
 // blocks takes in the grid points first … end of all series, in stretches that lie in
-// one block of the controller, and moves the controller after each block by what it
+// one block of the controller and in which no series is born or has settled, and moves the controller after each block by what it
 // raised. All series are at the same point then, so a fit and the steps it replays come
 // to the same boundaries.
 func (u *Unit) blocks(ctx context.Context, c *rules.Controller, f *feed, first, end int64) error {
 	step, block := u.o.Step.Milliseconds(), rules.Block.Milliseconds()
+	born := newBirths(f)
 	for first <= end {
 		if from, to, ends := c.Ends(first); ends && u.o.Detect != nil {
 			*c = c.Next(u.near(c, f.order, from, to), u.o.Detect.Budget)
@@ -24,7 +25,8 @@ func (u *Unit) blocks(ctx context.Context, c *rules.Controller, f *feed, first, 
 		if len(f.teams) > 0 {
 			last = min(last, first+(atOnce-1)*step)
 		}
-		last = min(last, end)
+		u.begin(f, &born, first)
+		last = min(last, end, born.next(f, first, step)-step)
 		if err := u.stretch(ctx, c, f, first, last); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ import (
 // replicas of a workload, whatever their revision, or the targets of a job. It is "" for
 // a series that has no label of a replica.
 func peerKey(ls labels.Labels) string {
-	pod := ls.Has("pod") || ls.Has("pod_name")
+	pod := isPod(ls)
 	if !pod && !ls.Has("instance") && !ls.Has("node") {
 		return ""
 	}
@@ -40,6 +40,9 @@ func peerKey(ls labels.Labels) string {
 	return b.String()
 }
 
+// isPod reports whether a series with the labels ls is about one pod.
+func isPod(ls labels.Labels) bool { return ls.Has("pod") || ls.Has("pod_name") }
+
 // generation labels name one revision of a workload.
 var generation = func() map[string]bool {
 	out := map[string]bool{"pod_template_hash": true, "controller_revision_hash": true}
@@ -56,7 +59,9 @@ type feed struct {
 	there []bitmap        // when the workload has a value
 	of    [][]deploy
 	teams []team
-	first func(i int) int64 // time of the first point of a series that is taken in
+	kinds map[string][]int         // places in the order of the series of one kind, by labels
+	peers map[string]*detect.Peers // by kind
+	first func(i int) int64        // time of the first point of a series that is taken in
 }
 
 // A team is what is compared at every point: the series of one kind.
@@ -71,20 +76,19 @@ type team struct {
 // newFeed puts together what belongs to each state. known are the comparisons there are;
 // those of new kinds are added to it.
 func (u *Unit) newFeed(order []*state, data []series.Series, events *deploys, known map[string]*detect.Peers, first func(i int) int64) *feed {
-	f := &feed{order: order, data: data, there: make([]bitmap, len(order)), of: rolloutsOf(events, order), teams: nil, first: first}
+	f := &feed{order: order, data: data, there: make([]bitmap, len(order)), of: rolloutsOf(events, order), teams: nil, kinds: map[string][]int{}, peers: known, first: first}
 	replicas := map[string]int{}
 	for _, s := range order {
 		replicas[s.workload]++
 	}
 	present := presence(data, order, replicas, u.o.Step)
-	kinds := map[string][]int{}
 	for i, s := range order {
 		f.there[i] = present[s.workload]
 		if s.scorer != nil && s.kind != "" {
-			kinds[s.kind] = append(kinds[s.kind], i)
+			f.kinds[s.kind] = append(f.kinds[s.kind], i)
 		}
 	}
-	for kind, members := range kinds {
+	for kind, members := range f.kinds {
 		peers := known[kind]
 		if peers == nil {
 			peers = u.newPeers() // of a lone one too: from it on others are newcomers

@@ -72,7 +72,7 @@ func churning(odd int64) world {
 // A replica that is unlike the others is found though all move more than that by
 // themselves and have been replaced meanwhile, and nothing else is.
 func TestOutlierAmongReplicas(t *testing.T) {
-	odd := epoch + 14*day + 3*hour
+	odd := epoch + 14*day + 3*hour + 15*minute
 	w := churning(odd)
 	o := options()
 	o.Forecast = nil

@@ -140,6 +140,7 @@ func (s *state) append(b []byte) []byte {
 	b = binary.AppendVarint(b, s.last)
 	b = s.rollout.append(b)
 	b = coding.AppendBytes(b, s.peer.AppendState(nil))
+	b = s.newborn.append(b)
 	b = appendErrors(b, s.warnings)
 	b = appendForecast(b, s.forecast)
 	b = s.waiting.append(b)
@@ -173,6 +174,7 @@ func (u *Unit) load(b []byte) (*state, labels.Labels, error) {
 	s.value, s.last = r.Float(), r.Int()
 	s.rollout = readRollout(r)
 	peer := r.Bytes()
+	s.newborn = readNewborn(r)
 	if r.Err() == nil {
 		if err := s.peer.LoadState(peer); err != nil {
 			return nil, ls, fmt.Errorf("series %s: %w", ls, err)

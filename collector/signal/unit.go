@@ -109,6 +109,7 @@ type state struct {
 
 	rollout rollout
 	peer    detect.Peer
+	newborn newborn
 
 	value float64 // at the newest grid point; NaN = missing
 	last  int64   // grid time of the newest value
@@ -197,10 +198,17 @@ func (u *Unit) observe(s *state, p point) {
 	if s.scorer == nil {
 		return
 	}
+	if s.newborn.young {
+		s.newborn.observe(t, v, u.o.Step.Milliseconds())
+		s.scorer.Step(t, v)
+		s.score = unscored(v)
+		return
+	}
 	score := s.scorer.Step(t, v)
 	if p.unlike != nil {
 		score = p.unlike.Judge(u.o.Detect.Options, score)
 	}
+	score.Confidence *= s.newborn.trust(t)
 	s.score = p.control.Calibrate(score)
 	was := s.alert.Resolved
 	rule := u.o.Detect.Rule
@@ -240,7 +248,7 @@ var volatile = map[string]bool{
 // those that change from one pod to the next. A series without a pod label is
 // its own workload.
 func workloadKey(ls labels.Labels) string {
-	pod := ls.Has("pod") || ls.Has("pod_name")
+	pod := isPod(ls)
 	var b strings.Builder
 	ls.Range(func(l labels.Label) {
 		if pod && volatile[l.Name] {
