@@ -53,8 +53,11 @@ type cli struct {
 	Dashboard   dashboardCmd   `cmd:"" help:"Show a running sidecar, live."`
 
 	// Learned models.
-	Models modelsCmd `cmd:"" help:"Learned models: their features."`
-	Audit  auditCmd  `cmd:"" help:"Who changed models, when and why; check that the trail is whole."`
+	Train       trainCmd       `cmd:"" help:"Train a model on rows of features; it is saved if it proves itself."`
+	Predict     predictCmd     `cmd:"" help:"Ask a trained model once."`
+	Performance performanceCmd `cmd:"" help:"Show how good trained models are."`
+	Models      modelsCmd      `cmd:"" help:"Versions and features of trained models."`
+	Audit       auditCmd       `cmd:"" help:"Who changed models, when and why; check that the trail is whole."`
 
 	Demo demoCmd `cmd:"" help:"Watch a made-up cluster in which things go wrong; nothing to install."`
 

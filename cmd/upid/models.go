@@ -3,28 +3,38 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/forecast/features"
 )
 
 // modelsCmd groups what there is to see of the learned models.
 type modelsCmd struct {
-	Show modelsShowCmd `cmd:"" help:"Show the features that models know by name."`
+	List modelsListCmd `cmd:"" help:"List the versions of trained models."`
+	Show modelsShowCmd `cmd:"" help:"Show a version, or the features that models know by name."`
 }
 
 type modelsShowCmd struct {
-	ModelType string `arg:"" optional:"" name:"model-type" placeholder:"TYPE" help:"Only this: ${model_types}. (default all)"`
-	Features  bool   `help:"Print the table of features: name, unit, formula, PromQL, and what makes one missing."`
-	Output    string `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+	modelFlags `embed:""`
+	ModelType  string `arg:"" optional:"" name:"model-type" placeholder:"TYPE" help:"Of which type: ${model_types}. (default all, of features)"`
+	Version    string `arg:"" optional:"" placeholder:"NAME" help:"Which version, such as v2. (default the active one)"`
+	Features   bool   `help:"Print the table of features: name, unit, formula, PromQL, and what makes one missing."`
+	Output     string `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
 // Help is shown by --help.
 func (modelsShowCmd) Help() string {
-	return `The table of features is what a model type is trained on from Prometheus, and the names that files of rows may use. Those of the contract stay; a version of a model keeps the names it was trained with.
+	return `A version: how it was trained, what was measured, which features matter.
+
+With --features, the table of features is what a model type is trained on from Prometheus, and the names that files of rows may use. Those of the contract stay; a version of a model keeps the names it was trained with.
 
 Examples:
 
+    upid models show resource_prediction
+    upid models show resource_prediction v2 -o json
     upid models show --features
     upid models show resource_prediction --features -o json
 `
@@ -32,8 +42,11 @@ Examples:
 
 // Validate is called by kong.
 func (c *modelsShowCmd) Validate() error {
-	if !c.Features {
-		return errors.New("nothing to show: give --features")
+	switch {
+	case !c.Features && c.ModelType == "":
+		return errors.New("nothing to show: give a model type, or --features")
+	case c.Features && c.Version != "":
+		return errors.New("--features shows what a type knows; without it a version shows its own")
 	}
 	return oneOf("MODEL_TYPE", c.ModelType, features.Types)
 }
@@ -69,8 +82,11 @@ func shownFeatures(types []string) []shownFeature {
 	return out
 }
 
-// Run prints the tables.
+// Run prints a version or the tables.
 func (c *modelsShowCmd) Run(e *env) error {
+	if !c.Features {
+		return c.version(e)
+	}
 	types := features.Types
 	if c.ModelType != "" {
 		types = []string{c.ModelType}
@@ -115,4 +131,33 @@ func (c *modelsShowCmd) features(e *env, types []string) error {
 	}
 	_, err := fmt.Fprintln(e.stdout, "\nMissing is missing, never 0: when, and the PromQL, with -o yaml.")
 	return err
+}
+
+// version prints one version.
+func (c *modelsShowCmd) version(e *env) error {
+	v, err := c.registry(e).Get(c.ModelType, c.Version)
+	if err != nil {
+		return noVersion(c.ModelType, err)
+	}
+	if err := writeRecords(e, c.Output, []models.Record{v.Record}); err != nil || output.Format(c.Output) != output.Table {
+		return err
+	}
+	recordNotes(e, v.Record)
+	g := &output.Grid{Head: []string{"FEATURE"}, Right: []bool{false}, Width: e.width()}
+	for _, t := range v.Targets {
+		g.Head, g.Right = append(g.Head, strings.ToUpper(t.Name)), append(g.Right, true)
+	}
+	for j, name := range v.Features {
+		cells := []string{name}
+		for _, t := range v.Targets {
+			share := math.NaN()
+			if j < len(t.Report.Importance) {
+				share = t.Report.Importance[j]
+			}
+			cells = append(cells, figure(share))
+		}
+		g.Add(cells...)
+	}
+	fmt.Fprintln(e.stdout, "\nImportance of the features, shares of the whole:")
+	return g.Write(e.stdout, e.style())
 }

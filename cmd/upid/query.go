@@ -26,17 +26,9 @@ func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]s
 	if err != nil {
 		return nil, err // Validate has accepted it before
 	}
-	o := source.Options{URL: f.PrometheusURL, HTTP: config.DefaultHTTPClientConfig, Logger: e.log}
-	if f.HTTPConfig != "" {
-		c, _, err := config.LoadHTTPConfigFile(f.HTTPConfig)
-		if err != nil {
-			return nil, usageErrorf("--prometheus.http-config: %s", quotedValue.ReplaceAllString(err.Error(), "a value"))
-		}
-		o.HTTP = *c
-	}
-	server, err := source.New(o)
+	server, err := newServer(e, f.PrometheusURL, f.HTTPConfig)
 	if err != nil {
-		return nil, usageErrorf("--prometheus.url: %w", err)
+		return nil, err
 	}
 	defer server.Close()
 
@@ -71,6 +63,24 @@ func (f *inputFlags) query(ctx context.Context, e *env, step time.Duration) ([]s
 		in[i] = fileSeries(source.Name(y.Labels), y)
 	}
 	return in, nil
+}
+
+// newServer returns a client of a Prometheus at --prometheus.url with what
+// --prometheus.http-config says.
+func newServer(e *env, url, httpConfig string) (*source.Prometheus, error) {
+	o := source.Options{URL: url, HTTP: config.DefaultHTTPClientConfig, Logger: e.log}
+	if httpConfig != "" {
+		c, _, err := config.LoadHTTPConfigFile(httpConfig)
+		if err != nil {
+			return nil, usageErrorf("--prometheus.http-config: %s", quotedValue.ReplaceAllString(err.Error(), "a value"))
+		}
+		o.HTTP = *c
+	}
+	server, err := source.New(o)
+	if err != nil {
+		return nil, usageErrorf("--prometheus.url: %w", err)
+	}
+	return server, nil
 }
 
 // historyWanted is what is said where there is too little of it.

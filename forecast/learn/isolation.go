@@ -239,7 +239,7 @@ func (m *Isolation) measure(d Data, labels []float64, test []int, r *Report) {
 		}
 	}
 	share := above / float64(len(test))
-	if labels == nil {
+	if labels == nil || !slices.ContainsFunc(test, func(i int) bool { return labels[i] == 0 }) {
 		r.set("anomalous_share", share)
 		return
 	}

@@ -35,6 +35,13 @@ func NewProgress(w io.Writer, width func() int, now func() time.Time, label stri
 	return &Progress{w: w, width: width, now: now, label: label, total: total, started: now()}
 }
 
+// Label changes what stands before the bar from the next Set on.
+func (p *Progress) Label(label string) {
+	if p != nil {
+		p.label = label
+	}
+}
+
 // Set says that done pieces are finished.
 func (p *Progress) Set(done int) {
 	if p == nil {

@@ -1,0 +1,224 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/forecast/learn"
+)
+
+// Version is one trained model of a type, with the record of how it came about.
+type Version struct {
+	Record
+	Models []*learn.Model // by target
+}
+
+// Record is what is known of a version beside its models.
+type Record struct {
+	ModelType string   `json:"model_type"`
+	Version   string   `json:"version"`
+	State     string   `json:"state"` // active: it answers; trained: it does not
+	CreatedAt float64  `json:"created_at"`
+	Seconds   float64  `json:"training_seconds"`
+	Source    string   `json:"source"`
+	Rows      int      `json:"rows"`
+	From      *float64 `json:"from"` // times of the rows, Unix seconds; null where they have none
+	Until     *float64 `json:"until"`
+	Horizon   string   `json:"horizon"` // how far ahead of a row its targets are
+	Epochs    int      `json:"epochs"`  // at most
+	Algorithm string   `json:"algorithm"`
+	Level     float64  `json:"level"`
+	Seed      uint64   `json:"seed"`
+	Forced    bool     `json:"forced"` // saved although the gate did not let it pass
+	Features  []string `json:"features"`
+	Build     string   `json:"build"`
+	Targets   []Target `json:"targets"`
+}
+
+// Target is how one target came out.
+type Target struct {
+	Name      string       `json:"name"`
+	Unit      string       `json:"unit"`
+	Algorithm string       `json:"algorithm"` // naive: what was learned lost and is not used
+	Passed    bool         `json:"passed"`
+	Why       []string     `json:"why"` // what the gate found wrong
+	Report    learn.Report `json:"report"`
+}
+
+// Passed reports whether something was learned that is worth keeping.
+func (r Record) Passed() bool {
+	return slices.ContainsFunc(r.Targets, func(t Target) bool { return t.Passed })
+}
+
+// States of a version.
+const (
+	Active  = "active"
+	Trained = "trained"
+)
+
+// parts returns what is stored of v: the record, then the models.
+func (v *Version) parts() ([][]byte, error) {
+	r := v.Record
+	r.State = Trained // which one is active stands beside the versions
+	head, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	parts := [][]byte{head}
+	for _, m := range v.Models {
+		b, err := m.Encode()
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, b)
+	}
+	return parts, nil
+}
+
+// maxRecord bounds the record of a version.
+const maxRecord = 4 << 20
+
+func decodeRecord(b []byte) (Record, error) {
+	var r Record
+	if len(b) > maxRecord {
+		return r, fmt.Errorf("a record of %d bytes", len(b))
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return r, err
+	}
+	return r, nil
+}
+
+// fromParts is the reverse of parts.
+func fromParts(typ, name string, parts [][]byte) (*Version, error) {
+	r, err := decodeRecord(parts[0])
+	if err != nil {
+		return nil, err
+	}
+	if r.ModelType != typ || r.Version != name || len(r.Targets) != len(parts)-1 || len(r.Targets) == 0 {
+		return nil, fmt.Errorf("it says that it is %s %s with %d targets", r.ModelType, r.Version, len(r.Targets))
+	}
+	v := &Version{Record: r}
+	for _, b := range parts[1:] {
+		m, err := learn.Decode(b)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(m.Features, r.Features) {
+			return nil, errors.New("its models have other features")
+		}
+		v.Models = append(v.Models, m)
+	}
+	return v, nil
+}
+
+// Registry is the versions of all types on disk, with the active ones in memory. It is safe
+// for concurrent use; other processes may save and activate versions meanwhile.
+type Registry struct {
+	store *store.Versions
+
+	mu     sync.Mutex
+	loaded map[string]*Version // by type
+}
+
+// NewRegistry returns the registry of a data directory. It reads nothing yet.
+func NewRegistry(dir string) *Registry {
+	return &Registry{store: store.NewVersions(dir), loaded: map[string]*Version{}}
+}
+
+// ErrNoVersion says that a type has no version that could answer.
+var ErrNoVersion = store.ErrNoVersion
+
+// Get returns a version by name, "" being the active one.
+func (r *Registry) Get(typ, name string) (*Version, error) {
+	active, err := r.store.Active(typ)
+	if err != nil && (name == "" || !errors.Is(err, ErrNoVersion)) {
+		return nil, err
+	}
+	if name == "" {
+		name = active
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v := r.loaded[typ]; v != nil && v.Version == name {
+		return v, nil
+	}
+	v, err := r.load(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	if name == active {
+		v.State = Active
+		r.loaded[typ] = v
+	}
+	return v, nil
+}
+
+func (r *Registry) load(typ, name string) (*Version, error) {
+	parts, err := r.store.Load(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	v, err := fromParts(typ, name, parts)
+	if err != nil {
+		return nil, fmt.Errorf("model %s %s: %w: %w", typ, name, store.ErrDamaged, errors.Join(err, r.store.Reject(typ, name)))
+	}
+	return v, nil
+}
+
+// Records returns the records of the versions of a type, oldest first. Those that cannot
+// be read are left out and reported in the error, beside the others.
+func (r *Registry) Records(typ string) ([]Record, error) {
+	names, err := r.store.List(typ)
+	if err != nil {
+		return nil, err
+	}
+	active, err := r.store.Active(typ)
+	var errs []error
+	if err != nil && !errors.Is(err, ErrNoVersion) {
+		errs = append(errs, err)
+	}
+	var out []Record
+	for _, name := range names {
+		parts, err := r.store.Load(typ, name)
+		if err == nil {
+			var rec Record
+			if rec, err = decodeRecord(parts[0]); err == nil {
+				if name == active {
+					rec.State = Active
+				}
+				out = append(out, rec)
+				continue
+			}
+			err = fmt.Errorf("model %s %s: %w: %w", typ, name, store.ErrDamaged, err)
+		}
+		errs = append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
+// Save keeps v under a new name and makes it active.
+func (r *Registry) Save(v *Version) error {
+	name, err := r.store.Save(v.ModelType, func(name string) ([][]byte, error) {
+		v.Version = name
+		return v.parts()
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.store.SetActive(v.ModelType, name); err != nil {
+		return err
+	}
+	v.State = Active
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loaded[v.ModelType] = v
+	return nil
+}
