@@ -33,26 +33,34 @@ type injected struct {
 	n    int    // points it lasts
 	odd  func(k int, v, mean, sd float64) float64
 	says []string // in the description
+	expr string   // PromQL over %s, the series; "" is the series itself
 }
 
-// Variance is not among them: what makes these series vary enough for it is a run of
-// values that the other views see first.
+// Noise alone does not make these series vary enough: the other views see its first values
+// before. What is above 200 requests, nearly always nothing, is by turns, in sizes that are
+// usual.
 //
 // Requests per five minutes have a mean of 64 and a standard deviation of 58,
 // the latency 45 ± 2 ms before its failure.
 var injections = []injected{
-	{series.TypeSpike, "security", rules.FamilySecurity, "elb_request_count", 3000, 2, func(_ int, v, _, sd float64) float64 { return v + 10*sd }, []string{"the value was", "above the expectation", "usual deviations"}},
-	{series.TypeDrop, "behavior", rules.FamilyBehavior, "ec2_request_latency", 2000, 2, func(_ int, v, _, sd float64) float64 { return v - 6*sd }, []string{"the value was", "below the expectation", "usual deviations"}},
-	{series.TypeLevelShift, "cost", rules.FamilyCost, "elb_request_count", 3000, 20, func(_ int, _, mean, sd float64) float64 { return mean + 3*sd }, []string{"the mean of the last", "its usual"}},
-	{series.TypeDrift, "resource", rules.FamilyResource, "elb_request_count", 3000, 144, func(k int, v, _, sd float64) float64 { return v + 4*sd*float64(k)/144 }, []string{"the mean of the last 6 h was", "its usual"}},
+	{series.TypeSpike, "security", rules.FamilySecurity, "elb_request_count", 3000, 2, func(_ int, v, _, sd float64) float64 { return v + 10*sd }, []string{"the value was", "above the expectation", "usual deviations"}, ""},
+	{series.TypeDrop, "behavior", rules.FamilyBehavior, "ec2_request_latency", 2000, 2, func(_ int, v, _, sd float64) float64 { return v - 6*sd }, []string{"the value was", "below the expectation", "usual deviations"}, ""},
+	{series.TypeLevelShift, "cost", rules.FamilyCost, "elb_request_count", 3000, 20, func(_ int, _, mean, sd float64) float64 { return mean + 3*sd }, []string{"the mean of the last", "its usual"}, ""},
+	{series.TypeDrift, "resource", rules.FamilyResource, "elb_request_count", 3000, 144, func(k int, v, _, sd float64) float64 { return v + 4*sd*float64(k)/144 }, []string{"the mean of the last 6 h was", "its usual"}, ""},
 	{series.TypeOutlier, "performance", rules.FamilyPerformance, "elb_request_count", 2600, 8, func(k int, _, mean, sd float64) float64 { // none and many by turns
 		if k%2 == 0 {
 			return 0
 		}
 		return mean + 7*sd
-	}, []string{"the last values together"}},
-	{series.TypeFlatline, "security", rules.FamilySystem, "elb_request_count", 3000, 150, func(_ int, _, mean, _ float64) float64 { return mean }, []string{"It has not changed for"}},
-	{series.TypeMissing, "cost", rules.FamilySystem, "elb_request_count", 3000, 40, func(int, float64, float64, float64) float64 { return math.NaN() }, []string{"No value for", "an alert takes"}},
+	}, []string{"the last values together"}, ""},
+	{series.TypeFlatline, "security", rules.FamilySystem, "elb_request_count", 3000, 150, func(_ int, _, mean, _ float64) float64 { return mean }, []string{"It has not changed for"}, ""},
+	{series.TypeMissing, "cost", rules.FamilySystem, "elb_request_count", 3000, 40, func(int, float64, float64, float64) float64 { return math.NaN() }, []string{"No value for", "an alert takes"}, ""},
+	{series.TypeVariance, "resource", rules.FamilyResource, "elb_request_count", 2000, 16, func(k int, _, _, _ float64) float64 {
+		if k%2 == 1 {
+			return 20
+		}
+		return 230 + 5*float64(k%5)
+	}, []string{"Seen in how much it varies: ", " times as much as usual, an alert takes "}, "clamp_min(%s - 200, 0)"},
 }
 
 // TestEveryTypeEndToEnd injects each type into a real series that a real Prometheus
@@ -88,7 +96,11 @@ func TestEveryTypeEndToEnd(t *testing.T) {
 				fmt.Fprintf(&history, "%s{job=\"shop\"} %v %d\n", name, v, begin(in).Add(step*time.Duration(i)).Unix())
 			}
 		}
-		yaml += fmt.Sprintf("  - {name: %s, type: %s, query: %s, unit: u, step: 5m, forecast: {enabled: false}, detect: {direction: both, transform: none}}\n", name, in.typ, name)
+		expr := name
+		if in.expr != "" {
+			expr = fmt.Sprintf(in.expr, name)
+		}
+		yaml += fmt.Sprintf("  - {name: %s, type: %s, query: %q, unit: u, step: 5m, forecast: {enabled: false}, detect: {direction: both, transform: none}}\n", name, in.typ, expr)
 	}
 	history.WriteString("# EOF\n")
 	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: &history})
