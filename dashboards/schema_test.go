@@ -23,7 +23,11 @@ func TestSchema(t *testing.T) {
 		out, err := exec.Command("../tools/dashboards/check.sh", append([]string{"../.tools/dashboards"}, files...)...).CombinedOutput()
 		return string(out), err
 	}
-	out, err := check("upid-overview.json", "upid-signal.json")
+	names, err := filepath.Glob("*.json")
+	if err != nil || len(names) != len(All()) {
+		t.Fatalf("%d files of %d dashboards, %v", len(names), len(All()), err)
+	}
+	out, err := check(names...)
 	if err != nil {
 		if strings.Contains(out, "npm error") && os.Getenv("UPID_REQUIRE_SERVERS") != "1" {
 			t.Skipf("npm cannot install @grafana/schema, so the dashboards are not compiled against it:\n%s", out)

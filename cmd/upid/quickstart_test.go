@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/collector/testserver"
+	"github.com/upid/upid/dashboards"
 )
 
 // TestQuickstart runs every command of docs/quickstart.md, in order, in a copy of
@@ -95,7 +96,11 @@ func TestQuickstart(t *testing.T) {
 	if ran < 7 {
 		t.Errorf("only %d blocks were run", ran)
 	}
-	for _, file := range []string{"upid-overview.json", "upid-signal.json", "provisioning/datasources/upid.yaml", "provisioning/dashboards/upid.yaml"} {
+	exported := []string{"provisioning/datasources/upid.yaml", "provisioning/dashboards/upid.yaml"}
+	for _, d := range dashboards.All() {
+		exported = append(exported, d.UID+".json")
+	}
+	for _, file := range exported {
 		if _, err := os.Stat(filepath.Join(dir, "grafana", file)); err != nil {
 			t.Error(err)
 		}

@@ -43,6 +43,7 @@ func overview() object {
 	return dashboard(overviewUID, "upid / Overview",
 		"What is odd now, what will be, what runs out, and how far to trust it. Click a signal for its own dashboard.",
 		"now-24h", "now", variables, list{}, l.panels,
+		dashboardLink("upid / Model trust", "/d/"+modelsUID+"?var-datasource=${datasource}", "What forecasts were worth"),
 		dashboardLink("upid / Signal", "/d/"+signalUID+"?var-datasource=${datasource}", "One signal, series by series"))
 }
 
