@@ -92,6 +92,7 @@ type Detector struct {
 	fresh      int
 	freshSince int64
 	flooded    int64 // slots in which no new entity was taken
+	refused    int64 // samples whose entity has too long a name
 	evicted    int64
 	alarmed    []string // entities with evidence in the newest slot, sorted
 }
@@ -132,7 +133,7 @@ func NewDetector(s Spec) (*Detector, error) {
 	}
 	return &Detector{
 		spec: s, entities: newLRU[*watched](s.Entities), peers: &Peers{}, company: NewCompany(), values: NewValues(),
-		first: 0, begun: false, fresh: 0, freshSince: 0, flooded: 0, evicted: 0, alarmed: nil,
+		first: 0, begun: false, fresh: 0, freshSince: 0, flooded: 0, refused: 0, evicted: 0, alarmed: nil,
 	}, nil
 }
 
@@ -141,6 +142,10 @@ func (d *Detector) Spec() Spec { return d.spec }
 
 // Entities returns how many entities are watched, and how many were forgotten for others.
 func (d *Detector) Entities() (watched int, evicted int64) { return d.entities.len(), d.evicted }
+
+// Refused returns how many samples were left out because the name of their entity is longer
+// than 1 KiB, and in how many slots new entities were, because there was a flood of them.
+func (d *Detector) Refused() (samples, slots int64) { return d.refused, d.flooded }
 
 // Step takes the slot at t and returns the evidence, sorted by entity. The order of the
 // samples does not matter; alarmed are the entities with evidence of the detector
@@ -161,7 +166,8 @@ func (d *Detector) Step(t int64, in Slot, alarmed []string) []Finding {
 			}
 		}
 	}
-	groups := group(in)
+	groups, refused := group(in)
+	d.refused += refused
 	for i := range groups {
 		g := &groups[i]
 		w, ok := d.watch(t, g.entity)
@@ -262,11 +268,11 @@ func (d *Detector) judge(t int64, w *watched, g *grouped) []Finding {
 		return d.finding(g.entity, t, w.distinct.Step(t, g.resources("values")), anomalyWorth, s.Threat, s.Technique, "distinct")
 	default:
 		up := true
-		if _, ok := g.inputs["up"]; ok {
+		if len(g.get("up")) > 0 {
 			up = g.sum("up") > 0
 		}
 		what := ""
-		if _, ok := g.inputs["value"]; !ok {
+		if len(g.get("value")) == 0 {
 			what = "series gone"
 		}
 		return d.finding(g.entity, t, w.telemetry.Step(t, g.sum("value"), up), telemetryWorth, s.Threat, s.Technique, what)
@@ -312,7 +318,7 @@ func (d *Detector) ratio(t int64, w *watched, g *grouped) []Finding {
 }
 
 func (d *Detector) novelty(t int64, w *watched, g *grouped) []Finding {
-	samples := g.inputs["actions"]
+	samples := g.get("actions")
 	actions := make([]Action, len(samples))
 	for i, s := range samples {
 		refused, succeeded := outcome(s.Code)
@@ -347,7 +353,7 @@ func outcome(code string) (refused, succeeded bool) {
 }
 
 func (d *Detector) passthrough(t int64, w *watched, g *grouped) []Finding {
-	matches := slices.Clone(g.inputs["matches"])
+	matches := slices.Clone(g.get("matches"))
 	slices.SortStableFunc(matches, func(a, b Sample) int {
 		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Priority, b.Priority))
 	})
@@ -397,32 +403,90 @@ func (d *Detector) floodFinding(t int64) Finding {
 // grouped is what a slot holds for one entity.
 type grouped struct {
 	entity string
-	inputs map[string][]Sample
+	inputs [maxInputs][]Sample // by inputIndex
+	size   [maxInputs]int32
 }
 
-// group returns the entities of a slot, sorted.
-func group(in Slot) []grouped {
-	at := make(map[string]int)
-	var out []grouped
+// inputNames are the names of the inputs of all models.
+var inputNames = []string{"value", "failures", "attempts", "successes", "actions", "matches", "up", "values"}
+
+const maxInputs = 8
+
+func inputIndex(input string) int { return slices.Index(inputNames, input) }
+
+// What is longer is no name but an attack or an accident: samples of such an entity are
+// left out, and other texts are cut.
+const (
+	maxName = 1024 // bytes
+	maxText = 256
+)
+
+// group returns the entities of a slot, sorted, and how many samples were left out. All
+// samples of an input share an array: there may be hundreds of thousands.
+func group(in Slot) (out []grouped, refused int64) {
+	most := 0
+	for _, samples := range in {
+		most = max(most, len(samples))
+	}
+	at := make(map[string]int32, most)
 	for input, samples := range in {
-		for _, s := range samples {
-			i, ok := at[s.Entity]
-			if !ok {
-				i = len(out)
-				at[s.Entity] = i
-				out = append(out, grouped{entity: s.Entity, inputs: make(map[string][]Sample, len(in))})
+		n := inputIndex(input)
+		if n < 0 {
+			continue
+		}
+		of := make([]int32, len(samples)) // the group of each
+		for i := range samples {
+			e := samples[i].Entity
+			if len(e) > maxName {
+				of[i] = -1
+				refused++
+				continue
 			}
-			out[i].inputs[input] = append(out[i].inputs[input], s)
+			g, ok := at[e]
+			if !ok {
+				g = int32(len(out))
+				at[e] = g
+				out = append(out, grouped{entity: e, inputs: [maxInputs][]Sample{}, size: [maxInputs]int32{}})
+			}
+			of[i] = g
+			out[g].size[n]++
+		}
+		all := make([]Sample, len(samples))
+		next := 0
+		for i := range samples {
+			if of[i] < 0 {
+				continue
+			}
+			g := &out[of[i]]
+			if g.inputs[n] == nil {
+				end := next + int(g.size[n])
+				g.inputs[n] = all[next:next:end]
+				next = end
+			}
+			g.inputs[n] = append(g.inputs[n], cut(samples[i]))
 		}
 	}
 	slices.SortFunc(out, func(a, b grouped) int { return strings.Compare(a.entity, b.entity) })
-	return out
+	return out, refused
 }
+
+// cut returns a sample with its long texts cut.
+func cut(s Sample) Sample {
+	for _, text := range []*string{&s.Verb, &s.Resource, &s.Code, &s.Rule, &s.Priority, &s.Techniques} {
+		if len(*text) > maxText {
+			*text = strings.Clone((*text)[:maxText])
+		}
+	}
+	return s
+}
+
+// get returns the samples of an input, nil if there are none.
+func (g *grouped) get(input string) []Sample { return g.inputs[inputIndex(input)] }
 
 // sum adds up an input; NaN if it is not there.
 func (g *grouped) sum(input string) float64 {
-	samples, ok := g.inputs[input]
-	if !ok {
+	samples := g.get(input)
+	if len(samples) == 0 {
 		return math.NaN()
 	}
 	if len(samples) == 1 {
@@ -444,7 +508,7 @@ func (g *grouped) sum(input string) float64 {
 // ones are cut.
 func (g *grouped) resources(input string) []string {
 	var out []string
-	for _, s := range g.inputs[input] {
+	for _, s := range g.get(input) {
 		if known(s.Value) && s.Value > 0 && s.Resource != "" {
 			out = append(out, s.Resource)
 		}

@@ -18,7 +18,9 @@ func TestTenThousandEntities(t *testing.T) {
 	}
 	const entities, rounds = 10_000, 20
 	var specs []Spec
-	for model, n := range map[string]int{ModelRatio: 4, ModelCount: 4, ModelEgress: 2, ModelNovelty: 1, ModelOffHours: 2, ModelTelemetryLoss: 2} {
+	for model, n := range map[string]int{
+		ModelRatio: 3, ModelCount: 3, ModelEgress: 2, ModelNovelty: 1, ModelOffHours: 2, ModelTelemetryLoss: 1, ModelFirstSeen: 1, ModelPeak: 1, ModelDistinct: 1,
+	} {
 		for i := range n {
 			specs = append(specs, Spec{Name: fmt.Sprint(model, i), Model: model, Family: FamilyAuth, Threat: BruteForce})
 		}
