@@ -48,9 +48,10 @@ type cli struct {
 	Rules rulesCmd `cmd:"" help:"Prometheus rules: alerts of anomalies, and about upid."`
 
 	// Questions to a running sidecar.
-	Predictions predictionsCmd `cmd:"" help:"List what a running sidecar expects."`
-	Anomalies   anomaliesCmd   `cmd:"" help:"List what a running sidecar found out of the ordinary, and why."`
-	Dashboard   dashboardCmd   `cmd:"" help:"Show a running sidecar, live."`
+	Predictions     predictionsCmd     `cmd:"" help:"List what a running sidecar expects."`
+	Anomalies       anomaliesCmd       `cmd:"" help:"List what a running sidecar found out of the ordinary, and why."`
+	Recommendations recommendationsCmd `cmd:"" help:"List what to change, why and what it saves."`
+	Dashboard       dashboardCmd       `cmd:"" help:"Show a running sidecar, live."`
 
 	// Learned models.
 	Train       trainCmd       `cmd:"" help:"Train a model on rows of features; it is saved if it proves itself."`
@@ -133,14 +134,16 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
 		kong.Vars{
-			"models":            strings.Join(forecast.Names(), ", "),
-			"model_types":       strings.Join(views.ModelTypes, ", "),
-			"confidence_levels": strings.Join(views.ConfidenceLevels(), ", "),
-			"families":          strings.Join(rules.Families, ", "),
-			"anomaly_types":     strings.Join(series.AnomalyTypes, ", "),
-			"threat_presets":    strings.Join(presets.Threats(), ", "),
-			"severities":        strings.Join(series.Severities, ", "),
-			"audit_actions":     strings.Join(audit.Actions, ", "),
+			"models":               strings.Join(forecast.Names(), ", "),
+			"model_types":          strings.Join(views.ModelTypes, ", "),
+			"confidence_levels":    strings.Join(views.ConfidenceLevels(), ", "),
+			"families":             strings.Join(rules.Families, ", "),
+			"anomaly_types":        strings.Join(series.AnomalyTypes, ", "),
+			"threat_presets":       strings.Join(presets.Threats(), ", "),
+			"optimization_types":   strings.Join(views.OptimizationTypes, ", "),
+			"recommendation_kinds": strings.Join(adviceKinds(), ", "),
+			"severities":           strings.Join(series.Severities, ", "),
+			"audit_actions":        strings.Join(audit.Actions, ", "),
 		},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)

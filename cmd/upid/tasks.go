@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
@@ -17,7 +18,7 @@ import (
 )
 
 // defaultConfig is used without a configuration file.
-const defaultConfig = "presets: [prometheus, node]\n"
+const defaultConfig = "presets: [prometheus, node]\nrecommendations: {}\n"
 
 // configChecks are what a configuration is checked against.
 func configChecks() config.Checks {
@@ -35,6 +36,8 @@ func configChecks() config.Checks {
 		},
 		Preset:     presets.Get,
 		Presets:    presets.Names(),
+		Kinds:      adviceKinds(),
+		Inputs:     presets.AdviceInputs(),
 		EventKinds: eventKinds(),
 		Weekday: func(s string) error {
 			_, err := forecast.ParseWeekday(s)
@@ -73,7 +76,12 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 		})
 		signals[s.Name] = described(cfg, s)
 	}
-	return out, signals, nil
+	advised, about, err := adviceTasks(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(signals, about)
+	return append(out, advised...), signals, nil
 }
 
 // taskKey tells signals apart that must learn afresh, in the same words in every

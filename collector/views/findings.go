@@ -42,6 +42,9 @@ func (v *Views) record(name string, t *task) {
 	for i := range t.results {
 		r := &t.results[i]
 		note := func(f *series.Finding) {
+			if f.Note != nil && f.Note.Alert == rules.AlertCapacity {
+				return // is a recommendation, and no anomaly
+			}
 			old, known := v.findings[f.ID]
 			if known && !old.Open() && old.End == f.End {
 				return

@@ -49,6 +49,7 @@ func (v *Views) Routes() []web.Route {
 		route("/api/v1/signals/{name}", "api_signal", "", v.serveSignal),
 		route("/api/v1/signals/{name}/series", "api_signal_series", "", v.serveSeries),
 		route("/api/v1/predictions", "api_predictions", "What is expected", v.servePredictions),
+		route("/api/v1/recommendations", "api_recommendations", "What to change, and what it saves", v.serveRecommendations),
 		route("/api/v1/anomalies", "api_anomalies", "What is or was out of the ordinary", v.serveAnomalies),
 	}
 }

@@ -24,6 +24,10 @@ type Kind string
 const (
 	RightSize Kind = "right_size" // CPU and memory requests and limits of a container
 	Replicas  Kind = "replicas"   // least, most and scheduled replicas of a workload
+
+	CapacityExhaustion Kind = "capacity_exhaustion" // a limit is reached soon
+	Leak               Kind = "memory_leak"         // memory that only a restart frees
+	CertificateExpiry  Kind = "certificate_expiry"  // a certificate ends
 )
 
 // Kinds gives every kind its optimization type. A recommendation may be of another
@@ -33,4 +37,8 @@ const (
 var Kinds = map[Kind]OptimizationType{
 	RightSize: ResourceScaling,
 	Replicas:  ResourceScaling,
+
+	CapacityExhaustion: CapacityPlanning,
+	Leak:               PerformanceImprovement,
+	CertificateExpiry:  SecurityEnhancement,
 }

@@ -11,13 +11,15 @@ import (
 
 // Config is a checked configuration.
 type Config struct {
-	Prometheus   Prometheus
-	Alertmanager Alertmanager
-	Signals      []Signal // those of the presets first, then the file's own
-	Calendars    []Calendar
-	Storage      Storage
-	Web          Web
-	Hash         [32]byte // SHA-256 of the file
+	Prometheus      Prometheus
+	Alertmanager    Alertmanager
+	Signals         []Signal // those of the presets first, then the file's own
+	Costs           Costs
+	Recommendations Recommendations
+	Calendars       []Calendar
+	Storage         Storage
+	Web             Web
+	Hash            [32]byte // SHA-256 of the file
 }
 
 // Prometheus says where the data are.
@@ -153,4 +155,6 @@ type Checks struct {
 	Dates       func(string) error
 	Preset      func(name string) (file []byte, ok bool)
 	Presets     []string // names, for the error message
+	Kinds       []string // of recommendations
+	Inputs      []string // of recommendations
 }

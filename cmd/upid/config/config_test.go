@@ -37,6 +37,8 @@ var checks = Checks{
 		}
 		return Family{Direction: "both", Transform: "none", MinDeviation: 0, MinRelative: 0, Severity: "warning"}
 	},
+	Kinds:      []string{"right_size", "memory_leak"},
+	Inputs:     []string{"disk_used", "disk_size"},
 	EventKinds: []string{"holiday", "event", "exclude"},
 	Weekday: func(s string) error {
 		if !strings.HasSuffix(s, "day") {

@@ -4,13 +4,15 @@ package config
 // strings here and checked later, so that one bad value does not hide the next.
 
 type rawConfig struct {
-	Prometheus   rawPrometheus   `yaml:"prometheus"`
-	Alertmanager rawAlertmanager `yaml:"alertmanager"`
-	Presets      []string        `yaml:"presets"`
-	Signals      []rawSignal     `yaml:"signals"`
-	Calendars    []rawCalendar   `yaml:"calendars"`
-	Storage      rawStorage      `yaml:"storage"`
-	Web          rawWeb          `yaml:"web"`
+	Prometheus      rawPrometheus       `yaml:"prometheus"`
+	Alertmanager    rawAlertmanager     `yaml:"alertmanager"`
+	Presets         []string            `yaml:"presets"`
+	Signals         []rawSignal         `yaml:"signals"`
+	Costs           *rawCosts           `yaml:"costs"`           // nil: not given
+	Recommendations *rawRecommendations `yaml:"recommendations"` // nil: not given
+	Calendars       []rawCalendar       `yaml:"calendars"`
+	Storage         rawStorage          `yaml:"storage"`
+	Web             rawWeb              `yaml:"web"`
 }
 
 type rawPrometheus struct {

@@ -26,9 +26,11 @@ type shown struct {
 		Rules       bool                          `yaml:"rules"`
 		HTTP        commonconfig.HTTPClientConfig `yaml:"http"`
 	} `yaml:"alertmanager"`
-	Signals   []shownSignal   `yaml:"signals"`
-	Calendars []shownCalendar `yaml:"calendars,omitempty"`
-	Storage   struct {
+	Signals         []shownSignal         `yaml:"signals"`
+	Costs           *shownCosts           `yaml:"costs,omitempty"`
+	Recommendations *shownRecommendations `yaml:"recommendations,omitempty"`
+	Calendars       []shownCalendar       `yaml:"calendars,omitempty"`
+	Storage         struct {
 		Path              string `yaml:"path"`
 		EncryptionKeyFile string `yaml:"encryption_key_file,omitempty"`
 	} `yaml:"storage"`
@@ -106,6 +108,7 @@ func (c *Config) Show() (string, error) {
 	for _, sig := range c.Signals {
 		s.Signals = append(s.Signals, showSignal(sig))
 	}
+	s.Costs, s.Recommendations = showCosts(c.Costs), showRecommendations(c.Recommendations)
 	for _, c := range c.Calendars {
 		out := shownCalendar{Name: c.Name, AllSignals: c.AllSignals, Events: nil}
 		for _, e := range c.Events {

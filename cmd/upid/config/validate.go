@@ -69,6 +69,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 		seen[u] = i
 		cfg.Alertmanager.URLs = append(cfg.Alertmanager.URLs, u)
 	}
+	cfg.Costs, cfg.Recommendations = v.costs(raw.Costs), v.recommendations(raw.Recommendations)
 	v.readCalendars(raw.Calendars)
 	cfg.Calendars = v.calendars
 	names := map[string]string{} // name → where it was defined
@@ -84,7 +85,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 	if v.roads.twice > 0 {
 		v.at("Prometheus' rules are to alert, and so is upid, on alertmanager.urls: every alert would come twice; set alertmanager.post: false, or rules: false", "alertmanager", "rules")
 	}
-	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && len(v.list) == 0 {
+	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && raw.Recommendations == nil && len(v.list) == 0 {
 		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]) or a signal")
 	}
 	return cfg

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector/advice"
+	"github.com/upid/upid/collector/pipeline"
+	"github.com/upid/upid/collector/views"
+	"github.com/upid/upid/rules"
+	"github.com/upid/upid/rules/presets"
+	"github.com/upid/upid/rules/recommend"
+)
+
+// adviceStep is the grid of what capacity, cost and recommendations look at.
+const adviceStep = time.Hour
+
+// adviceNames are the tasks behind recommendations.
+var adviceNames = []string{presets.TaskCapacity, presets.TaskCosts, presets.TaskRecommendations}
+
+// adviceKinds returns the kinds of recommendations.
+func adviceKinds() []string {
+	var out []string
+	for k := range recommend.Kinds {
+		out = append(out, string(k))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// adviceTasks returns the tasks behind recommendations, and what is said about them.
+func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, error) {
+	rc := cfg.Recommendations
+	if !rc.Enabled {
+		return nil, nil, nil
+	}
+	var out []pipeline.Task
+	signals := map[string]views.Signal{}
+	add := func(name, kind string, every time.Duration, more map[string]string, advisors ...advice.Advisor) error {
+		queries := presets.Advice(name)
+		for input := range queries {
+			if q, ok := rc.Queries[input]; ok {
+				queries[input] = q
+			}
+		}
+		maps.Copy(queries, more)
+		unit, err := advice.New(name, adviceStep, every, queries, advisors...)
+		if err != nil {
+			return err
+		}
+		t := pipeline.Task{
+			Name: name, Queries: queries, After: nil, Every: adviceStep, FitEvery: every, Step: adviceStep, Offset: 30 * time.Second, History: rc.History,
+			Key: fmt.Sprintf("%+v %+v %v\n%s", rc, cfg.Costs, queries, scope(cfg)), Unit: unit,
+		}
+		out = append(out, t)
+		signals[name] = views.Signal{
+			SignalInfo: rules.SignalInfo{
+				Name: name, Type: kind, Unit: "", Query: "", Every: adviceStep, PrometheusURL: cfg.Prometheus.URL, RunbookURL: "", Location: nil,
+				Muted: !cfg.Alertmanager.Post,
+			},
+			Scope: scope(cfg), Step: adviceStep, FitEvery: every, History: rc.History, Horizons: nil, Level: 0, Budget: "",
+		}
+		return nil
+	}
+	pairs := slices.Clone(advice.Pairs)
+	custom := map[string]string{}
+	for _, l := range rc.Limits {
+		used, limit := "limit/"+l.Name+"/used", "limit/"+l.Name
+		custom[used], custom[limit] = l.Used, l.Limit
+		pairs = append(pairs, advice.Pair{Kind: "custom", Used: used, Limit: limit, Unit: l.Unit})
+	}
+	if err := add(presets.TaskCapacity, "resource", adviceStep, custom, only(rc, advice.Capacity(pairs), advice.Certificates, advice.Leaks)...); err != nil {
+		return nil, nil, err
+	}
+	return out, signals, nil
+}
+
+// only returns the advisors with the recommendations of the kinds wanted.
+func only(rc config.Recommendations, advisors ...advice.Advisor) []advice.Advisor {
+	if len(rc.Kinds) == 0 {
+		return advisors
+	}
+	out := make([]advice.Advisor, len(advisors))
+	for i, a := range advisors {
+		out[i] = advice.Only(a, rc.Kinds)
+	}
+	return out
+}
