@@ -28,7 +28,7 @@ func Workload(ls labels.Labels) (key string, ok bool) {
 	}
 	for _, p := range []string{"pod", "pod_name"} {
 		if pod := ls.Get(p); name == "" && pod != "" {
-			name = podName.ReplaceAllString(pod, "$1")
+			name = PodWorkload(pod)
 		}
 	}
 	if name == "" {
@@ -36,3 +36,7 @@ func Workload(ls labels.Labels) (key string, ok bool) {
 	}
 	return ls.Get("cluster") + "\xff" + ls.Get("namespace") + "\xff" + name, true
 }
+
+// PodWorkload returns the name of the workload that a pod's name follows from, the name
+// itself if nothing was added to it. Where the owner of the pod is known, that is better.
+func PodWorkload(pod string) string { return podName.ReplaceAllString(pod, "$1") }

@@ -94,7 +94,8 @@ type Detector struct {
 	flooded    int64 // slots in which no new entity was taken
 	refused    int64 // samples whose entity has too long a name
 	evicted    int64
-	alarmed    []string // entities with evidence in the newest slot, sorted
+	observe    func(t int64, s *Spec, w *watched, g *grouped) // nil: nobody counts
+	alarmed    []string                                       // entities with evidence in the newest slot, sorted
 }
 
 // watched is the state of one entity; what its model does not need is nil.
@@ -133,7 +134,7 @@ func NewDetector(s Spec) (*Detector, error) {
 	}
 	return &Detector{
 		spec: s, entities: newLRU[*watched](s.Entities), peers: &Peers{}, company: NewCompany(), values: NewValues(),
-		first: 0, begun: false, fresh: 0, freshSince: 0, flooded: 0, refused: 0, evicted: 0, alarmed: nil,
+		first: 0, begun: false, fresh: 0, freshSince: 0, flooded: 0, refused: 0, evicted: 0, observe: nil, alarmed: nil,
 	}, nil
 }
 
@@ -176,6 +177,9 @@ func (d *Detector) Step(t int64, in Slot, alarmed []string) []Finding {
 			continue
 		}
 		out = append(out, d.judge(t, w, g)...)
+		if d.observe != nil {
+			d.observe(t, &d.spec, w, g)
+		}
 	}
 	if d.spec.Model == ModelTelemetryLoss {
 		out = append(out, d.vanished(t, in, groups)...)

@@ -37,6 +37,7 @@ type MonitorOptions struct {
 	Hold       time.Duration // an alert stays open after its last evidence [15 min, at least 3 slots]
 	Suppress   time.Duration // a like alert is not said again for this long, see repeats [24 h, < 0: it is]
 	Entities   int           // with evidence that are remembered [50,000]
+	Classifier Classifier    // a trained model that is asked too [none]
 }
 
 // A Monitor runs the detectors of one entity type over slots, adds up their evidence
@@ -47,6 +48,9 @@ type Monitor struct {
 	accused   *lru[*accused]
 	open      map[string]*Alert
 	repeats   repeats
+	tallies   *lru[*tally] // nil without a classifier
+	observed  map[string]struct{}
+	location  *time.Location
 	campaigns campaigns
 	last      int64
 	begun     bool
@@ -73,7 +77,10 @@ func NewMonitor(o MonitorOptions, specs []Spec) (*Monitor, error) {
 	if o.Suppress == 0 {
 		o.Suppress = 24 * time.Hour
 	}
-	m := &Monitor{o: o, detectors: nil, accused: newLRU[*accused](o.Entities), open: make(map[string]*Alert), repeats: makeRepeats(o.Suppress, o.Entities), campaigns: campaigns{}, last: 0, begun: false}
+	m := &Monitor{o: o, detectors: nil, accused: newLRU[*accused](o.Entities), open: make(map[string]*Alert), repeats: makeRepeats(o.Suppress, o.Entities), tallies: nil, observed: nil, location: nil, campaigns: campaigns{}, last: 0, begun: false}
+	if o.Classifier != nil {
+		m.tallies, m.observed = newLRU[*tally](o.Entities), make(map[string]struct{})
+	}
 	for _, later := range []bool{false, true} {
 		for _, s := range specs {
 			if (s.After != "") != later {
@@ -89,6 +96,12 @@ func NewMonitor(o MonitorOptions, specs []Spec) (*Monitor, error) {
 			d, err := NewDetector(s)
 			if err != nil {
 				return nil, err
+			}
+			if s.Location != nil {
+				m.location = s.Location
+			}
+			if o.Classifier != nil {
+				d.observe = m.observe
 			}
 			m.detectors = append(m.detectors, d)
 		}
@@ -123,15 +136,11 @@ func (m *Monitor) Step(t int64, in map[string]Slot) ([]Alert, []Campaign) {
 			alarmed = m.detector(d.spec.After).Alarmed()
 		}
 		for _, f := range d.Step(t, in[d.spec.Name], alarmed) {
-			a, ok := m.accused.get(f.Entity)
-			if !ok {
-				a = new(accused)
-				m.accused.put(f.Entity, a)
-			}
-			a.risk.Add(f.Evidence)
+			m.accuse(f.Entity).Add(f.Evidence)
 			fresh[f.Entity] = max(fresh[f.Entity], f.Score)
 		}
 	}
+	m.classify(t, fresh)
 	var opened []*Alert
 	for _, e := range sortedKeys(fresh) {
 		a, ok := m.accused.get(e)
@@ -156,6 +165,53 @@ func (m *Monitor) Step(t int64, in map[string]Slot) ([]Alert, []Campaign) {
 		out = append(out, *a)
 	}
 	return out, m.campaigns.step(t, opened)
+}
+
+// accuse returns the evidence against an entity, to be added to.
+func (m *Monitor) accuse(entity string) *Risk {
+	a, ok := m.accused.get(entity)
+	if !ok {
+		a = new(accused)
+		m.accused.put(entity, a)
+	}
+	return &a.risk
+}
+
+// observe counts the features of an entity.
+func (m *Monitor) observe(t int64, s *Spec, w *watched, g *grouped) {
+	y, ok := m.tallies.get(g.entity)
+	if !ok {
+		y = newTally(t)
+		m.tallies.put(g.entity, y)
+	}
+	y.take(t, s, w, g)
+	m.observed[g.entity] = struct{}{}
+}
+
+// classify asks the trained model about the entities of the slot.
+func (m *Monitor) classify(t int64, fresh map[string]float64) {
+	if m.o.Classifier == nil {
+		return
+	}
+	for _, e := range sortedKeys(m.observed) {
+		y, ok := m.tallies.get(e)
+		if !ok { // forgotten for others of this very slot
+			continue
+		}
+		p, ok := m.o.Classifier.Probability(y.features(t, m.location))
+		if !ok {
+			continue
+		}
+		threat := ""
+		if a, ok := m.accused.get(e); ok {
+			threat = a.risk.Threat(t)
+		}
+		if ev, ok := opinion(t, p, threat); ok {
+			m.accuse(e).Add(ev)
+			fresh[e] = max(fresh[e], ev.Score)
+		}
+	}
+	clear(m.observed)
 }
 
 // raise opens the alert of an entity or brings it up to date; it returns the alert if it

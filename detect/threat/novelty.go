@@ -46,7 +46,8 @@ type Novelty struct {
 	first    int64
 	last     int64
 	begun    bool
-	founder  bool // it was there in the first day of the peers
+	founder  bool    // it was there in the first day of the peers
+	met      float64 // actions of the newest slot that it had not made before
 	refused  rare
 	secrets  rare
 	lastTop  Sensitive
@@ -76,7 +77,7 @@ func NewNovelty(o NoveltyOptions, company *Company) *Novelty {
 	}
 	return &Novelty{
 		o: o, peers: company, known: make(map[string]int32), total: 0, active: 0, first: 0, last: 0, begun: false, founder: false,
-		refused: rare{}, secrets: rare{}, lastTop: Sensitive{}, lastWhat: "",
+		met: 0, refused: rare{}, secrets: rare{}, lastTop: Sensitive{}, lastWhat: "",
 	}
 }
 
@@ -239,6 +240,7 @@ func (m *Novelty) novelties(seen []merged, factor float64) (score float64, top n
 // learn takes in what was done.
 func (m *Novelty) learn(seen []merged) {
 	m.active++
+	m.met = 0
 	for _, a := range seen {
 		n, ok := m.known[a.key]
 		if !ok {
@@ -246,6 +248,7 @@ func (m *Novelty) learn(seen []merged) {
 				m.forget()
 			}
 			m.peers.meet(a.key)
+			m.met++
 		}
 		m.known[a.key] = min(n+1, math.MaxInt32-1)
 		m.total++
