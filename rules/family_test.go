@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -62,4 +63,23 @@ func TestPresetOf(t *testing.T) {
 	f("cost", "USD/h", Preset{"both", "none", 0, 0.1, "warning"})
 	f("security", "", Preset{"up", "none", 0, 0, "warning"})
 	f("behavior", "", Preset{"both", "sqrt", 0, 0, "info"})
+}
+
+func TestBenign(t *testing.T) {
+	for typ, want := range map[string][5]bool{ // 60 % less, 30 % less, 30 % more, twice as much, three times
+		"resource":    {false, true, true, true, false},
+		"cost":        {false, true, true, true, false},
+		"performance": {true, true, false, false, false},
+		"behavior":    {false, false, true, true, true},
+		"security":    {false, false, false, false, false},
+	} {
+		for i, share := range []float64{-0.6, -0.3, 0.3, 1, 2} {
+			if got := Benign(typ, share); got != want[i] {
+				t.Errorf("%s, %v: %t", typ, share, got)
+			}
+		}
+		if Benign(typ, math.NaN()) {
+			t.Errorf("%s: an unknown shift is benign", typ)
+		}
+	}
 }

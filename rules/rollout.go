@@ -26,6 +26,23 @@ func worse(info SignalInfo, f series.Finding) bool {
 	return d > 0
 }
 
+// Benign reports whether a series of a signal of this type may go on from another level
+// after a rollout, share above the expectation relative to it: another program needs other
+// resources, between half and twice as much. Slower answers, more errors, more of what
+// security counts and less of what users do are what rollouts are watched for. A
+// resource signal does not know of errors: those are told by the signals that count them.
+func Benign(signalType string, share float64) bool {
+	switch signalType {
+	case "performance":
+		return share < 0
+	case "behavior":
+		return share > 0
+	case "security":
+		return false
+	}
+	return share >= -0.5 && share <= 1
+}
+
 // rolloutSentence tells of the last rollout before a finding, "" without one.
 func rolloutSentence(info SignalInfo, r series.Result, f series.Finding) string {
 	o := r.Rollout

@@ -15,6 +15,7 @@ import (
 
 	"github.com/upid/upid/collector/coding"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/detect"
 	"github.com/upid/upid/rules"
 )
 
@@ -27,8 +28,8 @@ type Rollouts struct {
 }
 
 const (
-	// Within the grace of a rollout a score of that opens a finding: restarts and cold
-	// caches are ordinary then, an outage is not.
+	// Within the grace of a rollout a score of that opens a finding that is not benign: restarts
+	// and cold caches are ordinary then, an outage is not.
 	graceEase = 3
 	// The levels before and after a rollout are told apart over that time.
 	compareOver = time.Hour
@@ -169,13 +170,17 @@ type rollout struct {
 	before   float64 // level at the rollout
 	sum      float64 // of the values since, up to compareOver
 	n        int64
+
+	settled series.Mean // of the values in the second half of the grace
+	square  series.Mean // of their squares, from the level before
+	based   bool        // the end of the grace was seen
 }
 
 // observe takes in the value at t, in a series with these rollouts.
 func (r *rollout) observe(t int64, v float64, step time.Duration, of []deploy) {
 	for i := len(of) - 1; i >= 0 && of[i].at > r.at; i-- {
 		if of[i].at <= t {
-			*r = rollout{at: of[i].at, revision: of[i].revision, level: r.level, before: r.level, sum: 0, n: 0}
+			*r = rollout{at: of[i].at, revision: of[i].revision, level: r.level, before: r.level, sum: 0, n: 0, settled: series.Mean{}, square: series.Mean{}, based: false}
 			break
 		}
 	}
@@ -191,6 +196,38 @@ func (r *rollout) observe(t int64, v float64, step time.Duration, of []deploy) {
 		r.sum += v
 		r.n++
 	}
+}
+
+// settle takes in the value at t and, at the last point of the grace, returns the mean
+// level since its middle and, for normal noise, the mean distance from it. ok is false at
+// any other point, and with less than two values.
+func (r *rollout) settle(t int64, v float64, step int64, grace time.Duration) (level, spread float64, ok bool) {
+	end := r.at + grace.Milliseconds()
+	if r.at == 0 || r.based || t < r.at {
+		return 0, 0, false
+	}
+	if t <= end && 2*(t-r.at) >= grace.Milliseconds() && !math.IsNaN(v) {
+		d := v - r.anchor()
+		r.settled.Add(d)
+		r.square.Add(d * d)
+	}
+	if t+step <= end {
+		return 0, 0, false
+	}
+	r.based = true
+	if r.settled.N < 2 {
+		return 0, 0, false
+	}
+	mean := r.settled.Value()
+	return r.anchor() + mean, meanDistance * math.Sqrt(max(r.square.Value()-mean*mean, 0)), true
+}
+
+// anchor is what the sums of settle are taken from.
+func (r *rollout) anchor() float64 {
+	if math.IsNaN(r.before) {
+		return 0
+	}
+	return r.before
 }
 
 // active reports whether t lies in the grace of the rollout.
@@ -210,17 +247,54 @@ func (r *rollout) said(t int64, grace time.Duration) *series.Rollout {
 	return &out
 }
 
+// ease returns how many times the boundary it takes to open a finding at t, with a value v
+// that the scorer has not seen yet: in the grace of a rollout what is benign opens none,
+// and anything else takes graceEase.
+func (u *Unit) ease(s *state, t int64, v float64) float64 {
+	if u.o.Rollouts == nil || !s.rollout.active(t, u.o.Rollouts.Grace) {
+		return 1
+	}
+	if _, share, ok := detect.Shifted(s.scorer, t, v); ok && rules.Benign(u.o.Type, share) {
+		return math.Inf(1)
+	}
+	return graceEase
+}
+
+// shiftFrom is the least shift that is worth following at once, in scales.
+const shiftFrom = 2
+
+// rebase lets s go on from its new level at the end of a rollout's grace, if it stayed
+// ordinary so far and the shift is benign for a signal of this type.
+func (u *Unit) rebase(s *state, t int64, v float64) {
+	level, spread, ok := s.rollout.settle(t, v, u.o.Step.Milliseconds(), u.o.Rollouts.Grace)
+	if !ok || s.alert.Active() {
+		return
+	}
+	if scales, share, ok := detect.Shifted(s.scorer, t, level); ok && math.Abs(scales) >= shiftFrom && rules.Benign(u.o.Type, share) {
+		detect.Rebase(s.scorer, t, level, spread)
+	}
+}
+
 func (r *rollout) append(b []byte) []byte {
 	b = binary.AppendVarint(b, r.at)
 	b = coding.AppendText(b, r.revision)
 	for _, v := range []float64{r.level, r.before, r.sum} {
 		b = coding.AppendFloat(b, v)
 	}
-	return binary.AppendVarint(b, r.n)
+	b = binary.AppendVarint(b, r.n)
+	b = coding.AppendFloat(b, r.settled.Sum)
+	b = coding.AppendFloat(b, r.square.Sum)
+	b = binary.AppendVarint(b, int64(r.settled.N))
+	if r.based {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 func readRollout(r *coding.Reader) rollout {
-	return rollout{at: r.Int(), revision: r.Text(), level: r.Float(), before: r.Float(), sum: r.Float(), n: r.Int()}
+	o := rollout{at: r.Int(), revision: r.Text(), level: r.Float(), before: r.Float(), sum: r.Float(), n: r.Int(), settled: series.Mean{Sum: r.Float(), N: 0}, square: series.Mean{Sum: r.Float(), N: int(r.Int())}, based: r.Uint() == 1}
+	o.settled.N = o.square.N
+	return o
 }
 
 // append packs what is known of rollouts.

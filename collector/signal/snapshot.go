@@ -21,7 +21,7 @@ import (
 // A snapshot is its version, the position, the controller, the rollouts, the comparisons of replicas, what became of forecasts and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 7
+const snapshotVersion = 8
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20

@@ -161,7 +161,7 @@ func (u *Unit) newState(ls labels.Labels) *state {
 		kind:       kindOf(ls),
 		score:      series.Score{Observed: math.NaN(), Expected: math.NaN(), Lower: math.NaN(), Upper: math.NaN(), Value: math.NaN(), Confidence: 0, Type: "", Why: series.Why{}},
 		value:      math.NaN(),
-		rollout:    rollout{at: 0, revision: "", level: math.NaN(), before: math.NaN(), sum: 0, n: 0},
+		rollout:    rollout{at: 0, revision: "", level: math.NaN(), before: math.NaN(), sum: 0, n: 0, settled: series.Mean{}, square: series.Mean{}, based: false},
 	}
 	if d := u.o.Detect; d != nil {
 		scorer, err := detect.New(d.Model, d.Options)
@@ -204,6 +204,7 @@ func (u *Unit) observe(s *state, p point) {
 		s.score = unscored(v)
 		return
 	}
+	ease := u.ease(s, t, v)
 	score := s.scorer.Step(t, v)
 	if p.unlike != nil {
 		score = p.unlike.Judge(u.o.Detect.Options, score)
@@ -212,10 +213,11 @@ func (u *Unit) observe(s *state, p point) {
 	s.score = p.control.Calibrate(score)
 	was := s.alert.Resolved
 	rule := u.o.Detect.Rule
-	if u.o.Rollouts != nil && s.rollout.active(t, u.o.Rollouts.Grace) {
-		rule.Ease = graceEase
-	}
+	rule.Ease = ease
 	s.alert = rule.Next(s.alert, s.score, t)
+	if u.o.Rollouts != nil {
+		u.rebase(s, t, v)
+	}
 	if f := s.alert.Resolved; f != nil && f != was {
 		s.record(u.identify(s, *f))
 	}
