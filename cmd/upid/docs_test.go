@@ -313,9 +313,13 @@ func TestImportDiagram(t *testing.T) {
 		"tools/benchthreat":    {},
 		"tools/benchforecast":  {"forecast/accuracy"},
 		"tools/pictures":       {},
+
+		"rules/recommend/sizing": {"collector/series", "forecast"},
+		"rules/recommend/replay": {"collector/series", "forecast", "rules/recommend/sizing"},
 	}
 	pure := []string{
 		"forecast", "forecast/judge", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend",
+		"rules/recommend/sizing", "rules/recommend/replay",
 		"collector/privacy", "forecast/features", "forecast/capacity",
 		"forecast/learn",
 	}
