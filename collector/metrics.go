@@ -125,6 +125,7 @@ var Metrics = []Metric{
 	{"upid_threat_forgotten_entities", Gauge, "Entities that were forgotten for others since the newest fit.", []string{"signal"}, Self, Stable},
 	{"upid_threat_allowed_series", Gauge, "Series of the newest answers that the allow-list leaves out.", []string{"signal"}, Self, Stable},
 	{"upid_threat_quiet_alerts", Gauge, "Alerts that are open and not posted, because they opened in a maintenance window.", []string{"signal"}, Self, Experimental},
+	{"upid_threat_history_write_failures_total", Counter, "Attempts to write the threats found to disk that failed, by reason.", []string{"reason"}, Self, Stable},
 	{"upid_threat_alerts_opened_total", Counter, "Alerts opened by score passes.", []string{"signal", "threat"}, Self, Stable},
 
 	// Upstreams.

@@ -22,6 +22,7 @@ import (
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/views"
+	"github.com/upid/upid/detect/threat"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/presets"
@@ -66,7 +67,7 @@ type cli struct {
 	Forecast forecastCmd `cmd:"" help:"Forecast series with intervals."`
 	Detect   detectCmd   `cmd:"" help:"Score how unusual each point was when it came."`
 	Backtest backtestCmd `cmd:"" help:"Measure how well series can be forecast."`
-	Threats  threatsCmd  `cmd:"" help:"Find attacks in the counters of log-ins, access and traffic."`
+	Threats  threatsCmd  `cmd:"" help:"Attacks that a running sidecar found, or that are in files of counters."`
 	Version  versionCmd  `cmd:"" help:"Print build information."`
 }
 
@@ -144,6 +145,7 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 			"recommendation_kinds": strings.Join(adviceKinds(), ", "),
 			"severities":           strings.Join(series.Severities, ", "),
 			"audit_actions":        strings.Join(audit.Actions, ", "),
+			"threats":              strings.Join(threat.Threats, ", "),
 		},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)

@@ -32,7 +32,7 @@ func TestDocumentedObjects(t *testing.T) {
 		}
 		return "<!-- " + name + " -->\n```json\n" + compact(t, want) + "```\n"
 	})
-	if found != 5 {
+	if found < 7 {
 		t.Errorf("%d examples, want one of each object", found)
 	}
 	if text == string(b) {

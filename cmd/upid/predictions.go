@@ -25,7 +25,7 @@ type predictionsCmd struct {
 
 // Help is shown by --help.
 func (predictionsCmd) Help() string {
-	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores. A running sidecar does not look for threats yet: security_threat lists nothing, and upid threats finds them in files.
+	return `What a running sidecar expects now. resource_prediction and cost_optimization list forecasts, anomaly_detection the current scores. security_threat lists the risk of each entity, where the configuration has the key threats.
 
 Examples:
 
@@ -165,7 +165,7 @@ func (c *predictionsCmd) hint(e *env, asked []views.SignalStatus) {
 	}
 	switch {
 	case c.ModelType == views.SecurityThreat:
-		e.warnf("a running sidecar does not look for threats yet; upid threats --input FILE finds them in files")
+		e.warnf("no entity has a risk; upid threats says what is watched")
 	case forecast > 0:
 		e.warnf("%s of %s series are forecast, but none matches the flags given; upid predictions without them lists signals and horizons", output.Count(forecast), output.Count(series))
 	case young:

@@ -242,6 +242,9 @@ func predictionGroup(b *strings.Builder, st output.Style, width int, ps []views.
 	b.WriteString(heading(st, width, ps[0].Signal, pairs(names.common, nil)) + "\n")
 
 	columns := min(12+(width-output.Width)/4, 24)
+	if ps[0].ModelType == views.SecurityThreat {
+		return riskGroup(b, st, ps)
+	}
 	scores := ps[0].ModelType == views.AnomalyDetection
 	g := output.Grid{Width: width}
 	if scores {
@@ -327,4 +330,21 @@ func score(v *float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", *v)
+}
+
+// riskGroup writes the risk of each entity of a signal.
+func riskGroup(b *strings.Builder, st output.Style, ps []views.Prediction) error {
+	g := output.Grid{
+		Head: []string{"ENTITY", "RISK", "CONF", "THREAT", "TECHNIQUE", "EVIDENCE"}, Right: []bool{false, true, true, false, false, false},
+		Give: 5, Least: 20,
+	}
+	for i := range ps {
+		p := &ps[i]
+		evidence := ""
+		if len(p.Evidence) > 0 {
+			evidence = p.Evidence[0]
+		}
+		g.Add(p.Labels["entity"], fmt.Sprintf("%.0f", value(p.Value)), score(p.Confidence), p.Threat, strings.ReplaceAll(p.Technique, ";", " "), evidence)
+	}
+	return g.Write(b, st)
 }

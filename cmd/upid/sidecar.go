@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	ossignal "os/signal"
@@ -50,10 +51,16 @@ type sidecar struct {
 	reload   sync.Mutex // one configuration at a time
 	name     string     // of the configuration file; "" = default
 	running  *config.Config
+	threats  []resolvedThreat // presets in use; guarded by reload
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
 	byRules  *prometheus.GaugeVec // signal
 	info     *collector.Info      // of signals
+	reprobe  chan struct{}        // buffered by one: a configuration is new
+	ofThreat *threatMetrics
+	records  *store.Records // of threats
+
+	threatSaves *prometheus.CounterVec // that failed, by reason
 }
 
 // newSidecar loads the configuration, takes the data directory and wires the
@@ -78,7 +85,7 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 		c.ListenAddress = []string{cfg.Web.ListenAddress}
 	}
 	s := &sidecar{
-		flags: c, log: e.log, name: name, started: time.Now(), upstream: &upstream{}, reg: collector.NewRegistry(collector.Build{Version: build().Version, Revision: build().Revision, Branch: build().Branch}),
+		flags: c, log: e.log, name: name, started: time.Now(), upstream: &upstream{}, reprobe: make(chan struct{}, 1), reg: collector.NewRegistry(collector.Build{Version: build().Version, Revision: build().Revision, Branch: build().Branch}),
 	}
 	if s.lock, err = store.Acquire(cfg.Storage.Path); err != nil {
 		return nil, err
@@ -95,6 +102,8 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 
 	s.byRules = collector.NewGaugeVec(s.reg, "upid_alert_rules_enabled")
 	s.info = collector.NewInfo(s.reg, "upid_signal_info")
+	s.ofThreat = newThreatMetrics(s.reg)
+	s.threatSaves = collector.NewCounterVec(s.reg, "upid_threat_history_write_failures_total")
 
 	results := collector.New(collector.Options{Registry: s.reg, MaxSeries: c.MaxExport, ModelVersion: build().Version, Logger: e.log})
 	s.notifier, err = notify.New(notify.Options{
@@ -105,6 +114,7 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 		return nil, err
 	}
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
+	s.openThreatHistory(cfg, keys)
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
 	})
@@ -126,16 +136,22 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	if err != nil {
 		return nil, err
 	}
-	return s, s.apply(cfg)
+	return s, s.apply(cfg, nil)
 }
 
 // apply takes a checked configuration into use. Everything that can be refused is
-// asked before anything changes.
-func (s *sidecar) apply(cfg *config.Config) error {
+// asked before anything changes. watched are the presets of threat detectors to use.
+func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	ts, signals, err := tasks(cfg, time.Duration(s.flags.Interval))
 	if err != nil {
 		return err
 	}
+	ofThreats, described, err := threatTasks(cfg, watched, s.ofThreat)
+	if err != nil {
+		return err
+	}
+	ts = append(ts, ofThreats...)
+	maps.Copy(signals, described)
 	if err := pipeline.Check(ts); err != nil {
 		return err
 	}
@@ -157,7 +173,11 @@ func (s *sidecar) apply(cfg *config.Config) error {
 	if err := s.pipeline.Apply(ts, func() { s.describe(cfg, signals) }); err != nil {
 		return err
 	}
-	s.running = cfg
+	was := s.threats
+	s.running, s.threats = cfg, watched
+	s.ofThreat.set(watched, was)
+	s.views.SetThreatRetention(cfg.Threats.Retention)
+	s.sayThreats(was)
 	s.reloaded.ok.Set(1)
 	s.reloadOK.Store(true)
 	s.reloaded.at.SetToCurrentTime()
@@ -174,9 +194,9 @@ func (s *sidecar) describe(cfg *config.Config, signals map[string]views.Signal) 
 	}
 	s.notifier.SetSignals(infos)
 	s.setRules(cfg)
-	info := make([][]string, len(cfg.Signals))
-	for i, sig := range cfg.Signals {
-		info[i] = []string{sig.Name, sig.Type, sig.Unit}
+	var info [][]string
+	for _, name := range slices.Sorted(maps.Keys(signals)) {
+		info = append(info, []string{name, signals[name].Type, signals[name].Unit})
 	}
 	s.info.Set(info)
 }
@@ -238,6 +258,8 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return s.history.Run(alerting) })
 	g.Go(func() error { return s.watch(ctx, hup) })
 	g.Go(func() error { return s.holdLock(ctx) })
+	g.Go(func() error { return s.watchThreats(ctx) })
+	g.Go(func() error { return s.keepThreatHistory(alerting) })
 	go exitOnSecondSignal(ctx)
 	err := g.Wait()
 	if err == nil {
@@ -305,13 +327,17 @@ func (s *sidecar) reloadNow() error {
 	cfg, _, err := s.flags.load()
 	if err == nil {
 		s.restartNeeded(cfg)
-		err = s.apply(cfg)
+		err = s.apply(cfg, s.keepThreats(cfg))
 	}
 	if err != nil {
 		s.reloaded.ok.Set(0)
 		s.reloadOK.Store(false)
 		s.log.Error("configuration refused, the old one stays in use", "err", err)
 		return err
+	}
+	select {
+	case s.reprobe <- struct{}{}:
+	default:
 	}
 	s.log.Info("configuration in use", "signals", len(cfg.Signals), "alertmanagers", len(cfg.Alertmanager.URLs))
 	return nil

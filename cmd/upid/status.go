@@ -67,6 +67,7 @@ func (s *sidecar) statusRoutes() []web.Route {
 			return map[string]string{"yaml": text}, err
 		})},
 		{Path: "/api/v1/status/flags", Methods: get, Role: web.Viewer, Name: "api_status_flags", About: "", Serve: answer(func() (any, error) { return s.flags.shown(), nil })},
+		{Path: "/api/v1/status/threats", Methods: get, Role: web.Viewer, Name: "api_status_threats", About: "What is watched for attacks, and by which entity", Serve: answer(func() (any, error) { return s.threatStatuses(), nil })},
 		{Path: "/api/v1/status/runtime", Methods: get, Role: web.Viewer, Name: "api_status_runtime", About: "How the process is doing", Serve: answer(func() (any, error) { return s.runtimeStatus(), nil })},
 	}
 }

@@ -39,6 +39,8 @@ func configChecks() config.Checks {
 		Kinds:      adviceKinds(),
 		Inputs:     presets.AdviceInputs(),
 		EventKinds: eventKinds(),
+
+		ThreatNames: presets.Threats(), ThreatFile: presets.Threat, Threats: threatChecks(),
 		Weekday: func(s string) error {
 			_, err := forecast.ParseWeekday(s)
 			return err

@@ -15,6 +15,7 @@ import (
 )
 
 type threatsCmd struct {
+	threatsLive   `embed:""`
 	Input         []string `short:"i" sep:"none" placeholder:"FILE" help:"Read raw counters from a file, - is stdin; may be repeated. CSV with the header ts,metric,LABEL,…,value or ts,METRIC (then the file's name is the entity), or the JSON of a Prometheus range query; also gzipped. Counters may be written on change only."`
 	Preset        []string `default:"auto" placeholder:"NAME" help:"Detectors to run: auto, or some of ${threat_presets}. (default ${default}: those whose metrics are there)"`
 	CounterStep   duration `placeholder:"DURATION" help:"Length of a slot; counters keep their value from row to row. (default that of the preset)"`
@@ -25,7 +26,16 @@ type threatsCmd struct {
 
 // Help is shown by --help.
 func (threatsCmd) Help() string {
-	return `What is said of a slot knows the counters up to that slot only, as in live use. Learning takes the first days of the input: two for log-ins, seven for bytes sent; calls to a cloud need none. Presets are files of PromQL, and each says which entity its metrics can tell apart.
+	return `What a running sidecar found, the newest first; with --input what there is in files of counters. The configuration's key threats says what a sidecar watches.
+
+    upid threats
+    upid threats --open --severity critical --fail-on-finding
+    upid threats --since 30d --entity 192.0.2.7 -o json
+    upid threats purge --entity alice
+
+CSV columns: ` + strings.Join(threatObjectColumns, ",") + `. JSON and YAML are an array of the objects of the HTTP API. A missing number is null.
+
+Of files: what is said of a slot knows the counters up to that slot only, as in live use. Learning takes the first days of the input: two for log-ins, seven for bytes sent; calls to a cloud need none. Presets are files of PromQL, and each says which entity its metrics can tell apart.
 
 Examples:
 
@@ -40,9 +50,7 @@ CSV columns: ` + strings.Join(threatColumns, ",") + `. There is a row for each s
 // Validate is called by kong.
 func (c *threatsCmd) Validate() error {
 	var errs []error
-	if len(c.Input) == 0 {
-		errs = append(errs, errors.New("no input: give --input FILE"))
-	}
+	errs = append(errs, c.check(len(c.Input) > 0))
 	if c.CounterStep != 0 && time.Duration(c.CounterStep) < time.Second {
 		errs = append(errs, fmt.Errorf("--counter-step is %s, want at least 1s", c.CounterStep))
 	}
@@ -57,8 +65,14 @@ func (c *threatsCmd) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Run replays the counters of the input through the detectors.
+// Run asks a running sidecar, or replays the counters of the input through the detectors.
 func (c *threatsCmd) Run(ctx context.Context, e *env) error {
+	switch {
+	case c.Action == "purge":
+		return c.purge(ctx, e)
+	case len(c.Input) == 0:
+		return c.ask(ctx, e, output.Format(c.Output), c.FailOnFinding)
+	}
 	counters, err := readCounters(ctx, e, c.Input)
 	if err != nil {
 		return err

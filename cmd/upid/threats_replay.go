@@ -18,6 +18,7 @@ import (
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector/engine"
 	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/collector/threats"
 	"github.com/upid/upid/detect/threat"
 	"github.com/upid/upid/rules/presets"
 )
@@ -216,11 +217,7 @@ func (c *threatsCmd) watch(e *env, p config.ThreatPreset, i int) (*watch, error)
 	}
 	specs := make([]threat.Spec, len(p.Detectors))
 	for k, d := range p.Detectors {
-		specs[k] = threat.Spec{
-			Options: threat.Options{Step: w.step, Windows: d.Windows, Budget: c.Budget, Min: d.Min, Warmup: 0, Location: loc},
-			Name:    d.Name, Model: d.Model, Family: threat.Family(d.Family), Threat: d.Threat, Technique: d.Technique,
-			After: d.After, Catalogue: threat.Catalogues[d.Catalogue], Anonymous: d.Anonymous, Entities: 0,
-		}
+		specs[k] = threatSpec(d, w.step, c.Budget, loc)
 		w.queries[d.Name] = map[string]string{}
 		for input, q := range d.Inputs {
 			expr, err := presets.Expand(q, w.entity, w.step)
@@ -356,13 +353,14 @@ func (w *watch) ask(ctx context.Context, eng *engine.Engine, from, to int64) ([]
 		slots[i] = make(map[string]threat.Slot, len(w.preset.Detectors))
 	}
 	for _, d := range w.preset.Detectors {
+		reader := threats.Reader{Entity: w.entity, Labels: d.Labels}
 		for _, input := range slices.Sorted(maps.Keys(w.queries[d.Name])) {
 			lines, err := eng.Range(ctx, w.queries[d.Name][input], from, to, step)
 			if err != nil {
 				return nil, err
 			}
 			for _, l := range lines {
-				s := w.sample(d, l.Labels)
+				s := reader.Sample(l.Labels)
 				for k, t := range l.Times {
 					s.Value = l.Values[k]
 					slot := slots[(t-from)/step]
@@ -375,33 +373,4 @@ func (w *watch) ask(ctx context.Context, eng *engine.Engine, from, to int64) ([]
 		}
 	}
 	return slots, nil
-}
-
-// allEntities is the entity of metrics that tell none apart.
-const allEntities = "all"
-
-// sample reads the labels of a query's answer.
-func (w *watch) sample(d config.ThreatDetector, ls labels.Labels) threat.Sample {
-	var parts []string
-	for _, l := range w.entity {
-		if v := ls.Get(l); v != "" {
-			parts = append(parts, v)
-		}
-	}
-	get := func(key string) string {
-		if d.Labels[key] == "" {
-			return ""
-		}
-		return ls.Get(d.Labels[key])
-	}
-	var tags []string
-	ls.Range(func(l labels.Label) {
-		if strings.HasPrefix(l.Name, "tag_") && l.Value == "true" {
-			tags = append(tags, l.Name)
-		}
-	})
-	return threat.Sample{
-		Entity: cmp.Or(strings.Join(parts, "/"), allEntities), Verb: get("verb"), Resource: get("resource"), Code: get("code"),
-		Rule: get("rule"), Priority: get("priority"), Techniques: threat.Techniques(tags), Value: 0,
-	}
 }

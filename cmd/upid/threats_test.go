@@ -135,7 +135,12 @@ func TestThreats_file(t *testing.T) {
 
 func TestThreats_refused(t *testing.T) {
 	for args, want := range map[string]string{
-		"threats":                               "no input: give --input FILE",
+		"threats --since=-1h":                   "--since is -1h0m0s, want 0 or more",
+		"threats --threat theft":                `--threat is "theft", want one of compromised_account`,
+		"threats purge":                         "purge needs --entity NAME",
+		"threats purge --entity a --input -":    "purge forgets what is on record and reads no --input",
+		"threats --input - --open":              "--input reads files",
+		"threats steal":                         "must be one of",
 		"threats --input - --preset magic":      `--preset is "magic", want auto or some of apiserver-audit`,
 		"threats --input - --budget 0":          "--budget is 0, want more than 0",
 		"threats --input - --counter-step 10ms": "--counter-step is 10ms, want at least 1s",

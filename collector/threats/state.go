@@ -274,6 +274,6 @@ func finding(t *series.Threat, start, end int64, peak float64) series.Finding {
 	}
 	return series.Finding{
 		ID: t.ID, Family: family, Type: t.Threat, Reclassified: t.Reclassified, Severity: t.Severity, Start: start, End: end,
-		Peak: peak, Worst: score, WorstAt: t.Last, Confidence: t.Confidence, Score: score, Stale: false, Group: "", Threat: t,
+		Peak: peak, Worst: score, WorstAt: t.Last, Confidence: t.Confidence, Score: score, Stale: false, Group: "", Threat: t, Note: nil,
 	}
 }

@@ -45,6 +45,10 @@ func (v *Views) record(name string, t *task) {
 			if f.Note != nil && f.Note.Alert == rules.AlertCapacity {
 				return // is a recommendation, and no anomaly
 			}
+			if f.Threat != nil {
+				v.noteThreat(signal, r, f)
+				return
+			}
 			old, known := v.findings[f.ID]
 			if known && !old.Open() && old.End == f.End {
 				return
@@ -80,6 +84,7 @@ func (v *Views) record(name string, t *task) {
 		}
 	}
 	v.trim()
+	v.settleThreats(name, t.slot)
 }
 
 // same reports whether a and b are one slice.

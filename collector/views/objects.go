@@ -53,6 +53,11 @@ type Prediction struct {
 	Members  []Member   `json:"members,omitempty"`
 	Path     []*float64 `json:"path,omitempty"` // the forecast up to the horizon, in up to 24 steps, or the newest points
 	Warnings []string   `json:"warnings,omitempty"`
+
+	// Of the type security_threat, whose value is the risk of an entity.
+	Threat    string   `json:"threat,omitempty"`
+	Technique string   `json:"technique,omitempty"`
+	Evidence  []string `json:"evidence,omitempty"`
 }
 
 // Member is one model's share in a forecast.

@@ -97,6 +97,8 @@ func (v *Views) Predictions(f PredictionFilter) (page []Prediction, total int) {
 	switch {
 	case f.Past:
 		return v.pastPredictions(f)
+	case f.ModelType == SecurityThreat:
+		return v.risks(f)
 	case f.ModelType == AnomalyDetection:
 		return v.scores(f)
 	}
@@ -139,7 +141,9 @@ func (v *Views) newest(f PredictionFilter, wanted func(*series.Result) bool) (pa
 			if !wanted(&t.results[i]) || !hasLabels(t.results, i, f.Labels) {
 				continue
 			}
-			if p.take() {
+			if r := &t.results[i]; r.Threat != nil && p.take() {
+				page = append(page, v.riskOf(t.name, r))
+			} else if r.Threat == nil && p.take() {
 				page = append(page, v.scoreOf(t.name, t.signal, t.results, i, v.values(t.rows, i)))
 			}
 		}

@@ -51,6 +51,8 @@ func (v *Views) Routes() []web.Route {
 		route("/api/v1/predictions", "api_predictions", "What is expected", v.servePredictions),
 		route("/api/v1/recommendations", "api_recommendations", "What to change, and what it saves", v.serveRecommendations),
 		route("/api/v1/anomalies", "api_anomalies", "What is or was out of the ordinary", v.serveAnomalies),
+		route("/api/v1/threats", "api_threats", "Who is or was attacked, or behaves like an attacker", v.serveThreats),
+		{Path: "/api/v1/threats/purge", Methods: []string{http.MethodPost}, Role: web.Operator, Name: "api_threats_purge", About: "", Serve: v.purgeThreats},
 	}
 }
 

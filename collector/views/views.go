@@ -30,6 +30,9 @@ type Options struct {
 	Version string                   // of the models: that of the build
 	Keep    int                      // findings, and past predictions of each model type, on record; 0 is 1,000
 	Status  func() []pipeline.Status // of the passes
+
+	KeepThreats     int           // threats on record; 0 is KeepThreats
+	ThreatRetention time.Duration // how long those that are over stay there; 0 is for ever
 }
 
 // Views is a pipeline.Sink and answers questions about what it was given. It is
@@ -45,7 +48,11 @@ type Views struct {
 	tasks    map[string]*task
 	findings map[string]record       // by ID
 	past     map[string][]Prediction // superseded ones by model type, oldest first
-	writes   uint64
+
+	threats      map[string]*threatRecord // by ID
+	threatsDirty bool                     // they changed since SaveThreats
+	threatSlot   int64                    // the newest slot of threats
+	writes       uint64
 }
 
 // task is the newest results of one task.
@@ -104,12 +111,15 @@ func New(o Options) *Views {
 	if o.Keep == 0 {
 		o.Keep = 1000
 	}
+	if o.KeepThreats == 0 {
+		o.KeepThreats = KeepThreats
+	}
 	if o.Status == nil {
 		o.Status = func() []pipeline.Status { return nil }
 	}
 	return &Views{
 		o: o, busy: make(chan struct{}, maxBusy), signals: map[string]Signal{}, tasks: map[string]*task{},
-		findings: map[string]record{}, past: map[string][]Prediction{},
+		findings: map[string]record{}, past: map[string][]Prediction{}, threats: map[string]*threatRecord{},
 	}
 }
 
@@ -242,6 +252,11 @@ func (v *Views) Expire(name string) {
 			v.findings[id] = f
 		}
 	}
+	for _, t := range v.threats {
+		if t.Signal == name && t.EndedAt == nil {
+			t.Stale = true
+		}
+	}
 }
 
 // Drop implements pipeline.Sink.
@@ -255,6 +270,8 @@ func (v *Views) Drop(name string) {
 		}
 	}
 	v.forget(name)
+	v.writes++
+	v.settleThreats(name, 0) // what happened has happened, but is watched no more
 }
 
 // forget removes the past predictions of a signal. The caller holds v.mu.

@@ -43,6 +43,11 @@ func Threat(name string) (file []byte, ok bool) {
 // reset, and counts from 0. The result keeps the metric's name where there was no
 // sample a step ago, so it is for aggregations.
 func Expand(query string, entity []string, step time.Duration) (string, error) {
+	return expand(query, entity, step, func(x string) string { return fmt.Sprintf("((%s - %s offset $step) >= 0 or %s)", x, x, x) })
+}
+
+// expand is Expand with what stands for $increase(x).
+func expand(query string, entity []string, step time.Duration, increase func(x string) string) (string, error) {
 	var b strings.Builder
 	rest := query
 	for {
@@ -57,7 +62,7 @@ func Expand(query string, entity []string, step time.Duration) (string, error) {
 			return "", fmt.Errorf("%q: $increase( is not closed", query)
 		}
 		x := rest[:n]
-		fmt.Fprintf(&b, "((%s - %s offset $step) >= 0 or %s)", x, x, x)
+		b.WriteString(increase(x))
 		rest = rest[n+1:]
 	}
 	b.WriteString(rest)

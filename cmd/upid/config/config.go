@@ -16,6 +16,7 @@ type Config struct {
 	Signals         []Signal // those of the presets first, then the file's own
 	Costs           Costs
 	Recommendations Recommendations
+	Threats         Threats
 	Calendars       []Calendar
 	Storage         Storage
 	Web             Web
@@ -157,4 +158,9 @@ type Checks struct {
 	Presets     []string // names, for the error message
 	Kinds       []string // of recommendations
 	Inputs      []string // of recommendations
+
+	// Of presets of threat detectors.
+	ThreatNames []string
+	ThreatFile  func(name string) (file []byte, ok bool)
+	Threats     ThreatChecks
 }

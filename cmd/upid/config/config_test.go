@@ -37,9 +37,12 @@ var checks = Checks{
 		}
 		return Family{Direction: "both", Transform: "none", MinDeviation: 0, MinRelative: 0, Severity: "warning"}
 	},
-	Kinds:      []string{"right_size", "memory_leak"},
-	Inputs:     []string{"disk_used", "disk_size"},
-	EventKinds: []string{"holiday", "event", "exclude"},
+	Kinds:       []string{"right_size", "memory_leak"},
+	Inputs:      []string{"disk_used", "disk_size"},
+	EventKinds:  []string{"holiday", "event", "exclude"},
+	ThreatNames: []string{"p", "q"},
+	ThreatFile:  func(name string) ([]byte, bool) { return []byte(goodThreatPreset), name == "p" || name == "q" },
+	Threats:     testThreatChecks,
 	Weekday: func(s string) error {
 		if !strings.HasSuffix(s, "day") {
 			return fmt.Errorf("%q is no day of the week", s)

@@ -10,6 +10,7 @@ type rawConfig struct {
 	Signals         []rawSignal         `yaml:"signals"`
 	Costs           *rawCosts           `yaml:"costs"`           // nil: not given
 	Recommendations *rawRecommendations `yaml:"recommendations"` // nil: not given
+	Threats         *rawThreats         `yaml:"threats"`         // nil: not given
 	Calendars       []rawCalendar       `yaml:"calendars"`
 	Storage         rawStorage          `yaml:"storage"`
 	Web             rawWeb              `yaml:"web"`

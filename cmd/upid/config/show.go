@@ -29,6 +29,7 @@ type shown struct {
 	Signals         []shownSignal         `yaml:"signals"`
 	Costs           *shownCosts           `yaml:"costs,omitempty"`
 	Recommendations *shownRecommendations `yaml:"recommendations,omitempty"`
+	Threats         *shownThreats         `yaml:"threats,omitempty"`
 	Calendars       []shownCalendar       `yaml:"calendars,omitempty"`
 	Storage         struct {
 		Path              string `yaml:"path"`
@@ -109,6 +110,7 @@ func (c *Config) Show() (string, error) {
 		s.Signals = append(s.Signals, showSignal(sig))
 	}
 	s.Costs, s.Recommendations = showCosts(c.Costs), showRecommendations(c.Recommendations)
+	s.Threats = showThreats(&c.Threats)
 	for _, c := range c.Calendars {
 		out := shownCalendar{Name: c.Name, AllSignals: c.AllSignals, Events: nil}
 		for _, e := range c.Events {

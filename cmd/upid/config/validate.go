@@ -70,6 +70,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 		cfg.Alertmanager.URLs = append(cfg.Alertmanager.URLs, u)
 	}
 	cfg.Costs, cfg.Recommendations = v.costs(raw.Costs), v.recommendations(raw.Recommendations)
+	cfg.Threats = v.threats(raw.Threats)
 	v.readCalendars(raw.Calendars)
 	cfg.Calendars = v.calendars
 	names := map[string]string{} // name → where it was defined
@@ -85,8 +86,8 @@ func (v *validator) config(raw *rawConfig) *Config {
 	if v.roads.twice > 0 {
 		v.at("Prometheus' rules are to alert, and so is upid, on alertmanager.urls: every alert would come twice; set alertmanager.post: false, or rules: false", "alertmanager", "rules")
 	}
-	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && raw.Recommendations == nil && len(v.list) == 0 {
-		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]) or a signal")
+	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && raw.Recommendations == nil && raw.Threats == nil && len(v.list) == 0 {
+		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]), a signal, threats or recommendations")
 	}
 	return cfg
 }
@@ -127,6 +128,8 @@ func (v *validator) unique(name, where string, names map[string]string, path ...
 	}
 	names[name] = where
 }
+
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 var signalName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 

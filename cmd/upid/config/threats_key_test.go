@@ -1,0 +1,80 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const threatsKey = `threats:
+  presets: [p]
+  budget: 0.2
+  history: 7d
+  retention: 30d
+  timezone: Europe/Berlin
+  alert_from: 70
+  post: false
+  runbook_url: https://runbooks.example/#$threat
+  allow:
+    cidrs: [10.1.2.3/8, "2001:db8::1"]
+    users: [ci, "bot-*"]
+    namespaces: [load]
+  overrides:
+    - preset: p
+      budget: 1
+      step: 1m
+      entity: [host]
+`
+
+func TestThreatsKey(t *testing.T) {
+	cfg, err := Parse("f", []byte(threatsKey), checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loc, _ := time.LoadLocation("Europe/Berlin")
+	want := Threats{
+		Enabled: true, Presets: []string{"p"}, Budget: 0.2, History: 7 * 24 * time.Hour, Retention: 30 * 24 * time.Hour, Location: loc, AlertFrom: 70, Post: false,
+		RunbookURL: "https://runbooks.example/#$threat",
+		Allow: ThreatAllow{
+			CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
+			Users: []string{"ci", "bot-*"}, Namespaces: []string{"load"},
+		},
+		Overrides: []ThreatOverride{{Preset: "p", Budget: 1, AlertFrom: 0, Step: time.Minute, Entity: []string{"host"}, Without: nil}},
+	}
+	if !reflect.DeepEqual(cfg.Threats, want) {
+		t.Errorf("%+v\nwant %+v", cfg.Threats, want)
+	}
+	if o := cfg.Threats.Override("p"); o.Budget != 1 || o.AlertFrom != 70 {
+		t.Errorf("override of p: %+v", o)
+	}
+	if o := cfg.Threats.Override("q"); o.Budget != 0.2 || o.AlertFrom != 70 || o.Step != 0 {
+		t.Errorf("no override of q: %+v", o)
+	}
+	// What is shown means the same again.
+	text, err := cfg.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := strings.Index(text, "threats:")
+	again, err := Parse("shown", []byte(text[i:]), checks)
+	if err != nil || !reflect.DeepEqual(again.Threats, cfg.Threats) {
+		t.Errorf("shown and read again: %+v, %v\n%s", again, err, text)
+	}
+}
+
+func TestThreatsKey_defaults(t *testing.T) {
+	cfg, err := Parse("f", []byte("threats: {}\n"), checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if th := cfg.Threats; !th.Enabled || !slices.Equal(th.Presets, []string{"auto"}) || th.Budget != 0.1 || th.History != 14*24*time.Hour || th.AlertFrom != 40 || !th.Post {
+		t.Errorf("%+v", th)
+	}
+	cfg, err = Parse("f", []byte("presets: [good]\nsignals: [{name: a, query: b}]\n"), checks)
+	if err == nil && cfg.Threats.Enabled {
+		t.Error("threats are watched without the key")
+	}
+}
