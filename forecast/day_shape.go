@@ -38,59 +38,47 @@ func newDayShape(decode func(any) error) (Forecaster, error) {
 }
 
 func (p DayShape) project(dst [][]float64, y []float64, ends []int, g grid, s *Scratch) {
-	mk := s.mark()
-	defer s.release(mk)
-	buf := s.floats(p.Recent)
+	m := g.season
 	for first := 0; first < len(ends); {
-		if ends[first] < g.season {
+		if ends[first] < m {
 			level(dst[first], y[:ends[first]], ends[first], s)
 			first++
 			continue
 		}
 		last := first + 1
-		for last < len(ends) && (ends[last]-ends[first])%g.season == 0 {
+		for last < len(ends) && (ends[last]-ends[first])%m == 0 {
 			last++
 		}
-		p.shapes(dst[first:last], y, ends[first:last], g.season, s)
-		for i, end := range ends[first:last] {
-			base := p.level(buf, y, end, g.season, s)
-			for h := range dst[first+i] {
-				dst[first+i][h] += base
-			}
-		}
+		p.shared(dst[first:last], y, ends[first:last], m, s)
 		first = last
 	}
 }
 
-// level returns the median of the medians of the newest days before end. buf has room for them.
-func (p DayShape) level(buf, y []float64, end, m int, s *Scratch) float64 {
+// shared projects from ends that lie whole days apart, after the first of them, so that they share the levels of days.
+func (p DayShape) shared(dst [][]float64, y []float64, ends []int, m int, s *Scratch) {
 	mk := s.mark()
 	defer s.release(mk)
-	day := s.floats(m)
-	days := min(p.Recent, p.Days, end/m)
-	for j := range days {
-		copy(day, y[end-(j+1)*m:end-j*m])
-		buf[j] = num.Median(day)
-	}
-	return num.Median(buf[:days])
-}
-
-// shapes projects the shape from ends that lie whole days apart, so that they share the levels of days.
-func (p DayShape) shapes(dst [][]float64, y []float64, ends []int, m int, s *Scratch) {
-	mk := s.mark()
-	defer s.release(mk)
-	newest := ends[len(ends)-1]
-	oldest := ends[0] - min(p.Days, ends[0]/m)*m
-	around, shifted, day := s.floats(newest-oldest), s.integers(len(ends)), s.floats(m)
-	for t := oldest; t < newest; t += m {
-		copy(day, y[t:t+m])
-		base := num.Median(day)
-		for i, v := range y[t : t+m] {
-			around[t-oldest+i] = v - base
+	oldest, newest := ends[0]-min(p.Days, ends[0]/m)*m, ends[len(ends)-1]
+	around, levels, day := s.floats(newest-oldest), s.floats((newest-oldest)/m), s.floats(m)
+	for j := range levels {
+		part := y[oldest+j*m:][:m]
+		copy(day, part)
+		levels[j] = num.Median(day)
+		for i, v := range part {
+			around[j*m+i] = v - levels[j]
 		}
 	}
+	shifted := s.integers(len(ends))
 	for i, end := range ends {
 		shifted[i] = end - oldest
 	}
 	rollingMedians(dst, around, shifted, m, p.Days, s)
+	buf := s.floats(min(p.Recent, p.Days, len(levels)))
+	for i, row := range dst {
+		until := shifted[i] / m
+		base := num.Median(buf[:copy(buf, levels[max(0, until-len(buf)):until])])
+		for h := range row {
+			row[h] += base
+		}
+	}
 }

@@ -55,9 +55,14 @@ func (c *backtestCmd) Validate() error {
 
 // backtested is the outcome for one series.
 type backtested struct {
-	rows []backtest.Row
-	err  error // nothing could be measured
+	rows   []backtest.Row
+	points int   // judged of each model
+	err    error // nothing could be measured
 }
+
+// fewJudged is the number of points below which an error is said to rest on few: the mean absolute error of 24
+// independent ones is off by a seventh in one case of three, that of 4 by more than a third.
+const fewJudged = 24
 
 // Run measures the models on every series of the input.
 func (c *backtestCmd) Run(ctx context.Context, e *env) error {
@@ -99,11 +104,18 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 		if ctx.Err() != nil {
 			return backtested{}, ctx.Err()
 		}
-		return backtested{rows: rows, err: err}, nil
+		points := 0
+		if len(rows) > 0 {
+			points = rows[len(rows)-1].Folds * backtest.Steps(time.Duration(c.Horizon), y.Step)
+		}
+		return backtested{rows: rows, points: points, err: err}, nil
 	}, func(i int, b backtested) error {
 		bar.Set(i + 1)
 		if b.err != nil {
 			said.add(in[i].Name, "not measured: "+b.err.Error())
+		}
+		if n := b.points; n > 0 && n < fewJudged {
+			said.add(in[i].Name, fmt.Sprintf("only %d points are judged, which leaves much to chance: more with a higher --folds", n))
 		}
 		rows = append(rows, b.rows...)
 		return nil

@@ -122,3 +122,12 @@ func TestReliabilityTable_medianOfTwo(t *testing.T) {
 		t.Errorf("table:\n%s", out.String())
 	}
 }
+
+// An error that rests on a handful of points is said to.
+func TestBacktest_fewPoints(t *testing.T) {
+	o := upid(t, daily(28), "backtest --input - --horizon 1h --model median -o csv")
+	o.want(t, exitOK, "only 4 points are judged")
+	for _, enough := range []string{"--horizon 1h --folds 24", "--horizon 1d"} {
+		upid(t, daily(28), "backtest --input - --model median -o csv "+enough).want(t, exitOK)
+	}
+}

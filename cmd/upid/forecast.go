@@ -20,9 +20,10 @@ type forecastCmd struct {
 	inputFlags    `embed:""`
 	gridFlags     `embed:""`
 	calendarFlags `embed:""`
-	Model         string  `default:"auto" placeholder:"NAME" help:"Model: ${models}. (default ${default})"`
-	Level         float64 `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
-	Output        string  `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+	Model         string   `default:"auto" placeholder:"NAME" help:"Model: ${models}. (default ${default})"`
+	Level         float64  `default:"0.9" placeholder:"SHARE" help:"Share of the future values the interval is to hold. (default ${default})"`
+	Max           *float64 `placeholder:"VALUE" help:"The most that a value can be, such as 1 for a share: forecasts and bounds end there. (default no limit)"`
+	Output        string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
 // gridFlags are the time axis of a forecast.
@@ -126,7 +127,14 @@ CSV columns: ` + strings.Join(forecastColumns, ",") + `. JSON and YAML are an ar
 
 // Validate is called by kong.
 func (c *forecastCmd) Validate() error {
-	return errors.Join(c.inputFlags.Validate(), c.gridFlags.Validate(), validLevel(c.Level), validModels(c.Model))
+	return errors.Join(c.inputFlags.Validate(), c.gridFlags.Validate(), validLevel(c.Level), validModels(c.Model), validMax(c.Max))
+}
+
+func validMax(most *float64) error {
+	if most != nil && (math.IsNaN(*most) || math.IsInf(*most, 0)) {
+		return fmt.Errorf("--max is %g, want a number; leave it out if there is no limit", *most)
+	}
+	return nil
 }
 
 func validLevel(level float64) error {
@@ -191,6 +199,9 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 			return forecasted{}, ctx.Err()
 		case err != nil:
 			return forecasted{y: y, err: err}, nil
+		}
+		if c.Max != nil {
+			forecast.Limit(f, y, *c.Max)
 		}
 		return forecasted{y: y, f: f, rows: out.render(in[i].Name, y, f)}, nil
 	}

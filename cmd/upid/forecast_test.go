@@ -494,3 +494,39 @@ func TestForecast_orderOfSeries(t *testing.T) {
 		}
 	}
 }
+
+// Nothing lies above --max; a limit that the history exceeds is not applied, and no number is no limit.
+func TestForecast_max(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp,disk\n")
+	for i := range 28 * 24 {
+		fmt.Fprintf(&b, "%d,%g\n", monday+3600*i, 0.6+0.0005*float64(i)+0.002*float64(i%24))
+	}
+	highest := func(limit string, says ...string) float64 {
+		t.Helper()
+		o := upid(t, b.String(), "forecast --input - -o csv"+limit)
+		o.want(t, exitOK, says...)
+		most := math.Inf(-1)
+		for _, line := range strings.Split(strings.TrimSpace(o.stdout), "\n")[1:] {
+			for _, cell := range strings.Split(line, ",")[2:5] {
+				v, err := strconv.ParseFloat(cell, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				most = math.Max(most, v)
+			}
+		}
+		return most
+	}
+	free := highest("")
+	if free <= 1 {
+		t.Fatalf("the free forecast reaches %g: nothing is there to cut", free)
+	}
+	if got := highest(" --max 1"); got != 1 {
+		t.Errorf("with --max 1 it reaches %g, want 1", got)
+	}
+	if got := highest(" --max 0.7", "above the limit of 0.7"); got != free {
+		t.Errorf("with a limit that was exceeded it reaches %g, want %g", got, free)
+	}
+	upid(t, b.String(), "forecast --input - --max NaN").want(t, exitUsage, "--max is NaN")
+}

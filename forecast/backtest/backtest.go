@@ -85,7 +85,7 @@ func Run(ctx context.Context, y series.Series, o Options) ([]Row, error) {
 		scratch = new(forecast.Scratch)
 	}
 	scratch.With(ctx)
-	h := steps(o.Horizon, y.Step)
+	h := Steps(o.Horizon, y.Step)
 	season := forecast.NaiveSeason(y.Step)
 	origins := folds(len(y.Values), h, season, o.Folds)
 	if len(origins) == 0 {
@@ -134,10 +134,10 @@ type part struct {
 
 // parts returns the horizons to measure, the whole one last.
 func (o Options) parts(step int64) []part {
-	whole := part{length: o.Horizon, steps: steps(o.Horizon, step)}
+	whole := part{length: o.Horizon, steps: Steps(o.Horizon, step)}
 	var out []part
 	for _, d := range o.Parts {
-		if n := steps(d, step); n > 0 && n < whole.steps {
+		if n := Steps(d, step); n > 0 && n < whole.steps {
 			out = append(out, part{length: d, steps: n})
 		}
 	}
@@ -186,8 +186,8 @@ func withNaive(models []Model) ([]Model, error) {
 	return append([]Model{{Name: Naive, Forecaster: f}}, models...), nil
 }
 
-// steps returns the horizon in whole steps, rounded up.
-func steps(horizon time.Duration, step int64) int {
+// Steps returns a horizon in whole steps of so many milliseconds, rounded up.
+func Steps(horizon time.Duration, step int64) int {
 	unit := time.Duration(step) * time.Millisecond
 	return int((horizon + unit - 1) / unit)
 }

@@ -183,10 +183,10 @@ func TestRunStops(t *testing.T) {
 }
 
 func TestSteps(t *testing.T) {
-	if got := steps(90*time.Minute, hour); got != 2 {
+	if got := Steps(90*time.Minute, hour); got != 2 {
 		t.Errorf("90 minutes are %d hourly steps, want 2", got)
 	}
-	if got := steps(2*time.Hour, hour); got != 2 {
+	if got := Steps(2*time.Hour, hour); got != 2 {
 		t.Errorf("2 hours are %d hourly steps, want 2", got)
 	}
 }
