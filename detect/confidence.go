@@ -29,7 +29,7 @@ var confidenceBands = [...]float64{1, 1.5, 3}
 // Kinds of views that share a row.
 const (
 	confidentValue = iota
-	confidentMean  // of 10 minutes and of an hour
+	confidentMean  // of 10 minutes, and steps in the level
 	confidentSlow  // of six hours
 	confidentNoise
 	confidentShape
@@ -43,7 +43,7 @@ func confidentRow(w series.Why) int {
 	switch {
 	case w.Timed():
 		return confidentTime
-	case w.View == series.ViewMean10m, w.View == series.ViewMean1h:
+	case w.View == series.ViewMean10m, w.View == series.ViewChange:
 		return confidentMean
 	case w.View == series.ViewMean6h:
 		return confidentSlow

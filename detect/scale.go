@@ -6,7 +6,7 @@ import "math"
 // absolute residual, overall and by hour of the day.
 type scale struct {
 	all  float64
-	hour [24]float64 // 0 until that hour was seen
+	hour [24]float32 // 0 until that hour was seen
 }
 
 const (
@@ -24,7 +24,7 @@ const (
 // and the overall scale, never below floor.
 func (s *scale) at(hour int, floor float64) float64 {
 	v := s.all
-	if h := s.hour[hour]; h > 0 {
+	if h := float64(s.hour[hour]); h > 0 {
 		v = math.Sqrt(max(h, calmestHour*s.all)) * math.Sqrt(s.all)
 	}
 	return max(v, floor)
@@ -41,8 +41,9 @@ func floor(level, width float64) float64 {
 func (s *scale) learn(abs float64, hour int, g, gh float64) {
 	s.all += g * (abs - s.all)
 	if s.hour[hour] == 0 {
-		s.hour[hour] = abs
+		s.hour[hour] = single(abs)
 		return
 	}
-	s.hour[hour] += gh * (abs - s.hour[hour])
+	h := float64(s.hour[hour])
+	s.hour[hour] = single(h + gh*(abs-h))
 }

@@ -8,11 +8,13 @@ import (
 // A season is the usual day: a level for every bin of local time, learned from
 // bin means, one day after the other.
 type season struct {
-	loc   *time.Location
-	width int64     // of a bin, ms
-	step  int64     // between samples, ms
-	level []float64 // by bin
-	days  []uint8   // days that level rests on, up to seasonMemory
+	loc    *time.Location
+	width  int64     // of a bin, ms
+	step   int64     // between samples, ms
+	level  []float32 // by bin, above origin
+	origin float64   // the first mean of a bin
+	begun  bool
+	days   []uint8 // days that level rests on, up to seasonMemory
 
 	spread float64 // usual |bin mean − level|
 
@@ -43,7 +45,7 @@ func newSeason(step int64, loc *time.Location) season {
 	width := max(step, seasonBin)
 	n := max(1, int((dayMS+width/2)/width))
 	return season{
-		loc: loc, width: width, step: step, level: make([]float64, n), days: make([]uint8, n),
+		loc: loc, width: width, step: step, level: make([]float32, n), origin: 0, begun: false, days: make([]uint8, n),
 		spread: 0, cur: math.MinInt64, sum: 0, n: 0, zone: 0, qtr: math.MinInt64,
 	}
 }
@@ -72,7 +74,7 @@ func (s *season) at(lt int64) (level float64, ok bool) {
 		return 0, false
 	}
 	f := math.Abs(frac)
-	return (1-f)*s.level[b] + f*s.level[other], true
+	return s.origin + (1-f)*float64(s.level[b]) + f*float64(s.level[other]), true
 }
 
 func (s *season) index(lt int64) int {
@@ -98,16 +100,20 @@ func (s *season) close() {
 	mean := s.sum / float64(s.n)
 	s.sum, s.n = 0, 0
 	i := s.index(s.cur * s.width)
-	d := mean - s.level[i]
+	if !s.begun {
+		s.begun, s.origin = true, mean
+	}
+	mean -= s.origin
+	d := mean - float64(s.level[i])
 	switch n := s.days[i]; n {
 	case 0:
-		s.level[i] = mean
+		s.level[i] = single(mean)
 	default:
 		limit := math.Inf(1)
 		if n >= seasonDays && s.spread > 0 {
 			limit = seasonClip * s.spread
 		}
-		s.level[i] += min(max(d, -limit), limit) / float64(min(n+1, seasonMemory))
+		s.level[i] = single(float64(s.level[i]) + min(max(d, -limit), limit)/float64(min(n+1, seasonMemory)))
 		dev := math.Abs(d)
 		if s.spread > 0 {
 			s.spread += (min(dev, 3*s.spread) - s.spread) / float64(len(s.level))
@@ -119,6 +125,9 @@ func (s *season) close() {
 		s.days[i]++
 	}
 }
+
+// single rounds x to four bytes; what is too large for them is the largest there is.
+func single(x float64) float32 { return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32)) }
 
 func floorDiv(a, b int64) int64 {
 	q := a / b

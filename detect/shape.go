@@ -7,13 +7,14 @@ import "math"
 // covariance C. Residuals that are each in order but do not belong together
 // stand out. It is an online relative of Sub-PCA.
 type shape struct {
-	x    [lags]float64       // newest first
-	cov  [lags][lags]float64 // lower triangle of C
-	chol [lags][lags]float64 // Cholesky factor of C + ridge, some points old
+	x     [lags]float64     // newest first
+	cov   [triangle]float32 // lower triangle of C, by rows
+	white [triangle]float32 // that of the inverse of the Cholesky factor of C + ridge, some points old
 }
 
 const (
-	lags = 8
+	lags     = 8
+	triangle = lags * (lags + 1) / 2
 	// Residuals beyond that many scales count as that.
 	shapeClip = 30
 	// Added to the diagonal: that share of its mean, which keeps the factor real,
@@ -24,10 +25,13 @@ const (
 func newShape() shape {
 	var s shape
 	for i := range lags {
-		s.cov[i][i], s.chol[i][i] = 1, 1
+		s.cov[cell(i, i)], s.white[cell(i, i)] = 1, 1
 	}
 	return s
 }
+
+// cell returns the index of row i and column j ≤ i in a triangle.
+func cell(i, j int) int { return i*(i+1)/2 + j }
 
 // push puts the newest standardised residual in.
 func (s *shape) push(z float64) {
@@ -35,18 +39,17 @@ func (s *shape) push(z float64) {
 	s.x[0] = min(max(z, -shapeClip), shapeClip)
 }
 
-// norm returns the Mahalanobis norm of the last residuals, by forward
-// substitution: 36 multiplications.
+// norm returns the Mahalanobis norm of the last residuals: 36 multiplications.
 func (s *shape) norm() float64 {
-	var y [lags]float64
 	sum := 0.0
+	w := s.white[:]
 	for i := range lags {
-		v := s.x[i]
-		for j := range i {
-			v -= s.chol[i][j] * y[j]
+		y := 0.0
+		for j, a := range w[:i+1] {
+			y += float64(a) * s.x[j]
 		}
-		y[i] = v / s.chol[i][i]
-		sum += y[i] * y[i]
+		w = w[i+1:]
+		sum += y * y
 	}
 	return math.Sqrt(sum / lags)
 }
@@ -85,25 +88,29 @@ func (s *shape) magnitude() float64 {
 // with gain g.
 func (s *shape) learn(f, g float64) {
 	f *= f
+	k := 0
 	for i := range lags {
+		x := g * f * s.x[i]
 		for j := range i + 1 {
-			s.cov[i][j] += g * (f*s.x[i]*s.x[j] - s.cov[i][j])
+			c := float64(s.cov[k])
+			s.cov[k] = float32(c + x*s.x[j] - g*c)
+			k++
 		}
 	}
 }
 
-// factor brings chol up to date. A covariance that is not positive definite
+// factor brings white up to date. A covariance that is not positive definite
 // leaves it as it was.
 func (s *shape) factor() {
 	trace := 0.0
 	for i := range lags {
-		trace += s.cov[i][i]
+		trace += float64(s.cov[cell(i, i)])
 	}
 	ridge := shapeRidge*trace/lags + shapeFloor
-	var l [lags][lags]float64
+	var l, w [lags][lags]float64
 	for i := range lags {
 		for j := range i + 1 {
-			v := s.cov[i][j]
+			v := float64(s.cov[cell(i, j)])
 			if i == j {
 				v += ridge
 			}
@@ -120,5 +127,19 @@ func (s *shape) factor() {
 			l[i][i] = math.Sqrt(v)
 		}
 	}
-	s.chol = l
+	for i := range lags { // L·W = 1, by forward substitution
+		w[i][i] = 1 / l[i][i]
+		for j := range i {
+			v := 0.0
+			for k := j; k < i; k++ {
+				v -= l[i][k] * w[k][j]
+			}
+			w[i][j] = v * w[i][i]
+		}
+	}
+	for i := range lags {
+		for j := range i + 1 {
+			s.white[cell(i, j)] = float32(w[i][j])
+		}
+	}
 }

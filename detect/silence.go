@@ -62,9 +62,9 @@ type gap struct {
 }
 
 const (
-	// A gap is three times the longest one known, less with every gap that is known:
-	// 1 + 2·8/(8+n) times; and at least five steps.
-	gapDoubt, gapMany, gapLeast = 2, 8, 5
+	// A gap is twice as many missing points as the most that are known, less with every
+	// gap that is known: 1 + 8/(8+n) times; and at least three (four, with margin).
+	gapDoubt, gapMany, gapLeast = 1, 8, 3.1
 	// Nothing is said of gaps before that many points.
 	gapAfter = 100
 	// The record of gaps fades to 1/e in that many ms: 30 days.
@@ -73,7 +73,7 @@ const (
 
 // score returns since over the length of a gap worth mentioning; both in ms.
 func (g *gap) score(since, step float64) float64 {
-	return since / max((1+gapDoubt*gapMany/(gapMany+g.known))*g.longest, gapLeast*step)
+	return since / max((1+gapDoubt*gapMany/(gapMany+g.known))*(g.longest-step), gapLeast*step)
 }
 
 // learn takes the time between two values. One that was called missing raises

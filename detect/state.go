@@ -12,7 +12,7 @@ import (
 // order of walk, and a CRC-32C of all before it. Its length follows from the
 // step, so nothing in it is a length to be trusted.
 const (
-	stateMagic = "upid.stream.3\n"
+	stateMagic = "upid.stream.4\n"
 	stateTail  = 4 // bytes of the checksum
 )
 
@@ -87,6 +87,13 @@ func (c *codec) u8(f *uint8) {
 
 // f32 walks finite numbers of at least 0.
 func (c *codec) f32(f *float32) {
+	if c.s32(f); c.read && !(*f >= 0) {
+		c.fail("weight out of range")
+	}
+}
+
+// s32 walks finite numbers.
+func (c *codec) s32(f *float32) {
 	if !c.read {
 		c.b = binary.LittleEndian.AppendUint32(c.b, math.Float32bits(*f))
 		return
@@ -98,8 +105,8 @@ func (c *codec) f32(f *float32) {
 	}
 	*f = math.Float32frombits(binary.LittleEndian.Uint32(c.b))
 	c.b = c.b[4:]
-	if !(*f >= 0 && *f <= math.MaxFloat32) {
-		c.fail("weight out of range")
+	if !(*f >= -math.MaxFloat32 && *f <= math.MaxFloat32) {
+		c.fail("not finite")
 	}
 }
 
@@ -111,19 +118,23 @@ func (c *codec) i64(f *int64, low, high int64) {
 	}
 }
 
-// count walks an int as i64 does.
+// count walks a whole number of at least 0 and less than high, which is below 2³¹.
 func (c *codec) count(f *int, high int) {
-	v := int64(*f)
-	c.i64(&v, 0, int64(high))
-	*f = int(v)
+	v := int32(*f)
+	c.i32(&v)
+	if *f = int(v); c.read && (*f < 0 || *f >= high) {
+		c.fail("out of range")
+	}
 }
 
 func (c *codec) flag(f *bool) {
-	v := 0
+	v := uint8(0)
 	if *f {
 		v = 1
 	}
-	c.count(&v, 2)
+	if c.u8(&v); c.read && v > 1 {
+		c.fail("out of range")
+	}
 	*f = v == 1
 }
 
@@ -143,7 +154,7 @@ func (s *stream) walk(c *codec) {
 	s.expect.walk(c)
 	c.f64(&s.scale.all)
 	for i := range s.scale.hour {
-		c.f64(&s.scale.hour[i])
+		c.f32(&s.scale.hour[i])
 	}
 	c.f64(&s.span.low, &s.span.high)
 	s.pair.walk(c)
@@ -169,6 +180,7 @@ func (s *stream) walk(c *codec) {
 		c.f64(&s.recent.x[i])
 	}
 	c.count(&s.recent.pos, recentPoints)
+	s.change.walk(c)
 	s.shape.walk(c)
 	c.f64(&s.burst.short, &s.burst.long)
 	c.f64(&s.flat.length, &s.flat.longest, &s.flat.changes)
@@ -212,13 +224,14 @@ func (e *expectation) walk(c *codec) {
 
 func (s *season) walk(c *codec) {
 	for i := range s.level {
-		c.f64(&s.level[i])
+		c.s32(&s.level[i])
 		c.u8(&s.days[i])
 		if s.days[i] > seasonMemory {
 			c.fail("out of range")
 		}
 	}
-	c.f64(&s.spread)
+	c.f64(&s.origin, &s.spread)
+	c.flag(&s.begun)
 	c.i64(&s.cur, math.MinInt64, math.MaxInt64)
 	c.f64(&s.sum)
 	c.i64(&s.n, 0, math.MaxInt64)
@@ -235,13 +248,29 @@ func (w *window) walk(c *codec) {
 	c.f64(&w.scale)
 }
 
+func (c *change) walk(w *codec) {
+	for i := range c.block {
+		w.s32(&c.block[i])
+	}
+	w.count(&c.pos, changeBlocks)
+	w.i64(&c.n, 0, math.MaxInt64)
+	w.f64(&c.sum)
+	w.count(&c.have, changeBlocks+1)
+	w.count(&c.fill, c.per)
+	for i := range c.usual {
+		w.f64(&c.usual[i])
+	}
+	w.f64(&c.z, &c.by, &c.raw)
+}
+
 func (s *shape) walk(c *codec) {
 	for i := range lags {
 		c.f64(&s.x[i])
 		for j := range i + 1 {
-			c.f64(&s.cov[i][j], &s.chol[i][j])
+			c.s32(&s.cov[cell(i, j)])
+			c.s32(&s.white[cell(i, j)])
 		}
-		if c.read && !(s.chol[i][i] > 0) {
+		if c.read && !(s.white[cell(i, i)] > 0) {
 			c.fail("covariance is singular")
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // A stream is the one-pass scorer. It predicts the newest value, looks at how
 // the prediction missed in several views (the residual up and down, its means
-// over 10 minutes, 1 hour and 6 hours, its variance, the shape of the last
+// over 10 minutes and 6 hours, steps in its level, its variance, the shape of the last
 // eight, a flat line, a gap) and divides each by the level that this series
 // itself seldom exceeds. The greatest quotient is the score. Then it learns from
 // a clipped value, so that an anomaly teaches it little.
@@ -39,6 +39,7 @@ type stream struct {
 	calm   bool // the newest value was not odd
 	window [windows]window
 	recent recent
+	change change
 	shape  shape
 	burst  burst
 	flat   flat
@@ -74,7 +75,7 @@ func makeStream(o Options) *stream {
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
 		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false,
-		window: [windows]window{}, recent: recent{}, shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0,
+		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0,
 	}
 	s.every = min(max(20, s.daily/24), warmPoints)
 	for i := range s.tail {
@@ -220,16 +221,19 @@ func (s *stream) observe(t int64, x float64) series.Score {
 // of it where the series is used to such a thing: at this time of day, or of this size.
 func (s *stream) routine(lt int64, value float64, l *look) float64 {
 	odd := value
-	if s.habits.usual(lt, value) {
-		value = min(value, habitual)
+	if odd >= habitFrom {
+		if s.habits.usual(lt, value) {
+			value = min(value, habitual)
+		}
+		s.habits.learn(lt, odd)
 	}
-	s.habits.learn(lt, odd)
 	if l.residual >= habitFrom && s.calm {
 		jump := finite(l.r)
 		if s.resets.usual(jump) {
 			value = min(value, habitual)
 			l.reset = true
 			s.shape.x[0] = 0
+			s.change.forget()
 			s.burst.forget(math.Abs(l.z), s.gain.halfHour)
 		}
 		s.resets.learn(jump)

@@ -4,7 +4,7 @@ import "math"
 
 // A tail is one view's record of its own past values: a histogram with
 // logarithmic bins whose weight halves every few days. Bins are an eighth of an
-// octave wide (about 9 %) from 2⁻² to 2¹⁴; what lies outside goes to the first or last.
+// octave wide (about 9 %) from 2⁻² to 2⁸; what lies outside goes to the first or last.
 //
 // To take two bytes a bin the weights are whole numbers of which unit make one newest
 // value. Instead of the weights falling, unit rises; when it or a weight is too large,
@@ -17,7 +17,7 @@ type tail struct {
 }
 
 const (
-	tailBins    = 16 << tailSub
+	tailBins    = 10 << tailSub
 	tailSub     = 3 // log2 of the bins per octave
 	tailLow     = 0.25
 	tailMantBit = 52 - tailSub

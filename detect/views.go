@@ -15,7 +15,9 @@ const (
 	windowDown   = 3                    // + 2·window
 	variance     = windowUp + 2*windows // ratio of mean |z|
 	joint        = variance + 1         // Mahalanobis norm
-	tailed       = joint + 1
+	changeUp     = joint + 1            // a step in the level
+	changeDown   = joint + 2
+	tailed       = joint + 3
 	flatline     = tailed
 	missing      = tailed + 1
 	held         = tailed + 2 // a state of two
@@ -23,24 +25,27 @@ const (
 	stays        = tailed + 5 // the values of a series that comes and goes
 	restless     = tailed + 3 // often away from the one value that is usual
 
-	windows    = 3
-	longWindow = 2
+	windows    = 2
+	longWindow = 1
 )
 
-// The windows: 10 minutes, 1 hour, 6 hours, and their least length in points.
+// Their weights, for the same reason as that of the variance.
+var windowWeight = [windows]float64{0.7, 0.6}
+
+// The windows: 10 minutes and 6 hours, and their least length in points.
 var (
-	windowMS    = [windows]float64{10 * 60 * 1000, 60 * 60 * 1000, 6 * 60 * 60 * 1000}
-	windowLeast = [windows]float64{3, 6, 12}
+	windowMS    = [windows]float64{10 * 60 * 1000, 6 * 60 * 60 * 1000}
+	windowLeast = [windows]float64{3, 12}
 )
 
 const (
 	// A view must exceed its level by that factor to score 1. Between 1.2 and 1.6
 	// the outcome on labelled data hardly changes.
 	margin = 1.3
-	// Weights of the windows and of the variance: they answer to the same events
-	// as the residual, later.
-	windowWeight   = 0.7
-	varianceWeight = 0.5
+	// Weights of the variance and of steps in the level: they answer to the same
+	// events as the residual, later.
+	varianceWeight = 0.45
+	changeWeight   = 0.8
 	// Least levels, in scales: nothing below is worth a word however calm the past.
 	residualFloor, windowFloor, ratioFloor = 3.5, 2.5, 2.0
 	// Values that a view needs behind it.
@@ -75,6 +80,7 @@ type look struct {
 
 	residual float64 // score of the residual
 	reset    bool    // a jump that the series is used to
+	step     bool    // the view of changes looked anew
 }
 
 // look measures x against the prediction p.
@@ -92,6 +98,7 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
 		}
 	}
+	l.step = s.change.add(base, l.scale, s.gain.threeDays)
 	l.ratio = s.burst.add(math.Abs(l.z), s.gain.halfHour)
 	s.shape.push(l.z)
 	if s.seen > shapeAfter {
@@ -133,10 +140,17 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			if l.zmean[i] < 0 {
 				v = windowDown + 2*i
 			}
-			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight/margin, l.present[i])))
+			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight[i]/margin, l.present[i])))
 		}
 		if s.seen > shapeScored && !s.pace.quiet() {
 			take(joint, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
+		}
+		if s.change.n > changeScored && !s.pace.quiet() {
+			v := changeUp
+			if s.change.z < 0 {
+				v = changeDown
+			}
+			take(v, s.permit(s.change.z, math.Abs(s.change.by), l, math.Abs(s.change.z)/s.tail[v].level*changeWeight/margin))
 		}
 		if s.seen > varianceAfter && !s.pace.quiet() {
 			take(variance, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
@@ -227,6 +241,9 @@ func (s *stream) remember(l *look) {
 		}
 	}
 	s.tally(variance, l.ratio)
+	if l.step && s.change.have == changeBlocks && s.change.n > changeAfter {
+		s.count(changeUp, s.change.raw)
+	}
 	if s.seen > shapeAfter {
 		s.tally(joint, l.norm)
 		shrink := 1.0
@@ -255,7 +272,7 @@ func (s *stream) tally(view int, x float64) {
 func (s *stream) level() {
 	for v := range s.tail {
 		q, ok := s.tail[v].quantile(s.rate(v))
-		if !ok && v < variance {
+		if !ok && sided(v) {
 			both := s.tail[v].merged(&s.tail[v^1])
 			q, ok = both.quantile(s.rate(v))
 			q *= 2
@@ -276,12 +293,15 @@ func (s *stream) calibrated() bool {
 	return s.warm() && min(s.tail[residualUp].level, s.tail[residualDown].level) < unknownLevel
 }
 
+// sided reports whether a view has a tail up and one down.
+func sided(view int) bool { return view < variance || view > joint }
+
 // floorOf returns the least level of a view.
 func floorOf(view int) float64 {
 	switch {
 	case view <= residualDown:
 		return residualFloor
-	case view < variance:
+	case sided(view):
 		return windowFloor
 	}
 	return ratioFloor
@@ -312,7 +332,7 @@ func classify(view int, z float64) string {
 		return series.TypeLevelShift
 	case view == flatline, view == late:
 		return series.TypeFlatline
-	case view >= windowUp+2*longWindow:
+	case view < variance && view >= windowUp+2*longWindow:
 		return series.TypeDrift
 	}
 	return series.TypeLevelShift

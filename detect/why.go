@@ -17,8 +17,10 @@ func (s *stream) why(t int64, view int, p prediction, l *look, score float64) se
 	switch {
 	case view >= windowUp && view < variance:
 		i := (view - windowUp) / 2
-		w.View = [windows]string{series.ViewMean10m, series.ViewMean1h, series.ViewMean6h}[i]
+		w.View = [windows]string{series.ViewMean10m, series.ViewMean6h}[i]
 		w.Value, w.Deviation, w.Usual = math.Abs(l.zmean[i]), l.mean[i], p.base+s.expect.drift
+	case view == changeUp, view == changeDown:
+		w.View, w.Value, w.Deviation = series.ViewChange, math.Abs(s.change.z), s.change.by
 	case view == variance:
 		w.View, w.Value = series.ViewVariance, l.ratio
 	case view == joint:
@@ -62,6 +64,8 @@ func (s *stream) rarity(view int, x float64) float64 {
 func (s *stream) events(view int) float64 {
 	week := 7 * float64(dayMS) / s.step
 	switch {
+	case view == changeUp, view == changeDown:
+		return week / float64(s.change.per)
 	case view == variance:
 		return week / 20
 	case view >= windowUp && view < variance:

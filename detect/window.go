@@ -3,7 +3,7 @@ package detect
 import "math"
 
 // A window is the mean of the last few residuals. To keep memory fixed a long
-// window consists of at most 32 blocks of several points; it then is up to one
+// window consists of at most 24 blocks of several points; it then is up to one
 // block short.
 type window struct {
 	points int // wanted length
@@ -16,7 +16,7 @@ type window struct {
 	scale  float64 // usual |mean|; 0 until learned
 }
 
-const windowBlocks = 32
+const windowBlocks = 24
 
 func newWindow(points int) window {
 	per := (points + windowBlocks - 1) / windowBlocks

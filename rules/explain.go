@@ -171,7 +171,7 @@ func offset(d, from float64, unit string) string {
 
 // meanOf returns the length of the window of a view of means, "" for another.
 func meanOf(view string) string {
-	return map[string]string{series.ViewMean10m: "10 min", series.ViewMean1h: "hour", series.ViewMean6h: "6 h"}[view]
+	return map[string]string{series.ViewMean10m: "10 min", series.ViewMean6h: "6 h"}[view]
 }
 
 // reason says in which view the series stood out and what it takes there.
@@ -181,6 +181,8 @@ func reason(w series.Why) string {
 		return fmt.Sprintf("Seen in that mean: %s usual deviations, an alert takes %s.", value, limit)
 	}
 	switch w.View {
+	case series.ViewChange:
+		return fmt.Sprintf("Seen in a step of the level within the last hour: %s usual changes from hour to hour, an alert takes %s.", value, limit)
 	case series.ViewValue:
 		return fmt.Sprintf("Seen in the value itself: %s usual deviations, an alert takes %s.", value, limit)
 	case series.ViewVariance:

@@ -99,7 +99,7 @@ type Why struct {
 const (
 	ViewValue    = "value"     // the newest value against the expectation
 	ViewMean10m  = "mean_10m"  // the mean of the last 10 minutes against the usual level
-	ViewMean1h   = "mean_1h"   // of the last hour
+	ViewChange   = "change"    // the mean of the last 20 to 60 minutes against the 80 before: a step in the level
 	ViewMean6h   = "mean_6h"   // of the last six hours
 	ViewVariance = "variance"  // how much the last half hour varies
 	ViewShape    = "shape"     // the last values together
