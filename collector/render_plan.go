@@ -40,7 +40,7 @@ func ofCost(of func(*series.Cost) []float64) func(*writer, string, *series.Resul
 		c := r.Plan.Cost
 		for i, h := range c.Horizons {
 			name := HorizonLabel(h)
-			if h == c.MonthEnd {
+			if h == c.MonthEnd && i == len(c.Horizons)-1 {
 				name = MonthEnd
 			}
 			w.sample(labels, tailOf("horizon", name, "currency", c.Currency), of(c)[i])

@@ -10,6 +10,7 @@ import (
 	"github.com/upid/upid/collector/advice"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/views"
+	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/presets"
 	"github.com/upid/upid/rules/recommend"
@@ -17,6 +18,9 @@ import (
 
 // adviceStep is the grid of what capacity, cost and recommendations look at.
 const adviceStep = time.Hour
+
+// monthOfHistory is what the spend of a month so far takes.
+const monthOfHistory = 32 * 24 * time.Hour
 
 // adviceNames are the tasks behind recommendations.
 var adviceNames = []string{presets.TaskCapacity, presets.TaskCosts, presets.TaskRecommendations}
@@ -39,6 +43,7 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 	}
 	var out []pipeline.Task
 	signals := map[string]views.Signal{}
+	history := max(rc.History, monthOfHistory)
 	add := func(name, kind string, every time.Duration, more map[string]string, advisors ...advice.Advisor) error {
 		queries := presets.Advice(name)
 		for input := range queries {
@@ -52,7 +57,7 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 			return err
 		}
 		t := pipeline.Task{
-			Name: name, Queries: queries, After: nil, Every: adviceStep, FitEvery: every, Step: adviceStep, Offset: 30 * time.Second, History: rc.History,
+			Name: name, Queries: queries, After: nil, Every: adviceStep, FitEvery: every, Step: adviceStep, Offset: 30 * time.Second, History: history,
 			Key: fmt.Sprintf("%+v %+v %v\n%s", rc, cfg.Costs, queries, scope(cfg)), Unit: unit,
 		}
 		out = append(out, t)
@@ -61,7 +66,7 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 				Name: name, Type: kind, Unit: "", Query: "", Every: adviceStep, PrometheusURL: cfg.Prometheus.URL, RunbookURL: "", Location: nil,
 				Muted: !cfg.Alertmanager.Post,
 			},
-			Scope: scope(cfg), Step: adviceStep, FitEvery: every, History: rc.History, Horizons: nil, Level: 0, Budget: "",
+			Scope: scope(cfg), Step: adviceStep, FitEvery: every, History: history, Horizons: nil, Level: 0, Budget: "",
 		}
 		return nil
 	}
@@ -73,6 +78,19 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 		pairs = append(pairs, advice.Pair{Kind: "custom", Used: used, Limit: limit, Unit: l.Unit})
 	}
 	if err := add(presets.TaskCapacity, "resource", adviceStep, custom, only(rc, advice.Capacity(pairs), advice.Certificates, advice.Leaks)...); err != nil {
+		return nil, nil, err
+	}
+	model, err := forecast.New("auto", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	prices := advice.Prices{
+		Currency: cfg.Costs.Currency, CPUHour: cfg.Costs.Prices.CPUHour, MemoryGiBHour: cfg.Costs.Prices.MemoryGiBHour, StorageGiBHour: cfg.Costs.Prices.StorageGiBHour, Budget: cfg.Costs.Budget,
+	}
+	if err := add(presets.TaskCosts, "cost", rc.Every, nil, only(rc, advice.Costs(prices, model))...); err != nil {
+		return nil, nil, err
+	}
+	if err := add(presets.TaskRecommendations, "performance", rc.Every, nil, only(rc, advice.Health)...); err != nil {
 		return nil, nil, err
 	}
 	return out, signals, nil

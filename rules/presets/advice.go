@@ -25,6 +25,9 @@ const disks = `fstype!~"tmpfs|devtmpfs|overlay|squashfs|iso9660|ramfs|autofs|nsf
 // ended are pods that ask for nothing any more.
 const ended = `unless on (namespace, pod) (max by (namespace, pod) (kube_pod_status_phase{phase=~"Succeeded|Failed"}) == 1)`
 
+// priced is what each container costs an hour.
+const priced = `max by (cluster, namespace, pod, container, node) (container_cpu_allocation) * on (cluster, node) group_left () max by (cluster, node) (node_cpu_hourly_cost) + max by (cluster, namespace, pod, container, node) (container_memory_allocation_bytes) / 2^30 * on (cluster, node) group_left () max by (cluster, node) (node_ram_hourly_cost)`
+
 // AdviceQueries lists them. An answer of a pair, such as disk_used and disk_size, has the
 // same labels in both. What an hour held is asked for at its end: the highest use, the
 // lowest memory.
@@ -51,6 +54,41 @@ var AdviceQueries = []AdviceQuery{
 	{"certificate_left", TaskCapacity, "cert-manager, blackbox_exporter", `min by (cluster, namespace, name) (certmanager_certificate_expiration_timestamp_seconds) - time() or min by (instance) (probe_ssl_earliest_cert_expiry) - time()`},
 	{"memory_floor", TaskCapacity, "cAdvisor", `max by (cluster, namespace, pod, container) (min_over_time(container_memory_working_set_bytes{container!="",container!="POD"}[1h]))`},
 	{"memory_limit", TaskCapacity, "kube-state-metrics", `max by (cluster, namespace, pod, container) (kube_pod_container_resource_limits{resource="memory"})`},
+
+	// Cores and GiB allocated at the price of their node; none of a workload with a container that has no price.
+	{"workload_cost", TaskCosts, "OpenCost", `sum by (cluster, namespace, workload) (label_replace(` + priced + `, ` + WorkloadOf + `)) unless on (cluster, namespace, workload) label_replace((container_cpu_allocation or container_memory_allocation_bytes) unless on (cluster, namespace, pod, container, node) (container_cpu_allocation and on (cluster, namespace, pod, container, node) container_memory_allocation_bytes and on (cluster, node) node_cpu_hourly_cost and on (cluster, node) node_ram_hourly_cost), ` + WorkloadOf + `)`},
+	{"workload_cpu_allocation", TaskCosts, "OpenCost", `sum by (cluster, namespace, workload) (label_replace(max by (cluster, namespace, pod, container, node) (container_cpu_allocation), ` + WorkloadOf + `))`},
+	{"workload_memory_allocation", TaskCosts, "OpenCost", `sum by (cluster, namespace, workload) (label_replace(max by (cluster, namespace, pod, container, node) (container_memory_allocation_bytes), ` + WorkloadOf + `))`},
+	{"workload_cpu_request", TaskCosts, "kube-state-metrics", `sum by (cluster, namespace, workload) (label_replace(max by (cluster, namespace, pod, container) (kube_pod_container_resource_requests{resource="cpu"} ` + ended + `), ` + WorkloadOf + `))`},
+	{"workload_memory_request", TaskCosts, "kube-state-metrics", `sum by (cluster, namespace, workload) (label_replace(max by (cluster, namespace, pod, container) (kube_pod_container_resource_requests{resource="memory"} ` + ended + `), ` + WorkloadOf + `))`},
+	{"workload_cpu", TaskCosts, "cAdvisor", `sum by (cluster, namespace, workload) (label_replace(rate(container_cpu_usage_seconds_total{container!="",container!="POD"}[1h]), ` + WorkloadOf + `))`},
+	{"workload_network", TaskCosts, "cAdvisor", `sum by (cluster, namespace, workload) (label_replace(rate(container_network_receive_bytes_total{pod!="",interface!="lo"}[1h]) + rate(container_network_transmit_bytes_total{pod!="",interface!="lo"}[1h]), ` + WorkloadOf + `))`},
+	{"workload_replicas", TaskCosts, "cAdvisor", `count by (cluster, namespace, workload) (label_replace(count by (cluster, namespace, pod) (container_memory_working_set_bytes{container!="",container!="POD"}), ` + WorkloadOf + `))`},
+	{"workload_owner", TaskCosts, "kube-state-metrics", `max by (cluster, namespace, workload, owner_kind) (label_replace(kube_pod_owner{owner_is_controller="true"}, ` + WorkloadOf + `))`},
+	{"workload_guarded", TaskCosts, "kube-state-metrics", `max by (cluster, namespace, workload) (label_replace(kube_poddisruptionbudget_status_expected_pods > 0, "workload", "$1", "poddisruptionbudget", "(.+?)(-pdb)?"))`},
+	{"workload_hpa", TaskCosts, "kube-state-metrics", `max by (cluster, namespace, workload) (label_replace(kube_horizontalpodautoscaler_info{scaletargetref_name!=""}, "workload", "$1", "scaletargetref_name", "(.+)"))`},
+	{"workload_spot", TaskCosts, "OpenCost", `max by (cluster, namespace, workload) (label_replace(container_cpu_allocation, ` + WorkloadOf + `) * on (cluster, node) group_left () kubecost_node_is_spot) > 0`},
+	{"node_cost", TaskCosts, "OpenCost", `max by (cluster, node) (node_total_hourly_cost)`},
+	{"node_cpu", TaskCosts, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="cpu"})`},
+	{"node_memory", TaskCosts, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="memory"})`},
+	{"pod_cpu_request", TaskCosts, "kube-state-metrics", `sum by (cluster, namespace, pod) (kube_pod_container_resource_requests{resource="cpu"} ` + ended + `)`},
+	{"pod_memory_request", TaskCosts, "kube-state-metrics", `sum by (cluster, namespace, pod) (kube_pod_container_resource_requests{resource="memory"} ` + ended + `)`},
+	{"pod_daemon", TaskCosts, "kube-state-metrics", `max by (cluster, namespace, pod) (kube_pod_owner{owner_kind="DaemonSet"})`},
+	{"volume_size", TaskCosts, "kube-state-metrics", `max by (cluster, namespace, persistentvolumeclaim, volumename) (kube_persistentvolumeclaim_resource_requests_storage_bytes * on (cluster, namespace, persistentvolumeclaim) group_left (volumename) kube_persistentvolumeclaim_info)`},
+	{"volume_price", TaskCosts, "OpenCost", `label_replace(max by (cluster, persistentvolume) (pv_hourly_cost), "volumename", "$1", "persistentvolume", "(.+)")`},
+	{"volume_attached", TaskCosts, "kube-state-metrics", `max by (cluster, namespace, persistentvolumeclaim) (kube_pod_spec_volumes_persistentvolumeclaims_info)`},
+	{"volume_used", TaskCosts, "kubelet", `max by (cluster, namespace, persistentvolumeclaim) (max_over_time(kubelet_volume_stats_used_bytes[1h]))`},
+
+	{"throttled", TaskRecommendations, "cAdvisor", `max by (cluster, namespace, workload, container) (label_replace(increase(container_cpu_cfs_throttled_periods_total{container!=""}[1h]) / (increase(container_cpu_cfs_periods_total{container!=""}[1h]) > 0), ` + WorkloadOf + `))`},
+	{"oom_kills", TaskRecommendations, "kube-state-metrics", `sum by (cluster, namespace, workload, container) (label_replace(increase(kube_pod_container_status_restarts_total[1h]) * on (cluster, namespace, pod, container) group_left () (max by (cluster, namespace, pod, container) (kube_pod_container_status_last_terminated_reason{reason="OOMKilled"}) == 1), ` + WorkloadOf + `))`},
+	{"hpa_replicas", TaskRecommendations, "kube-state-metrics", `max by (cluster, namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_status_desired_replicas)`},
+	{"hpa_max", TaskRecommendations, "kube-state-metrics", `max by (cluster, namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_max_replicas)`},
+	{"container_cpu", TaskRecommendations, "cAdvisor", `max by (cluster, namespace, workload, container) (label_replace(rate(container_cpu_usage_seconds_total{container!="",container!="POD"}[1h]), ` + WorkloadOf + `))`},
+	{"container_cpu_request", TaskRecommendations, "kube-state-metrics", `max by (cluster, namespace, workload, container) (label_replace(kube_pod_container_resource_requests{resource="cpu"}, ` + WorkloadOf + `))`},
+	{"containers", TaskRecommendations, "kube-state-metrics", `max by (cluster, namespace, workload, container) (label_replace(kube_pod_container_info, ` + WorkloadOf + `))`},
+	{"container_memory_limit", TaskRecommendations, "kube-state-metrics", `max by (cluster, namespace, workload, container) (label_replace(kube_pod_container_resource_limits{resource="memory"}, ` + WorkloadOf + `))`},
+	{"policy_failures", TaskRecommendations, "kyverno, gatekeeper", `sum by (cluster, policy_name) (increase(kyverno_policy_results_total{rule_result="fail"}[1h])) or sum by (cluster, policy_name) (label_replace(gatekeeper_violations, "policy_name", "gatekeeper $1", "enforcement_action", "(.+)"))`},
+	{"audit_events", TaskRecommendations, "kube-apiserver", `sum by (cluster) (rate(apiserver_audit_event_total[1h]))`},
 }
 
 // AdviceInputs returns the names of AdviceQueries.

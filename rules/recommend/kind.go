@@ -28,6 +28,24 @@ const (
 	CapacityExhaustion Kind = "capacity_exhaustion" // a limit is reached soon
 	Leak               Kind = "memory_leak"         // memory that only a restart frees
 	CertificateExpiry  Kind = "certificate_expiry"  // a certificate ends
+
+	IdleWorkload     Kind = "idle_workload"     // costs and does nothing
+	OffHours         Kind = "off_hours"         // does little at night or at weekends
+	UnattachedVolume Kind = "unattached_volume" // no pod uses it
+	OversizedVolume  Kind = "oversized_volume"  // mostly empty, and does not grow
+	SpotCandidate    Kind = "spot_candidate"    // may run on machines that can be taken away
+	NodePacking      Kind = "node_count"        // fewer nodes hold what is requested
+	BudgetOverrun    Kind = "budget_overrun"    // the month's budget does not last
+	CostInputs       Kind = "cost_inputs"       // what spend is not known for want of
+
+	Throttled     Kind = "cpu_throttled"     // waits for its CPU limit
+	OOMKilled     Kind = "oom_killed"        // is killed for memory
+	HPAAtMax      Kind = "hpa_at_max"        // the autoscaler wants more than it may
+	RequestTooLow Kind = "request_below_use" // uses more CPU than it asks for
+	MissingLimits Kind = "missing_limits"    // may take all memory of its node
+	PolicyFailing Kind = "policy_failing"    // breaks a policy
+	AuditSilent   Kind = "audit_silent"      // the audit log has stopped
+	StateInputs   Kind = "state_inputs"      // what is not known without kube-state-metrics
 )
 
 // Kinds gives every kind its optimization type. A recommendation may be of another
@@ -41,4 +59,22 @@ var Kinds = map[Kind]OptimizationType{
 	CapacityExhaustion: CapacityPlanning,
 	Leak:               PerformanceImprovement,
 	CertificateExpiry:  SecurityEnhancement,
+
+	IdleWorkload:     CostReduction,
+	OffHours:         CostReduction,
+	UnattachedVolume: CostReduction,
+	OversizedVolume:  CostReduction,
+	SpotCandidate:    CostReduction,
+	NodePacking:      CostReduction,
+	BudgetOverrun:    CostReduction,
+	CostInputs:       CostReduction,
+
+	Throttled:     PerformanceImprovement,
+	OOMKilled:     PerformanceImprovement,
+	HPAAtMax:      PerformanceImprovement,
+	RequestTooLow: PerformanceImprovement,
+	MissingLimits: SecurityEnhancement,
+	PolicyFailing: SecurityEnhancement,
+	AuditSilent:   SecurityEnhancement,
+	StateInputs:   ResourceScaling,
 }

@@ -1,0 +1,312 @@
+package advice
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/rules"
+	"github.com/upid/upid/rules/recommend"
+)
+
+// hoursOf28Days end on 1970-01-29T00:00Z, a Thursday.
+const hoursOf28Days = 28*24 + 1
+
+var prices = Prices{Currency: "USD", CPUHour: 0.03, MemoryGiBHour: 0.004, StorageGiBHour: 0.0001, Budget: 0}
+
+func costUnit(t *testing.T, p Prices) *Unit {
+	t.Helper()
+	model, err := forecast.New("auto", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unitOfAll(t, Costs(p, model))
+}
+
+// recommendations decodes those in rs, by kind and name of the target.
+func recommendations(t *testing.T, rs []series.Result) map[string]recommend.Recommendation {
+	t.Helper()
+	out := map[string]recommend.Recommendation{}
+	for _, r := range rs {
+		if r.Plan == nil || r.Plan.Advice == nil {
+			continue
+		}
+		var x recommend.Recommendation
+		if err := json.Unmarshal(r.Plan.Advice.Object, &x); err != nil {
+			t.Fatal(err)
+		}
+		out[string(x.Kind)+" "+x.Target.Name] = x
+	}
+	return out
+}
+
+func workloadLabels(name string) []string { return []string{"namespace", "shop", "workload", name} }
+
+// TestCosts is a shop of four workloads by OpenCost: one idle, one quiet at night, one fit for spot
+// machines and one that is none of these, on three nodes of which two are enough.
+func TestCosts(t *testing.T) {
+	const n = hoursOf28Days
+	night := func(i int) float64 {
+		if h := i % 24; h >= 22 || h < 7 {
+			return 0.02
+		}
+		return 1
+	}
+	many := func(name string, at func(int) float64) series.Series { return hourly(n, at, workloadLabels(name)...) }
+	answers := map[string][]series.Series{
+		"workload_cost":     {many("idle", constant(0.02)), many("quiet", constant(0.2)), many("spot", constant(0.1)), many("other", constant(0.05))},
+		"workload_cpu":      {many("idle", constant(0.001)), many("quiet", night), many("spot", constant(0.5)), many("other", constant(0.3))},
+		"workload_network":  {many("idle", constant(10)), many("quiet", constant(1e6)), many("spot", constant(1e6)), many("other", constant(1e6))},
+		"workload_replicas": {many("idle", constant(1)), many("quiet", constant(4)), many("spot", constant(3)), many("other", constant(2))},
+		"workload_owner": {
+			hourly(n, constant(1), append(workloadLabels("spot"), "owner_kind", "ReplicaSet")...), hourly(n, constant(1), append(workloadLabels("other"), "owner_kind", "StatefulSet")...),
+		},
+		"workload_guarded": {many("spot", constant(1)), many("other", constant(1))},
+		"node_cost":        {hourly(n, constant(0.2), "node", "a"), hourly(n, constant(0.2), "node", "b"), hourly(n, constant(0.2), "node", "c")},
+		"node_cpu":         {hourly(n, constant(4), "node", "a"), hourly(n, constant(4), "node", "b"), hourly(n, constant(4), "node", "c")},
+		"node_memory":      {hourly(n, constant(16<<30), "node", "a"), hourly(n, constant(16<<30), "node", "b"), hourly(n, constant(16<<30), "node", "c")},
+	}
+	for i := range 10 { // 5 cores of 12
+		pod := []string{"namespace", "shop", "pod", string(rune('a' + i))}
+		answers["pod_cpu_request"] = append(answers["pod_cpu_request"], hourly(n, constant(0.5), pod...))
+		answers["pod_memory_request"] = append(answers["pod_memory_request"], hourly(n, constant(1<<30), pod...))
+	}
+	rs := pass(t, costUnit(t, prices), n, answers)
+	got := recommendations(t, rs)
+	saves := func(key string, want float64) {
+		t.Helper()
+		r, ok := got[key]
+		if !ok || r.Impact.SavingsMonthly == nil || math.Abs(*r.Impact.SavingsMonthly-want) > 0.01*want {
+			t.Errorf("%s: %+v, want to save %.2f", key, r.Impact, want)
+		}
+	}
+	saves("idle_workload idle", 0.02*730)
+	saves("spot_candidate spot", 0.1*0.6*730)
+	saves("node_count default", 0.2*730)
+	if r, ok := got["off_hours quiet"]; !ok || r.Recommended[recommend.ReplicasMin] != 1 || !strings.Contains(r.Action, "UTC instead of 4") {
+		t.Errorf("off hours: %+v", r)
+	}
+	if len(got) != 4 {
+		t.Errorf("%d recommendations, want 4: %v", len(got), got)
+	}
+	if real := got["node_count default"].Impact.SavingsRealisable; real == nil || *real != *got["node_count default"].Impact.SavingsMonthly {
+		t.Error("a node that can go is real")
+	}
+	sum := 0.0
+	for _, r := range got {
+		sum += *r.Impact.SavingsMonthly
+	}
+	if sum > 0.6*730 {
+		t.Errorf("savings of %.2f a month of a cluster that costs %.2f", sum, 0.6*730)
+	}
+	// A week costs 0.37 an hour, and so does the rest of January.
+	seen := 0
+	for _, r := range rs {
+		if c := r.Plan.Cost; c != nil && r.Labels.Get("scope") == "total" {
+			seen++
+			if math.Abs(c.Value[0]-0.37*168) > 0.01 || math.Abs(c.Value[1]-0.37*72) > 0.01 || c.MonthEnd != 72*time.Hour || c.Lower[0] > c.Value[0] || c.Currency != "USD" {
+				t.Errorf("spend %+v", c)
+			}
+		}
+	}
+	if seen != 1 {
+		t.Errorf("%d totals", seen)
+	}
+}
+
+// TestSavingsBelowCost: whatever is recommended saves no more than there is.
+func TestSavingsBelowCost(t *testing.T) {
+	const n = hoursOf28Days
+	answers := map[string][]series.Series{
+		"workload_cost":    {hourly(n, constant(1), workloadLabels("a")...), hourly(n, constant(1), workloadLabels("b")...)},
+		"workload_cpu":     {hourly(n, constant(0), workloadLabels("a")...), hourly(n, constant(0), workloadLabels("b")...)},
+		"workload_network": {hourly(n, constant(0), workloadLabels("a")...)},
+		"node_cost":        {hourly(n, constant(0.5), "node", "a")}, // less than is allocated on it
+	}
+	sum := 0.0
+	for _, r := range recommendations(t, pass(t, costUnit(t, prices), n, answers)) {
+		sum += *r.Impact.SavingsMonthly
+	}
+	if sum > 0.5*730+1e-9 || sum == 0 {
+		t.Errorf("savings of %.2f a month of %.2f", sum, 0.5*730)
+	}
+}
+
+// TestCostByPriceTable: without OpenCost requests cost what the configuration says.
+func TestCostByPriceTable(t *testing.T) {
+	const n = hoursOf28Days
+	answers := map[string][]series.Series{
+		"workload_cpu_request":    {hourly(n, constant(2), workloadLabels("a")...), hourly(n, constant(2), workloadLabels("half")...)},
+		"workload_memory_request": {hourly(n, constant(4<<30), workloadLabels("a")...)},
+		"workload_cpu":            {hourly(n, constant(0.001), workloadLabels("a")...)},
+	}
+	rs := pass(t, costUnit(t, prices), n, answers)
+	got := recommendations(t, rs)["idle_workload a"]
+	if want := (2*0.03 + 4*0.004) * 730; got.Impact.PriceSource != "config" || got.Impact.SavingsMonthly == nil || math.Abs(*got.Impact.SavingsMonthly-want) > 1e-9 {
+		t.Errorf("%+v, want %.2f by the configuration", got.Impact, want)
+	}
+}
+
+// TestNoPrice: neither OpenCost nor requests is a reason, and no number.
+func TestNoPrice(t *testing.T) {
+	rs := pass(t, costUnit(t, prices), 48, map[string][]series.Series{"workload_cpu": {hourly(48, constant(1), workloadLabels("a")...)}})
+	got := recommendations(t, rs)
+	r := got["cost_inputs default"]
+	if len(got) != 1 || r.State != recommend.StateBlocked || r.Blockers[0].Code != recommend.BlockNoPrice || r.Impact.SavingsMonthly != nil {
+		t.Errorf("%+v", got)
+	}
+	for _, r := range rs {
+		if r.Plan.Cost != nil {
+			t.Errorf("a cost without a price: %+v", r.Plan.Cost)
+		}
+	}
+}
+
+// TestOneDay: of one day of history nothing is said.
+func TestOneDay(t *testing.T) {
+	answers := map[string][]series.Series{
+		"workload_cost": {hourly(25, constant(1), workloadLabels("a")...)}, "workload_cpu": {hourly(25, constant(0), workloadLabels("a")...)},
+		"workload_replicas": {hourly(25, constant(3), workloadLabels("a")...)},
+	}
+	if rs := pass(t, costUnit(t, prices), 25, answers); len(rs) != 0 {
+		t.Errorf("%+v", rs)
+	}
+}
+
+// TestCostAnomaly: the last day costs more than any, because one workload has three times its cores.
+func TestCostAnomaly(t *testing.T) {
+	const n = hoursOf28Days
+	tripled := func(v float64) func(int) float64 {
+		return func(i int) float64 {
+			if i >= n-24 {
+				return 3 * v
+			}
+			return v
+		}
+	}
+	find := func(quantity func(int) float64) series.Finding {
+		t.Helper()
+		answers := map[string][]series.Series{
+			"workload_cost":           {hourly(n, tripled(0.5), workloadLabels("jump")...), hourly(n, constant(0.5), workloadLabels("same")...)},
+			"workload_cpu_allocation": {hourly(n, quantity, workloadLabels("jump")...), hourly(n, constant(4), workloadLabels("same")...)},
+		}
+		for _, r := range pass(t, costUnit(t, prices), n, answers) {
+			if r.Labels.Get("scope") == "namespace" && len(r.Findings) == 1 {
+				return r.Findings[0]
+			}
+		}
+		t.Fatal("no finding")
+		return series.Finding{}
+	}
+	f := find(tripled(4))
+	if f.Note.Alert != rules.AlertCost || f.Family != rules.FamilyCost || f.Type != series.TypeSpike || !strings.Contains(f.Note.Description, "shop/jump: +24.00, by quantity: 12 instead of 4 cores") {
+		t.Errorf("%+v %+v", f, f.Note)
+	}
+	if f = find(constant(4)); !strings.Contains(f.Note.Description, "by price: +200 %") {
+		t.Errorf("%+v", f.Note)
+	}
+	if strings.Contains(f.Note.Description, "same") {
+		t.Errorf("what did not move is named: %s", f.Note.Description)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	const n = hoursOf28Days
+	ask := func(budget float64) (recommend.Recommendation, *series.Capacity) {
+		p := prices
+		p.Budget = budget
+		rs := pass(t, costUnit(t, p), n, map[string][]series.Series{"workload_cost": {hourly(n, constant(1), workloadLabels("a")...)}})
+		var c *series.Capacity
+		for _, r := range rs {
+			if r.Plan.Capacity != nil {
+				c = r.Plan.Capacity
+			}
+		}
+		return recommendations(t, rs)["budget_overrun month"], c
+	}
+	// 672 are spent, and 72 to come.
+	if r, c := ask(700); r.Urgency != recommend.UrgencyNow || c == nil || math.Abs(c.Median-27*3600) > 2*3600 {
+		t.Errorf("%+v %+v", r, c)
+	}
+	if r, c := ask(800); r.ID != "" || c == nil || !math.IsNaN(c.Median) {
+		t.Errorf("%+v %+v", r, c)
+	}
+}
+
+func TestVolumes(t *testing.T) {
+	const n, gib = hoursOf28Days, 1 << 30
+	claim := func(name string) []string { return []string{"namespace", "shop", "persistentvolumeclaim", name} }
+	size := func(name string) series.Series {
+		return hourly(n, constant(100*gib), append(claim(name), "volumename", "pv-"+name)...)
+	}
+	answers := map[string][]series.Series{
+		"workload_cost":   {hourly(n, constant(1), workloadLabels("a")...)},
+		"volume_size":     {size("gone"), size("big"), size("full")},
+		"volume_attached": {hourly(n-10*24, constant(1), claim("gone")...), hourly(n, constant(1), claim("big")...), hourly(n, constant(1), claim("full")...)},
+		"volume_used":     {hourly(n, constant(5*gib), claim("big")...), hourly(n, constant(70*gib), claim("full")...)},
+		"volume_price":    {hourly(n, constant(0.0002), "volumename", "pv-big")},
+	}
+	got := recommendations(t, pass(t, costUnit(t, prices), n, answers))
+	if r := got["unattached_volume gone"]; r.Impact.PriceSource != "config" || math.Abs(*r.Impact.SavingsMonthly-100*0.0001*730) > 1e-9 {
+		t.Errorf("%+v", r)
+	}
+	if r := got["oversized_volume big"]; r.Impact.PriceSource != "opencost" || r.Recommended[recommend.StorageBytes] != 10*gib || math.Abs(*r.Impact.SavingsMonthly-90*0.0002*730) > 1e-9 {
+		t.Errorf("%+v", r)
+	}
+	if len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+	// Without kube-state-metrics' view of pods no volume is called unattached.
+	delete(answers, "volume_attached")
+	if got := recommendations(t, pass(t, costUnit(t, prices), n, answers)); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	const n = 8 * 24
+	c := func(name string) []string {
+		return []string{"namespace", "shop", "workload", name, "container", "app"}
+	}
+	hpa := []string{"namespace", "shop", "horizontalpodautoscaler", "web"}
+	answers := map[string][]series.Series{
+		"throttled":              {hourly(n, constant(0.5), c("slow")...), hourly(n, constant(0.01), c("fine")...)},
+		"oom_kills":              {hourly(n, func(i int) float64 { return float64((i % 48) / 47) }, c("killed")...), hourly(n, constant(0), c("fine")...)},
+		"hpa_replicas":           {hourly(n, constant(10), hpa...)},
+		"hpa_max":                {hourly(n, constant(10), hpa...)},
+		"container_cpu":          {hourly(n, constant(1), c("greedy")...), hourly(n, constant(0.5), c("fine")...), hourly(n, constant(9), c("unknown")...)},
+		"container_cpu_request":  {hourly(n, constant(0.5), c("greedy")...), hourly(n, constant(0.5), c("fine")...)},
+		"containers":             {hourly(n, constant(1), c("fine")...), hourly(n, constant(1), c("boundless")...)},
+		"container_memory_limit": {hourly(n, constant(1<<30), c("fine")...)},
+		"policy_failures":        {hourly(n, constant(3), "policy_name", "no-root"), hourly(n, constant(0), "policy_name", "ok")},
+		"audit_events":           {hourly(n-4, constant(20))},
+	}
+	got := recommendations(t, pass(t, unitOfAll(t, Health), n, answers))
+	for _, want := range []string{
+		"cpu_throttled slow", "oom_killed killed", "hpa_at_max web", "request_below_use greedy", "missing_limits boundless", "policy_failing no-root", "audit_silent default",
+	} {
+		if _, ok := got[want]; !ok {
+			t.Errorf("no %s", want)
+		}
+	}
+	if len(got) != 7 {
+		t.Errorf("%d recommendations, want 7: %v", len(got), got)
+	}
+	r := got["hpa_at_max web"]
+	if len(r.Patch) != 1 || string(r.Patch[0].Body) != `{"spec":{"maxReplicas":15}}` || string(r.ReversePatch[0].Body) != `{"spec":{"maxReplicas":10}}` {
+		t.Errorf("patch %+v", r.Patch)
+	}
+	if got["audit_silent default"].Urgency != recommend.UrgencyNow {
+		t.Error("a silent audit log is urgent")
+	}
+
+	// Without kube-state-metrics there is a reason, and one day says nothing of weeks.
+	got = recommendations(t, pass(t, unitOfAll(t, Health), 12, map[string][]series.Series{"throttled": {hourly(12, constant(1), c("slow")...)}}))
+	if r := got["state_inputs default"]; len(got) != 1 || r.State != recommend.StateBlocked || r.Blockers[0].Code != recommend.BlockNoKubeState {
+		t.Errorf("%v", got)
+	}
+}
