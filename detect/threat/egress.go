@@ -18,8 +18,8 @@ import (
 // the chance that a day like the last ones holds as much anywhere. s is shrunk to 0.55
 // (a factor of 1.7) as if four more days had said so. A window of 15 min, 1 h or
 // 24 h counts if it holds Min bytes (200 MB) more than exp(m). What was reported is
-// consumed, and belongs to its day's maximum: the same again on another day is less
-// surprising.
+// consumed, and belongs to its day's maximum, which counts as a day from then on: the same
+// again, or a little more, is less surprising. The floor is told of once in its span.
 //
 // Bursts hide what trickles out all day. So the longest window is looked at a second time,
 // by its floor: its blocks are sorted, and the one a third of the way up, times
@@ -39,6 +39,7 @@ type Egress struct {
 	daily   schedule
 	hourly  int // which window daily looks at, −1 for none
 	tired   fatigue
+	muted   int64 // the floor, until then: it was told of
 	first   int64
 	last    int64
 	begun   bool
@@ -64,7 +65,7 @@ func NewEgress(o Options) *Egress {
 	m := &Egress{
 		o: o, step: o.Step.Milliseconds(), windows: makeWindows(o.Windows, o.Step),
 		maxima: make([]maxima, len(o.Windows)+1), daily: schedule{}, hourly: slices.Index(o.Windows, time.Hour),
-		tired: fatigue{}, first: 0, last: 0, begun: false,
+		tired: fatigue{}, muted: 0, first: 0, last: 0, begun: false,
 	}
 	for i := range m.maxima {
 		m.maxima[i].floor = egressFloor
@@ -120,18 +121,19 @@ func (m *Egress) Step(t int64, bytes float64) Reading {
 		c := w.newest()
 		c.slots++
 		c.x += float32(bytes)
+		c.seen += float32(bytes)
 		if full(i) {
 			look(i, i, float64(w.sum().x), 0)
 		}
 	}
-	if turned {
+	if turned && t >= m.muted {
 		look(longest+1, longest, steady, steadyPrice)
 	}
 	if m.hourly >= 0 && full(m.hourly) {
 		m.daily.turn(t)
 		x := float64(m.windows[m.hourly].sum().x)
 		mean, surprise := m.daily.judge(x)
-		weigh(m.hourly, x, mean, surprise)
+		weigh(m.hourly, x, mean, surprise-schedulePrice)
 	}
 	for i := range m.windows { // before anything is consumed: what was reported is known
 		if full(i) {
@@ -144,6 +146,11 @@ func (m *Egress) Step(t int64, bytes float64) Reading {
 	if best.Evident() {
 		m.consume(at)
 		m.tired.say(t)
+		m.maxima[at].said = true
+		if at == longest { // the floor too has one cause
+			m.maxima[at+1].said = true
+			m.muted = t + m.windows[longest].span.Milliseconds()
+		}
 	}
 	return best
 }

@@ -16,6 +16,7 @@ type maxima struct {
 	pos   int
 	today float32 // 0 before the first sum of the day
 	day   int64
+	said  bool // today's was reported: it counts as a day already
 }
 
 // turn begins a day.
@@ -28,7 +29,7 @@ func (m *maxima) turn(day int64) {
 		m.pos = (m.pos + 1) % maximaDays
 		m.n = min(m.n+1, maximaDays)
 	}
-	m.day, m.today = day, 0
+	m.day, m.today, m.said = day, 0, false
 }
 
 // see takes in a value.
@@ -36,15 +37,21 @@ func (m *maxima) see(x float64) { m.today = max(m.today, float32(math.Log(x+floa
 
 // moments returns the mean and the shrunk standard deviation of the logarithms.
 func (m *maxima) moments() (mean, sd float64) {
-	for _, y := range m.days[:m.n] {
+	var all [maximaDays + 1]float32
+	ys := append(all[:0], m.days[:m.n]...)
+	if m.said && m.today > 0 {
+		ys = append(ys, m.today)
+	}
+	for _, y := range ys {
 		mean += float64(y)
 	}
-	mean /= float64(max(m.n, 1))
+	n := float64(max(len(ys), 1))
+	mean /= n
 	var ss float64
-	for _, y := range m.days[:m.n] {
+	for _, y := range ys {
 		ss += (float64(y) - mean) * (float64(y) - mean)
 	}
-	return mean, math.Sqrt((ss + maximaPrior*maximaSpread*maximaSpread) / (float64(max(m.n, 1)) - 1 + maximaPrior))
+	return mean, math.Sqrt((ss + maximaPrior*maximaSpread*maximaSpread) / (n - 1 + maximaPrior))
 }
 
 // typical returns the typical maximum of a day.

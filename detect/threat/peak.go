@@ -62,6 +62,7 @@ func (m *Peak) Step(t int64, x float64) Reading {
 	m.days.see(x)
 	if r.Evident() {
 		m.tired.say(t)
+		m.days.said = true
 	}
 	return r
 }

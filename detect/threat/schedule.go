@@ -7,13 +7,14 @@ import "math"
 //
 // The largest sum of an hour's window that ends in each hour of the day has, as a
 // logarithm, the mean and the standard deviation of that hour and its two neighbours
-// over the last 14 days, shrunk and judged like the maxima of days (see Egress). The
+// over the last 14 days, shrunk and judged like the maxima of days (see Egress), and those of
+// that hour alone, of which the smaller surprise counts. The
 // surprises of an hour and of the same hour the day before are combined by Fisher's
 // method:
 //
 //	surprise = s − log10(1 + s·ln 10), s = surprise(today) + surprise(yesterday)
 //
-// Twice at the same hour is so seldom that more hours than one need no price. A machine
+// Twice at the same hour is so seldom that many hours cost 0.2 decades only. A machine
 // whose hours are odd all the time is not believed: a surprise of k decades or more counts
 // for what its share of the entity's own hours comes to,
 //
@@ -30,9 +31,12 @@ type schedule struct {
 	known     float32     // hours of the last weeks
 }
 
-// scheduleLeast is the least surprise of yesterday's hour, of one day in ten: what is odd
-// once is no schedule.
-const scheduleLeast = 1
+const (
+	// scheduleLeast is the least surprise of yesterday's hour, of one day in ten: what is
+	// odd once is no schedule.
+	scheduleLeast = 1
+	schedulePrice = 0.2 // decades
+)
 
 // hourly are the moments of one hour of the day, over its last maximaDays at most.
 type hourly struct{ n, mean, ss float32 }
@@ -119,6 +123,11 @@ func (s *schedule) judge(x float64) (typical, surprise float64) {
 	sd := math.Sqrt((ss + prior*maximaSpread*maximaSpread) / (n - 1 + prior))
 	typical = max(math.Exp(mean)-egressFloor, 0)
 	today := gumbelTail(y, mean, sd)
+	if own := &s.hours[h]; own.n > 1 { // what this very hour always does is no surprise
+		sd := math.Sqrt((float64(own.ss) + maximaPrior*maximaSpread*maximaSpread) / (float64(own.n) - 1 + maximaPrior))
+		today = min(today, gumbelTail(y, float64(own.mean), sd))
+		typical = max(typical, math.Exp(float64(own.mean))-egressFloor)
+	}
 	s.surprise = max(s.surprise, float32(today))
 	if before := float64(s.yesterday[h]); before > scheduleLeast {
 		both := s.believe(today) + s.believe(before)

@@ -90,13 +90,13 @@ func (w *window) sum() cell {
 	return s
 }
 
-// steady returns what the window would hold if all its blocks were like the one that is
+// steady returns what the window would have seen if all its blocks were like the one that is
 // a third of the way up when they are sorted.
 func (w *window) steady() float64 {
 	var xs [maxBlocks]float32
 	n := len(w.ring)
 	for i := range w.ring {
-		xs[i] = w.ring[i].x
+		xs[i] = w.ring[i].seen
 	}
 	slices.Sort(xs[:n])
 	return float64(xs[n/3]) * float64(n)
