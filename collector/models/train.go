@@ -94,6 +94,12 @@ func Train(ctx context.Context, t Training) (*Version, error) {
 		if kind == learn.Number || kind == learn.Class {
 			d = withTarget(d)
 		}
+		if from, ok := d.HeldOutFrom(); ok {
+			s := float64(from) / 1000
+			if v.HeldOut == nil || s > *v.HeldOut {
+				v.HeldOut = &s
+			}
+		}
 		m, err := learn.Train(kind, d, learn.Config{
 			Epochs: t.Epochs, Algorithm: t.Algorithm, Level: t.Level, Seed: t.Seed,
 			Progress: func(e learn.Epoch) error {

@@ -22,15 +22,16 @@ type Version struct {
 type Record struct {
 	ModelType string   `json:"model_type"`
 	Version   string   `json:"version"`
-	State     string   `json:"state"` // active: it answers; trained: it does not
+	State     string   `json:"state"` // active: it answers; canary: for a share; shadow: it is judged; trained: it is kept
 	CreatedAt float64  `json:"created_at"`
 	Seconds   float64  `json:"training_seconds"`
 	Source    string   `json:"source"`
 	Rows      int      `json:"rows"`
 	From      *float64 `json:"from"` // times of the rows, Unix seconds; null where they have none
 	Until     *float64 `json:"until"`
-	Horizon   string   `json:"horizon"` // how far ahead of a row its targets are
-	Epochs    int      `json:"epochs"`  // at most
+	HeldOut   *float64 `json:"held_out_from"` // rows from there on were not learned from; null where rows have no times
+	Horizon   string   `json:"horizon"`       // how far ahead of a row its targets are
+	Epochs    int      `json:"epochs"`        // at most
 	Algorithm string   `json:"algorithm"`
 	Level     float64  `json:"level"`
 	Seed      uint64   `json:"seed"`
@@ -58,13 +59,15 @@ func (r Record) Passed() bool {
 // States of a version.
 const (
 	Active  = "active"
+	Canary  = "canary"
+	Shadow  = "shadow"
 	Trained = "trained"
 )
 
 // parts returns what is stored of v: the record, then the models.
 func (v *Version) parts() ([][]byte, error) {
 	r := v.Record
-	r.State = Trained // which one is active stands beside the versions
+	r.State = Trained // which ones are in use stands beside the versions
 	head, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -128,9 +131,10 @@ type Registry struct {
 	loaded map[string]*Version // by type
 }
 
-// NewRegistry returns the registry of a data directory. It reads nothing yet.
-func NewRegistry(dir string) *Registry {
-	return &Registry{store: store.NewVersions(dir), loaded: map[string]*Version{}}
+// NewRegistry returns the registry of a data directory, which is sealed if there are
+// keys. It reads nothing yet.
+func NewRegistry(dir string, keys *store.Keys) *Registry {
+	return &Registry{store: store.NewVersions(dir, keys), loaded: map[string]*Version{}}
 }
 
 // ErrNoVersion says that a type has no version that could answer.
@@ -138,12 +142,15 @@ var ErrNoVersion = store.ErrNoVersion
 
 // Get returns a version by name, "" being the active one.
 func (r *Registry) Get(typ, name string) (*Version, error) {
-	active, err := r.store.Active(typ)
-	if err != nil && (name == "" || !errors.Is(err, ErrNoVersion)) {
+	stages, err := r.store.Stages(typ)
+	if err != nil {
 		return nil, err
 	}
 	if name == "" {
-		name = active
+		name = stages.Active
+	}
+	if name == "" {
+		return nil, fmt.Errorf("%s: %w is active", typ, ErrNoVersion)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,8 +161,8 @@ func (r *Registry) Get(typ, name string) (*Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == active {
-		v.State = Active
+	v.State = state(stages, name)
+	if name == stages.Active {
 		r.loaded[typ] = v
 	}
 	return v, nil
@@ -180,9 +187,9 @@ func (r *Registry) Records(typ string) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	active, err := r.store.Active(typ)
+	stages, err := r.store.Stages(typ)
 	var errs []error
-	if err != nil && !errors.Is(err, ErrNoVersion) {
+	if err != nil {
 		errs = append(errs, err)
 	}
 	var out []Record
@@ -191,9 +198,7 @@ func (r *Registry) Records(typ string) ([]Record, error) {
 		if err == nil {
 			var rec Record
 			if rec, err = decodeRecord(parts[0]); err == nil {
-				if name == active {
-					rec.State = Active
-				}
+				rec.State = state(stages, name)
 				out = append(out, rec)
 				continue
 			}
@@ -204,21 +209,12 @@ func (r *Registry) Records(typ string) ([]Record, error) {
 	return out, errors.Join(errs...)
 }
 
-// Save keeps v under a new name and makes it active.
+// Save keeps v under a new name. It is in no stage yet.
 func (r *Registry) Save(v *Version) error {
-	name, err := r.store.Save(v.ModelType, func(name string) ([][]byte, error) {
+	_, err := r.store.Save(v.ModelType, func(name string) ([][]byte, error) {
 		v.Version = name
 		return v.parts()
 	})
-	if err != nil {
-		return err
-	}
-	if err := r.store.SetActive(v.ModelType, name); err != nil {
-		return err
-	}
-	v.State = Active
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.loaded[v.ModelType] = v
-	return nil
+	v.State = Trained
+	return err
 }

@@ -19,6 +19,8 @@ func Reason(err error) string {
 		return "no_key"
 	case errors.Is(err, ErrPlain):
 		return "not_sealed"
+	case errors.Is(err, ErrExposed):
+		return "exposed"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "disk_full"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EBADF):

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 )
 
 // versionMagic names the schema of model files.
@@ -24,27 +25,32 @@ const ModelsDir = "models"
 
 const (
 	versionSuffix  = ".model"
-	activeName     = "active"
-	maxParts       = 64       // of a version
-	maxVersionSize = 64 << 20 // bytes of a file
-	maxVersions    = 10_000   // of a type that are looked at
+	maxParts       = 64        // of a version
+	maxVersionSize = 64 << 20  // bytes of a file
+	maxVersions    = 1_000_000 // of a type that are looked at
 )
 
 // ErrNoVersion says that a type has no version, or not that one.
 var ErrNoVersion = errors.New("no such model version")
 
 // Versions is a directory with the versions of trained models, by model type:
-// models/TYPE/v1.model, v2.model, …, and models/TYPE/active, which holds the name of the
-// version that answers. A version never changes; only which one is active does.
+// models/TYPE/v1.model, v2.model, …, and models/TYPE/stages, which says which of them are in
+// use. A version never changes; only the stages do.
 //
 // A file is the line upid.model.1, frames (each its length and its CRC-32C, four bytes
 // each, little-endian, and its content), of which the last is the SHA-256 of the contents of
-// all others, and an empty frame. What the contents are is the business of the caller;
-// to encrypt them is one place, encodeVersion and decodeVersion.
-type Versions struct{ dir string }
+// all others, and an empty frame. What the contents are is the business of the caller.
+// With keys the whole file is sealed.
+type Versions struct {
+	dir  string
+	keys *Keys
+}
 
-// NewVersions returns the versions in dir/models. It reads and writes nothing yet.
-func NewVersions(dir string) *Versions { return &Versions{dir: filepath.Join(dir, ModelsDir)} }
+// NewVersions returns the versions in dir/models, sealed if there are keys. It reads and
+// writes nothing yet.
+func NewVersions(dir string, keys *Keys) *Versions {
+	return &Versions{dir: filepath.Join(dir, ModelsDir), keys: keys}
+}
 
 var (
 	typeName    = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
@@ -52,11 +58,8 @@ var (
 )
 
 func (v *Versions) path(typ, name string) (string, error) {
-	if !typeName.MatchString(typ) || !versionName.MatchString(name) && name != activeName {
+	if !typeName.MatchString(typ) || !versionName.MatchString(name) {
 		return "", fmt.Errorf("model %q version %q: %w", typ, name, ErrNoVersion)
-	}
-	if name == activeName {
-		return filepath.Join(v.dir, typ, activeName), nil
 	}
 	return filepath.Join(v.dir, typ, name+versionSuffix), nil
 }
@@ -100,9 +103,13 @@ func (v *Versions) Save(typ string, make func(name string) ([][]byte, error)) (s
 		if err != nil {
 			return "", err
 		}
-		next := 1
+		stages, err := v.Stages(typ)
+		if err != nil {
+			return "", err
+		}
+		next := stages.Newest + 1
 		if len(names) > 0 {
-			next = number(names[len(names)-1]) + 1
+			next = max(next, number(names[len(names)-1])+1)
 		}
 		name := "v" + strconv.Itoa(next)
 		parts, err := make(name)
@@ -128,14 +135,20 @@ func (v *Versions) create(typ, name string, parts [][]byte) error {
 	if err != nil {
 		return err
 	}
-	b, err := encodeVersion(parts)
+	b, err := EncodeVersion(parts)
 	if err != nil {
 		return fmt.Errorf("save model: %w", err)
 	}
 	whole := fmt.Sprintf("%s.%d-%d%s", path, os.Getpid(), writers.Add(1), tmpSuffix)
 	if err := WriteFile(whole, true, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
+		sealed, err := v.keys.Seal(w, boundName(path))
+		if err != nil {
+			return err
+		}
+		if _, err := sealed.Write(b); err != nil {
+			return err
+		}
+		return sealed.Close()
 	}); err != nil {
 		return err
 	}
@@ -149,7 +162,8 @@ func (v *Versions) create(typ, name string, parts [][]byte) error {
 // writers tells the writers of a process apart.
 var writers atomic.Int64
 
-func encodeVersion(parts [][]byte) ([]byte, error) {
+// EncodeVersion returns the content of a file with these parts; see Versions for its form.
+func EncodeVersion(parts [][]byte) ([]byte, error) {
 	if len(parts) == 0 || len(parts) > maxParts {
 		return nil, fmt.Errorf("%d parts, want 1 to %d", len(parts), maxParts)
 	}
@@ -177,7 +191,9 @@ func encodeVersion(parts [][]byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func decodeVersion(r io.Reader) ([][]byte, error) {
+// DecodeVersion is the reverse of EncodeVersion: ErrDamaged for what it did not write, ErrSchema for another
+// schema. What a length claims is not believed beyond 64 MiB.
+func DecodeVersion(r io.Reader) ([][]byte, error) {
 	limited := &io.LimitedReader{R: r, N: maxVersionSize + 1}
 	f, err := NewFrameReader(limited, versionMagic)
 	if err != nil {
@@ -216,22 +232,18 @@ func decodeVersion(r io.Reader) ([][]byte, error) {
 }
 
 // Load returns the parts of a version: ErrNoVersion if there is none, ErrSchema if it
-// is of another schema and left alone. A damaged one is moved into quarantine.
+// is of another schema and ErrKey if we do not have its key: both are left alone. A damaged
+// one, and one that others could have written (ErrExposed), is moved into quarantine.
 func (v *Versions) Load(typ, name string) ([][]byte, error) {
 	path, err := v.path(typ, name)
 	if err != nil {
 		return nil, err
 	}
-	var parts [][]byte
-	f, err := Open(path)
+	parts, err := v.parts(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s %s: %w", typ, name, ErrNoVersion)
 	}
-	if err == nil {
-		parts, err = decodeVersion(f)
-		err = errors.Join(err, f.Close())
-	}
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrExposed) {
 		err = errors.Join(err, v.Reject(typ, name))
 	}
 	if err != nil {
@@ -249,40 +261,117 @@ func (v *Versions) Reject(typ, name string) error {
 	return Quarantine(v.dir, path, typ+"-"+name+versionSuffix)
 }
 
-// Active returns the name of the version of a type that answers, ErrNoVersion if none
-// does.
-func (v *Versions) Active(typ string) (string, error) {
-	path, err := v.path(typ, activeName)
+// parts reads what is in a file.
+func (v *Versions) parts(path string) ([][]byte, error) {
+	b, err := v.read(path, maxVersionSize)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	f, err := Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s: %w", typ, ErrNoVersion)
-	}
-	if err != nil {
-		return "", withReason(fmt.Errorf("models: %w", err))
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 64))
-	name := strings.TrimSuffix(string(b), "\n")
-	if err != nil || !versionName.MatchString(name) {
-		return "", withReason(fmt.Errorf("models: %s: %w: %q is no version", path, ErrDamaged, b))
-	}
-	return name, nil
+	return DecodeVersion(bytes.NewReader(b))
 }
 
-// SetActive makes a version that is there the one that answers.
-func (v *Versions) SetActive(typ, name string) error {
+// ErrExposed says that a file belongs to, or could be changed by, somebody else.
+var ErrExposed = errors.New("others could have written it")
+
+// read returns the content of a file of ours, at most limit bytes.
+func (v *Versions) read(path string, limit int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := private(f); err != nil {
+		return nil, err
+	}
+	content, err := v.keys.Unseal(f, boundName(path))
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(content, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%w: more than %d bytes", ErrDamaged, limit)
+	}
+	return b, err
+}
+
+// private checks that a file belongs to us and that nobody else can read or write it.
+func private(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%w: its mode is %04o, want 0600. If you trust it, chmod 600 it and take it in again with upid models import", ErrExposed, mode)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: it belongs to user %d, want %d. If you trust it, chown it and take it in again with upid models import", ErrExposed, st.Uid, os.Geteuid())
+	}
+	return nil
+}
+
+// Check reads a version without moving it anywhere; the errors are those of Load.
+func (v *Versions) Check(typ, name string) ([][]byte, error) {
+	path, err := v.path(typ, name)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := v.parts(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNoVersion
+	}
+	if err != nil {
+		return nil, withReason(fmt.Errorf("model %s: %w", path, err))
+	}
+	return parts, nil
+}
+
+// Has reports whether a version is there.
+func (v *Versions) Has(typ, name string) bool {
+	path, err := v.path(typ, name)
+	if err != nil {
+		return false
+	}
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Delete removes a version that is in no stage.
+func (v *Versions) Delete(typ, name string) error {
 	path, err := v.path(typ, name)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path); err != nil {
-		return fmt.Errorf("%s %s: %w", typ, name, ErrNoVersion)
+	_, _, err = v.Change(typ, func(s Stages) (Stages, error) {
+		if stage := s.Of(name); stage != "" {
+			return s, fmt.Errorf("%s %s is %s; promote another version or roll back first", typ, name, stage)
+		}
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s %s: %w", typ, name, ErrNoVersion)
+		}
+		s = s.without(name)
+		s.Newest = max(s.Newest, number(name))
+		return s, err
+	})
+	return err
+}
+
+// lock keeps other processes from changing the stages of a type until it is released.
+func (v *Versions) lock(typ string) (unlock func(), err error) {
+	if !typeName.MatchString(typ) {
+		return nil, fmt.Errorf("models: %q is no model type", typ)
 	}
-	return withReason(WriteFile(filepath.Join(filepath.Dir(path), activeName), true, func(w io.Writer) error {
-		_, err := io.WriteString(w, name+"\n")
-		return err
-	}))
+	dir := filepath.Join(v.dir, typ)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, withReason(fmt.Errorf("models: %w", err))
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, withReason(fmt.Errorf("models: %w", err))
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		_ = f.Close()
+		return nil, withReason(fmt.Errorf("models: lock: %w", err))
+	}
+	return func() { _ = f.Close() }, nil
 }

@@ -27,9 +27,9 @@ func save(t *testing.T, v *Versions, parts ...string) string {
 
 func TestVersions(t *testing.T) {
 	dir := t.TempDir()
-	v := NewVersions(dir)
-	if _, err := v.Active("resource_prediction"); !errors.Is(err, ErrNoVersion) {
-		t.Errorf("none yet: %v", err)
+	v := NewVersions(dir, nil)
+	if s, err := v.Stages("resource_prediction"); err != nil || s.Active != "" {
+		t.Errorf("none yet: %+v, %v", s, err)
 	}
 	if a, b := save(t, v, "one", "two"), save(t, v, "three"); a != "v1" || b != "v2" {
 		t.Errorf("%s, %s", a, b)
@@ -38,26 +38,24 @@ func TestVersions(t *testing.T) {
 	if err != nil || len(parts) != 2 || string(parts[0]) != "one" || string(parts[1]) != "two" {
 		t.Errorf("%q, %v", parts, err)
 	}
-	if err := v.SetActive("resource_prediction", "v1"); err != nil {
-		t.Fatal(err)
+	promote(t, v, "v1", "active", 0)
+	if s, err := v.Stages("resource_prediction"); s.Active != "v1" || err != nil {
+		t.Errorf("%+v, %v", s, err)
 	}
-	if name, err := v.Active("resource_prediction"); name != "v1" || err != nil {
-		t.Errorf("%s, %v", name, err)
-	}
-	if err := v.SetActive("resource_prediction", "v9"); !errors.Is(err, ErrNoVersion) {
+	if _, _, err := v.Change("resource_prediction", func(s Stages) (Stages, error) { return s.Promote("v9", "active", 0) }); !errors.Is(err, ErrNoVersion) {
 		t.Errorf("activated a version that is not there: %v", err)
 	}
 	names, err := v.List("resource_prediction")
 	if err != nil || fmt.Sprint(names) != "[v1 v2]" {
 		t.Errorf("%v, %v", names, err)
 	}
-	for path, mode := range map[string]os.FileMode{"models": 0o700, "models/resource_prediction": 0o700, "models/resource_prediction/v1.model": 0o600, "models/resource_prediction/active": 0o600} {
+	for path, mode := range map[string]os.FileMode{"models": 0o700, "models/resource_prediction": 0o700, "models/resource_prediction/v1.model": 0o600, "models/resource_prediction/stages": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, path))
 		if err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s is %v, want %v (%v)", path, info.Mode().Perm(), mode, err)
 		}
 	}
-	for _, bad := range [][2]string{{"../x", "v1"}, {"resource_prediction", "../v1"}, {"resource_prediction", "v0"}, {"resource_prediction", "active/"}} {
+	for _, bad := range [][2]string{{"../x", "v1"}, {"resource_prediction", "../v1"}, {"resource_prediction", "v0"}, {"resource_prediction", "stages"}} {
 		if _, err := v.Load(bad[0], bad[1]); !errors.Is(err, ErrNoVersion) {
 			t.Errorf("%v: %v", bad, err)
 		}
@@ -66,7 +64,7 @@ func TestVersions(t *testing.T) {
 
 // TestVersionsConcurrentWriters: nobody writes over anybody's version.
 func TestVersionsConcurrentWriters(t *testing.T) {
-	v := NewVersions(t.TempDir())
+	v := NewVersions(t.TempDir(), nil)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -93,25 +91,25 @@ func TestVersionsConcurrentWriters(t *testing.T) {
 // TestVersionsDamaged: a flipped bit anywhere and a cut at any length are noticed, and
 // the file goes into quarantine; one of a newer schema is left alone.
 func TestVersionsDamaged(t *testing.T) {
-	good, err := encodeVersion([][]byte{[]byte("header"), []byte("model")})
+	good, err := EncodeVersion([][]byte{[]byte("header"), []byte("model")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range good {
 		flipped := bytes.Clone(good)
 		flipped[i] ^= 1
-		if _, err := decodeVersion(bytes.NewReader(flipped)); err == nil {
+		if _, err := DecodeVersion(bytes.NewReader(flipped)); err == nil {
 			t.Errorf("byte %d flipped: no error", i)
 		}
-		if _, err := decodeVersion(bytes.NewReader(good[:i])); !errors.Is(err, ErrDamaged) {
+		if _, err := DecodeVersion(bytes.NewReader(good[:i])); !errors.Is(err, ErrDamaged) {
 			t.Errorf("cut at %d: %v", i, err)
 		}
 	}
-	if _, err := decodeVersion(bytes.NewReader(append(bytes.Clone(good), 0))); !errors.Is(err, ErrDamaged) {
+	if _, err := DecodeVersion(bytes.NewReader(append(bytes.Clone(good), 0))); !errors.Is(err, ErrDamaged) {
 		t.Errorf("longer: %v", err)
 	}
 	dir := t.TempDir()
-	v := NewVersions(dir)
+	v := NewVersions(dir, nil)
 	save(t, v, "one")
 	path := filepath.Join(dir, "models", "resource_prediction", "v1.model")
 	newer := bytes.Replace(good, []byte("upid.model.1"), []byte("upid.model.2"), 1)
@@ -136,17 +134,17 @@ func TestVersionsDamaged(t *testing.T) {
 }
 
 func FuzzDecodeVersion(f *testing.F) {
-	good, err := encodeVersion([][]byte{[]byte("header"), []byte("model")})
+	good, err := EncodeVersion([][]byte{[]byte("header"), []byte("model")})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		parts, err := decodeVersion(bytes.NewReader(b))
+		parts, err := DecodeVersion(bytes.NewReader(b))
 		if err != nil {
 			return
 		}
-		again, err := encodeVersion(parts)
+		again, err := EncodeVersion(parts)
 		if err != nil || !bytes.Equal(again, b) {
 			t.Errorf("%q came back as %q, %v", b, again, err)
 		}

@@ -63,6 +63,19 @@ func (d Data) split() (parts, error) {
 	return p.enough()
 }
 
+// HeldOutFrom returns the time from which rows of d are held out of training, to judge
+// by; ok is false where rows have no times or are too few.
+func (d Data) HeldOutFrom() (from int64, ok bool) {
+	if d.Times == nil {
+		return 0, false
+	}
+	p, err := d.split()
+	if err != nil {
+		return 0, false
+	}
+	return d.Times[p.test[0]], true
+}
+
 func cutAt(n int, share float64) int { return int(share * float64(n)) }
 
 func (p parts) enough() (parts, error) {

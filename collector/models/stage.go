@@ -1,0 +1,188 @@
+package models
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/upid/upid/collector/store"
+)
+
+// state says in which stage a version is.
+func state(s store.Stages, name string) string {
+	if stage := s.Of(name); stage != "" {
+		return stage
+	}
+	return Trained
+}
+
+// Stages returns which versions of a type are in use.
+func (r *Registry) Stages(typ string) (store.Stages, error) { return r.store.Stages(typ) }
+
+// Promote puts a version into a stage: Active, Canary (for a share of the rows) or Shadow.
+// It is read first: what cannot be read is not promoted.
+func (r *Registry) Promote(typ, name, stage string, share float64) (before, after store.Stages, err error) {
+	if _, err := r.load(typ, name); err != nil {
+		return before, after, err
+	}
+	return r.store.Change(typ, func(s store.Stages) (store.Stages, error) { return s.Promote(name, stage, share) })
+}
+
+// Rollback makes the version active that was so before.
+func (r *Registry) Rollback(typ string) (before, after store.Stages, err error) {
+	return r.store.Change(typ, func(s store.Stages) (store.Stages, error) {
+		return s.Rollback(func(name string) bool {
+			_, err := r.store.Check(typ, name)
+			return err == nil
+		})
+	})
+}
+
+// Delete removes a version that is in no stage.
+func (r *Registry) Delete(typ, name string) error { return r.store.Delete(typ, name) }
+
+// Verified is what became of reading one version.
+type Verified struct {
+	ModelType string `json:"model_type"`
+	Version   string `json:"version"`
+	State     string `json:"state"`
+	OK        bool   `json:"ok"`
+	Reason    string `json:"reason"` // "" if it is whole
+	Error     string `json:"error"`
+}
+
+// Verify reads every version of a type in whole and moves none.
+func (r *Registry) Verify(typ string) ([]Verified, error) {
+	names, err := r.store.List(typ)
+	if err != nil {
+		return nil, err
+	}
+	stages, err := r.store.Stages(typ)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Verified, 0, len(names))
+	for _, name := range names {
+		v := Verified{ModelType: typ, Version: name, State: state(stages, name), OK: true}
+		parts, err := r.store.Check(typ, name)
+		if err == nil {
+			if _, err = fromParts(typ, name, parts); err != nil {
+				err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
+			}
+		}
+		if err != nil {
+			v.OK, v.Reason, v.Error = false, store.Reason(err), err.Error()
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// Export writes a version as a file of its own, which is never sealed: the form of
+// store.EncodeVersion.
+func (r *Registry) Export(typ, name string, w io.Writer) error {
+	if name == "" {
+		v, err := r.Get(typ, "")
+		if err != nil {
+			return err
+		}
+		name = v.Version
+	}
+	v, err := r.load(typ, name)
+	if err != nil {
+		return err
+	}
+	parts, err := v.parts()
+	if err != nil {
+		return err
+	}
+	b, err := store.EncodeVersion(parts)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// Import reads what Export wrote and keeps it as a new version, in no stage. The error is
+// store.ErrDamaged if it is not whole, store.ErrSchema if another upid wrote it.
+func (r *Registry) Import(b []byte, from string) (*Version, error) {
+	parts, err := store.DecodeVersion(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	head, err := decodeRecord(parts[0])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
+	v, err := fromParts(head.ModelType, head.Version, parts)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
+	if !known(v.ModelType) {
+		return nil, fmt.Errorf("%w: %q is no model type", store.ErrDamaged, v.ModelType)
+	}
+	v.Source = fmt.Sprintf("%s (%s of another directory, from %s)", v.Source, head.Version, from)
+	return v, r.Save(v)
+}
+
+// Answer predicts rows with the active version of a type, and with its canary those whose
+// features fall into its share: the same row always has the same version. It returns the
+// active version too.
+func (r *Registry) Answer(typ string, rows *Rows) ([]Prediction, *Version, error) {
+	v, err := r.Get(typ, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	ps, err := v.Predict(rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	stages, err := r.store.Stages(typ)
+	if err != nil || stages.Canary == "" {
+		return ps, v, err
+	}
+	canary, err := r.Get(typ, stages.Canary)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the canary: %w", err)
+	}
+	others, err := canary.Predict(rows)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the canary %s: %w", canary.Version, err)
+	}
+	theirs := make([]bool, rows.N)
+	for i := range theirs {
+		theirs[i] = rows.share(i) < stages.Share
+	}
+	out := make([]Prediction, 0, len(ps))
+	for _, p := range ps {
+		if !theirs[p.Row] {
+			out = append(out, p)
+		}
+	}
+	for _, p := range others {
+		if theirs[p.Row] {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Prediction) int { return a.Row - b.Row })
+	return out, v, nil
+}
+
+// share maps the features of a row to [0, 1) by a hash.
+func (r *Rows) share(i int) float64 {
+	h := fnv.New64a()
+	var b [8]byte
+	for j, name := range r.Features {
+		if v := r.Columns[j][i]; !math.IsNaN(v) {
+			_, _ = io.WriteString(h, name) // a hash takes everything
+			binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
+			_, _ = h.Write(b[:])
+		}
+	}
+	return float64(h.Sum64()>>11) / (1 << 53)
+}
