@@ -72,7 +72,7 @@ func (f *sidecarFlags) client(e *env) *client {
 }
 
 // place is where the sidecar of a configuration keeps its data and listens.
-type place struct{ dir, listen string }
+type place struct{ dir, listen, keyFile string }
 
 // findPlace reads it from a configuration file, as upid start looks for one. Of a
 // file that is refused it takes what can be read, and says so: nobody must mend a
@@ -80,7 +80,7 @@ type place struct{ dir, listen string }
 func findPlace(e *env, path string) (place, error) {
 	cfg, name, err := loadConfig(path, "")
 	if err == nil {
-		return place{dir: cfg.Storage.Path, listen: cfg.Web.ListenAddress}, nil
+		return place{dir: cfg.Storage.Path, listen: cfg.Web.ListenAddress, keyFile: cfg.Storage.EncryptionKeyFile}, nil
 	}
 	content, rerr := os.ReadFile(name)
 	if rerr != nil {

@@ -15,6 +15,14 @@ import (
 type modelsCmd struct {
 	List modelsListCmd `cmd:"" help:"List the versions of trained models."`
 	Show modelsShowCmd `cmd:"" help:"Show a version, or the features that models know by name."`
+
+	Compare  modelsCompareCmd  `cmd:"" help:"Judge two versions on the same rows."`
+	Promote  modelsPromoteCmd  `cmd:"" help:"Put a version to use, or into shadow or canary."`
+	Rollback modelsRollbackCmd `cmd:"" help:"Go back to the version that was active before."`
+	Export   modelsExportCmd   `cmd:"" help:"Write a version to a file."`
+	Import   modelsImportCmd   `cmd:"" help:"Take in a version that was exported."`
+	Delete   modelsDeleteCmd   `cmd:"" help:"Remove a version that is in no stage."`
+	Verify   modelsVerifyCmd   `cmd:"" help:"Check that every version is as it was written."`
 }
 
 type modelsShowCmd struct {
@@ -135,7 +143,11 @@ func (c *modelsShowCmd) features(e *env, types []string) error {
 
 // version prints one version.
 func (c *modelsShowCmd) version(e *env) error {
-	v, err := c.registry(e).Get(c.ModelType, c.Version)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	v, err := r.Get(c.ModelType, c.Version)
 	if err != nil {
 		return noVersion(c.ModelType, err)
 	}

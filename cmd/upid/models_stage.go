@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,7 @@ func (f *changeFlags) trail(e *env) *audit.Log {
 	if f.AuditFile != "" {
 		return audit.New(f.AuditFile)
 	}
-	return audit.New(filepath.Join(f.dir(e), audit.FileName))
+	return audit.New(filepath.Join(f.where(e).dir, audit.FileName))
 }
 
 // audited writes what is to be done to the trail, does it, and writes that it failed if it
@@ -91,7 +92,10 @@ func (c *modelsPromoteCmd) Validate() error {
 
 // Run promotes.
 func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
-	r := c.registry(e)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
 	stages, err := r.Stages(c.ModelType)
 	if err != nil {
 		return err
@@ -132,15 +136,15 @@ func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Regis
 	if err != nil {
 		return "", err
 	}
-	said := describe(cs)
+	said := sayCompared(cs)
 	if models.Sum(cs) != models.Better {
 		return "", fmt.Errorf("%s is not shown to be better than %s: %s. Promote it all the same with --force", c.Version, active, said)
 	}
 	return said, nil
 }
 
-// describe says in words what comparisons found.
-func describe(cs []models.Comparison) string {
+// sayCompared says in words what comparisons found.
+func sayCompared(cs []models.Comparison) string {
 	var said []string
 	for _, c := range cs {
 		s := fmt.Sprintf("%s %s, %s %s to %s on %d rows of %d times", c.Target, c.Verdict, c.Loss, output.Human(value(c.A)), output.Human(value(c.B)), c.Rows, c.Times)
@@ -190,7 +194,10 @@ func (c *modelsRollbackCmd) Validate() error { return oneOf("MODEL_TYPE", c.Mode
 
 // Run rolls back.
 func (c *modelsRollbackCmd) Run(e *env) error {
-	r := c.registry(e)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
 	was, err := r.Stages(c.ModelType)
 	if err != nil {
 		return err
@@ -238,7 +245,11 @@ var compareColumns = []string{"target", "unit", "loss", "rows", "times", "times_
 
 // Run compares.
 func (c *modelsCompareCmd) Run(ctx context.Context, e *env) error {
-	cs, err := compareVersions(ctx, e, c.registry(e), c.ModelType, c.A, c.B, c.TrainingData)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	cs, err := compareVersions(ctx, e, r, c.ModelType, c.A, c.B, c.TrainingData)
 	if err != nil {
 		return fmt.Errorf("compare %s %s and %s: %w", c.ModelType, c.A, c.B, err)
 	}
@@ -299,7 +310,10 @@ func (c *modelsExportCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 // Run exports.
 func (c *modelsExportCmd) Run(e *env) error {
 	err := c.audited(e, audit.Export, c.ModelType+"/"+c.Version, "to "+c.File, func() error {
-		r := c.registry(e)
+		r, err := c.registry(e)
+		if err != nil {
+			return err
+		}
 		if c.File == "-" {
 			return r.Export(c.ModelType, c.Version, e.stdout)
 		}
@@ -355,8 +369,12 @@ func (c *modelsImportCmd) Run(e *env) error {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
 	var v *models.Version
-	err = c.audited(e, audit.Import, "model "+filepath.Base(name), fmt.Sprintf("SHA-256 %x", sha256Of(b)), func() (err error) {
-		v, err = c.registry(e).Import(b, filepath.Base(name))
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	err = c.audited(e, audit.Import, "model "+filepath.Base(name), fmt.Sprintf("SHA-256 %x", sha256.Sum256(b)), func() (err error) {
+		v, err = r.Import(b, filepath.Base(name))
 		return err
 	})
 	if err != nil {
@@ -387,7 +405,11 @@ func (c *modelsDeleteCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 
 // Run deletes.
 func (c *modelsDeleteCmd) Run(e *env) error {
-	err := c.audited(e, audit.Delete, c.ModelType+"/"+c.Version, "", func() error { return c.registry(e).Delete(c.ModelType, c.Version) })
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	err = c.audited(e, audit.Delete, c.ModelType+"/"+c.Version, "", func() error { return r.Delete(c.ModelType, c.Version) })
 	if err != nil {
 		return noVersion(c.ModelType, err)
 	}
@@ -419,7 +441,10 @@ func (c *modelsVerifyCmd) Run(e *env) error {
 	if c.ModelType != "" {
 		types = []string{c.ModelType}
 	}
-	r := c.registry(e)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
 	all := []models.Verified{}
 	bad := 0
 	var errs []error

@@ -36,7 +36,11 @@ func (c *performanceCmd) Validate() error {
 
 // Run prints the figures.
 func (c *performanceCmd) Run(_ context.Context, e *env) error {
-	records, err := c.registry(e).Records(c.ModelType)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	records, err := r.Records(c.ModelType)
 	if err != nil {
 		if len(records) == 0 {
 			return err
@@ -88,7 +92,10 @@ func (c *modelsListCmd) Run(e *env) error {
 	if c.ModelType != "" {
 		types = []string{c.ModelType}
 	}
-	registry := c.registry(e)
+	registry, err := c.registry(e)
+	if err != nil {
+		return err
+	}
 	records := []models.Record{}
 	var errs []error
 	for _, typ := range types {

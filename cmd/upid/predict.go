@@ -45,11 +45,20 @@ func (c *predictCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("--features: %w", err)
 	}
-	v, err := c.registry(e).Get(c.ModelType, c.Version)
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	v, err := r.Get(c.ModelType, c.Version)
 	if err != nil {
 		return noVersion(c.ModelType, err)
 	}
-	ps, err := v.Predict(rows)
+	var ps []models.Prediction
+	if c.Version != "" {
+		ps, err = v.Predict(rows)
+	} else {
+		ps, v, err = r.Answer(c.ModelType, rows)
+	}
 	if err != nil {
 		return fmt.Errorf("predict %s: %w", c.ModelType, err)
 	}

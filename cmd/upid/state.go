@@ -47,7 +47,7 @@ func storageKeys(cfg *config.Config) (*store.Keys, error) {
 
 // cleanUp removes what killed writers left in the data directory.
 func (s *sidecar) cleanUp(dir string) {
-	for _, own := range []string{store.CheckpointsDir, history.Dir, threatsKind} {
+	for _, own := range []string{store.CheckpointsDir, history.Dir, store.ModelsDir, threatsKind} {
 		if err := store.RemoveTemporary(filepath.Join(dir, own)); err != nil {
 			s.log.Warn("files of a killed process were not removed", "err", err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/source"
+	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/forecast/features"
 	"github.com/upid/upid/forecast/learn"
 )
@@ -20,22 +23,35 @@ import (
 // modelFlags say where the versions of models are.
 type modelFlags struct {
 	StoragePath string `name:"storage.path" placeholder:"DIR" help:"Data directory with the versions of models. (default that of config.yaml, else data)"`
+	KeyFile     string `name:"storage.encryption-key-file" placeholder:"FILE" help:"Key that seals the data directory. (default that of config.yaml, else none)"`
+}
+
+// where says where the data directory is and which file has its key.
+func (f *modelFlags) where(e *env) place {
+	at := place{dir: config.DefaultStorage, listen: "", keyFile: ""}
+	if f.StoragePath == "" || f.KeyFile == "" {
+		if found, err := findPlace(e, ""); err == nil {
+			at = found
+		}
+	}
+	return place{dir: cmp.Or(f.StoragePath, at.dir), listen: at.listen, keyFile: cmp.Or(f.KeyFile, at.keyFile)}
 }
 
 // registry returns the versions in the data directory.
-func (f *modelFlags) registry(e *env) *models.Registry {
-	dir := f.StoragePath
-	if dir == "" {
-		dir = config.DefaultStorage
-		if at, err := findPlace(e, ""); err == nil {
-			dir = at.dir
+func (f *modelFlags) registry(e *env) (*models.Registry, error) {
+	at := f.where(e)
+	var keys *store.Keys
+	if at.keyFile != "" {
+		var err error
+		if keys, err = store.ReadKeys(at.keyFile); err != nil {
+			return nil, &exitError{code: exitUsage, err: err}
 		}
 	}
-	return models.NewRegistry(dir)
+	return models.NewRegistry(at.dir, keys), nil
 }
 
 type trainCmd struct {
-	modelFlags    `embed:""`
+	changeFlags   `embed:""`
 	ModelType     string    `arg:"" name:"model-type" placeholder:"TYPE" help:"What to train: ${model_types}."`
 	TrainingData  string    `placeholder:"FILE" help:"Rows of features with targets, - is stdin: a JSON array of objects, JSON lines or CSV; also gzipped. (default made from Prometheus)"`
 	Epochs        int       `default:"100" placeholder:"N" help:"Rounds of boosting, or passes of a network, at most; it ends early when the held-out error stops falling. (default ${default})"`
@@ -49,13 +65,17 @@ type trainCmd struct {
 	Lookback      duration  `default:"60d" placeholder:"DURATION" help:"How far back rows from Prometheus go. (default ${default})"`
 	Every         duration  `default:"12h" placeholder:"DURATION" help:"Time between rows of one workload from Prometheus, whole hours. (default ${default})"`
 	Output        string    `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+
+	said string // what became of the version that was saved
 }
 
 // Help is shown by --help.
 func (trainCmd) Help() string {
 	return `Trains a model on rows of named features and saves it as a new version, if it proves itself on the newest fifth of the rows, which it has not seen: it must beat the naive prediction there and know how sure it is.
 
-A row is {"features": {"cpu_usage_24h_avg": 0.2, …}, "target": 0.3}, or flat with target, or with several target_NAME: each is learned on its own. "timestamp" (Unix seconds or RFC 3339) orders the rows in time; without it they are taken as they come, oldest first. null and an empty cell are missing. Any names will do: upid models show --features lists those upid makes itself.
+A row is {"features": {"cpu_usage_24h_avg": 0.2, …}, "target": 0.3}, or flat with target, or with several target_NAME: each is learned on its own. The first version answers upid predict at once. A later one takes its place if a paired test on rows that neither has learned from shows that it is better; else it is kept in the shadow, and upid models promote puts it to use.
+
+"timestamp" (Unix seconds or RFC 3339) orders the rows in time; without it they are taken as they come, oldest first. null and an empty cell are missing. Any names will do: upid models show --features lists those upid makes itself.
 
 security_threat wants targets of 0 and 1; anomaly_detection needs none, and judges itself by them if they are there.
 
@@ -101,6 +121,11 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	if c.TargetHorizon != nil {
 		t.Horizon = time.Duration(*c.TargetHorizon)
 	}
+	if _, err := c.trail(e).Append(audit.Event{
+		Actor: actor(), Source: "cli", Action: audit.TrainStart, Object: c.ModelType, Outcome: audit.OK, Detail: fmt.Sprintf("%d rows of %s", rows.N, from),
+	}); err != nil {
+		return fmt.Errorf("nothing is trained, because it cannot be written down: %w", err)
+	}
 	bar := &trainingBar{e: e}
 	t.Progress = bar.tell
 	v, err := models.Train(ctx, t)
@@ -117,14 +142,80 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	passed := v.Passed()
 	v.Forced = !passed && c.Force
 	if passed || c.Force {
-		if err := c.registry(e).Save(v); err != nil {
+		if err := c.keep(e, v, rows); err != nil {
 			return fmt.Errorf("train %s: %w", c.ModelType, err)
 		}
+	} else if _, err := c.trail(e).Append(audit.Event{Actor: actor(), Source: "cli", Action: audit.Gate, Object: c.ModelType, Outcome: audit.Refused, Detail: gateSaid(v)}); err != nil {
+		return err
 	}
 	if err := writeRecords(e, c.Output, []models.Record{v.Record}); err != nil {
 		return err
 	}
 	return c.verdict(e, v)
+}
+
+// keep saves a version and puts it into a stage: the first is active; a later one
+// only if a paired test shows that it is better than the one that is.
+func (c *trainCmd) keep(e *env, v *models.Version, rows *models.Rows) error {
+	r, err := c.registry(e)
+	if err != nil {
+		return err
+	}
+	err = c.audited(e, audit.TrainEnd, c.ModelType, fmt.Sprintf("%d rows of %s, seed %d; %s", v.Rows, v.Source, v.Seed, gateSaid(v)), func() error { return r.Save(v) })
+	if err != nil {
+		return err
+	}
+	stages, err := r.Stages(v.ModelType)
+	if err != nil {
+		return err
+	}
+	stage, why := models.Active, "no other was active"
+	if stages.Active != "" {
+		stage, why = c.against(r, v, stages.Active, rows)
+	}
+	err = c.audited(e, audit.Promote, v.ModelType+"/"+v.Version, "to "+stage+": "+why, func() error {
+		_, _, err := r.Promote(v.ModelType, v.Version, stage, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	v.State = stage
+	c.said = "it answers upid predict --model-type " + v.ModelType
+	if stage == models.Shadow {
+		c.said = fmt.Sprintf("%s still answers (%s). \"upid models promote %s %s\" puts it to use", stages.Active, why, v.ModelType, v.Version)
+	}
+	return nil
+}
+
+// against compares a new version with the active one on the rows both were not learned
+// from, and returns the stage it is for, and why.
+func (c *trainCmd) against(r *models.Registry, v *models.Version, active string, rows *models.Rows) (stage, why string) {
+	old, err := r.Get(v.ModelType, active)
+	if err != nil {
+		return models.Active, active + " cannot be read: " + err.Error()
+	}
+	cs, err := models.Compare(old, v, rows)
+	if err != nil {
+		return models.Shadow, err.Error()
+	}
+	if models.Sum(cs) == models.Better {
+		return models.Active, sayCompared(cs)
+	}
+	return models.Shadow, sayCompared(cs)
+}
+
+// gateSaid puts what the gate said into words.
+func gateSaid(v *models.Version) string {
+	var said []string
+	for _, t := range v.Targets {
+		if t.Passed {
+			said = append(said, t.Name+" passed")
+		} else {
+			said = append(said, t.Name+": "+strings.Join(t.Why, "; "))
+		}
+	}
+	return strings.Join(said, ", ")
 }
 
 // verdict says beside the figures what became of the version.
@@ -140,11 +231,12 @@ func (c *trainCmd) verdict(e *env, v *models.Version) error {
 		e.warnf("target %s: %s; %s", t.Name, strings.Join(t.Why, "; "), what)
 	}
 	switch {
-	case v.Passed():
-		fmt.Fprintf(e.stderr, "upid: saved as %s %s; it answers upid predict --model-type %s\n", v.ModelType, v.Version, v.ModelType)
+	case v.Version == "":
+	case v.Forced:
+		e.warnf("saved as %s %s by --force, although the gate did not let it pass; %s", v.ModelType, v.Version, c.said)
 		return nil
-	case c.Force:
-		e.warnf("saved as %s %s by --force, although the gate did not let it pass", v.ModelType, v.Version)
+	default:
+		fmt.Fprintf(e.stderr, "upid: saved as %s %s; %s\n", v.ModelType, v.Version, c.said)
 		return nil
 	}
 	return fmt.Errorf("train %s: %w: nothing beats the naive prediction on the held-out rows. Give more rows or features that know more, or save it all the same with --force", c.ModelType, errGate)

@@ -14,6 +14,9 @@ import (
 
 // TestMain runs this binary as the process that holds a lock when it is asked to.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(saver); dir != "" {
+		saveForEver(dir)
+	}
 	if dir := os.Getenv("UPID_TEST_HOLD"); dir != "" {
 		l, err := Acquire(dir)
 		if err != nil {
