@@ -15,7 +15,7 @@ GOLANGCI := .tools/golangci-lint
 FUZZTIME ?= 60s
 COVERAGE_GOAL := 90
 
-.PHONY: all build test vet lint bench bench-forecast bench-detect bench-threats pictures demo golden soak clean help
+.PHONY: all build test vet lint bench bench-forecast bench-detect bench-threats bench-models pictures demo golden soak clean help
 
 all: vet test build ## check, test and build
 
@@ -47,6 +47,9 @@ bench-detect: build ## measure detection on real and simulated series beside eve
 
 bench-threats: build ## measure upid threats on labelled counters beside every goal and the rules people write today
 	@go run ./tools/benchthreat
+
+bench-models: build ## time training and asking learned models, one core, each beside its goal
+	@tools/bench_models.sh
 
 pictures: build ## draw the pictures of docs/detection.md again
 	@go run ./tools/pictures

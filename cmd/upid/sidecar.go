@@ -23,6 +23,7 @@ import (
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
 	"github.com/upid/upid/collector/history"
+	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/store"
@@ -46,6 +47,7 @@ type sidecar struct {
 	notifier *notify.Notifier
 	web      *web.Server
 	views    *views.Views
+	learned  *models.Service
 	started  time.Time
 
 	reload   sync.Mutex // one configuration at a time
@@ -115,6 +117,9 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	}
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.openThreatHistory(cfg, keys)
+	s.learned = models.NewService(models.ServiceOptions{
+		Registry: models.NewRegistry(cfg.Storage.Path), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
+	})
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
 	})
@@ -129,7 +134,7 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 		return nil, err
 	}
 	s.web, err = web.New(web.Options{
-		ListenAddresses: c.ListenAddress, Listeners: listeners, Metrics: results, Routes: append(s.views.Routes(), s.statusRoutes()...), Ready: s.ready, Healthy: s.healthy,
+		ListenAddresses: c.ListenAddress, Listeners: listeners, Metrics: results, Routes: s.apiRoutes(), Ready: s.ready, Healthy: s.healthy,
 		Reload: s.reloadNow, Quit: func() { s.quit() }, EnableLifecycle: c.Lifecycle || cfg.Web.EnableLifecycle,
 		ShutdownDelay: c.ShutdownDelay, ShutdownTimeout: c.DrainTimeout, Version: build().Version, Registerer: s.reg, Logger: e.log,
 	})
@@ -260,6 +265,7 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return s.holdLock(ctx) })
 	g.Go(func() error { return s.watchThreats(ctx) })
 	g.Go(func() error { return s.keepThreatHistory(alerting) })
+	g.Go(func() error { return s.learned.Run(ctx) })
 	go exitOnSecondSignal(ctx)
 	err := g.Wait()
 	if err == nil {

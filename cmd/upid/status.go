@@ -59,16 +59,16 @@ func (s *sidecar) statusRoutes() []web.Route {
 		}
 	}
 	return []web.Route{
-		{Path: "/api/v1/status/buildinfo", Methods: get, Role: web.Viewer, Name: "api_status_buildinfo", About: "", Serve: answer(func() (any, error) { return build(), nil })},
+		{Path: "/api/v1/status/buildinfo", Methods: get, Role: web.Viewer, Name: "api_status_buildinfo", About: "", Data: buildInfo{}, Serve: answer(func() (any, error) { return build(), nil })},
 		{Path: "/api/v1/status/config", Methods: get, Role: web.Viewer, Name: "api_status_config", About: "The configuration in use, with its defaults", Serve: answer(func() (any, error) {
 			s.reload.Lock()
 			defer s.reload.Unlock()
 			text, err := s.running.Show()
 			return map[string]string{"yaml": text}, err
 		})},
-		{Path: "/api/v1/status/flags", Methods: get, Role: web.Viewer, Name: "api_status_flags", About: "", Serve: answer(func() (any, error) { return s.flags.shown(), nil })},
+		{Path: "/api/v1/status/flags", Methods: get, Role: web.Viewer, Name: "api_status_flags", About: "", Data: map[string]any{}, Serve: answer(func() (any, error) { return s.flags.shown(), nil })},
 		{Path: "/api/v1/status/threats", Methods: get, Role: web.Viewer, Name: "api_status_threats", About: "What is watched for attacks, and by which entity", Serve: answer(func() (any, error) { return s.threatStatuses(), nil })},
-		{Path: "/api/v1/status/runtime", Methods: get, Role: web.Viewer, Name: "api_status_runtime", About: "How the process is doing", Serve: answer(func() (any, error) { return s.runtimeStatus(), nil })},
+		{Path: "/api/v1/status/runtime", Methods: get, Role: web.Viewer, Name: "api_status_runtime", Data: runtimeStatus{}, About: "How the process is doing", Serve: answer(func() (any, error) { return s.runtimeStatus(), nil })},
 	}
 }
 

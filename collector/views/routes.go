@@ -44,7 +44,7 @@ func (v *Views) Routes() []web.Route {
 			}
 		}}
 	}
-	return []web.Route{
+	return described([]web.Route{
 		route("/api/v1/signals", "api_signals", "What is watched, and how it is doing", v.serveSignals),
 		route("/api/v1/signals/{name}", "api_signal", "", v.serveSignal),
 		route("/api/v1/signals/{name}/series", "api_signal_series", "", v.serveSeries),
@@ -53,7 +53,7 @@ func (v *Views) Routes() []web.Route {
 		route("/api/v1/anomalies", "api_anomalies", "What is or was out of the ordinary", v.serveAnomalies),
 		route("/api/v1/threats", "api_threats", "Who is or was attacked, or behaves like an attacker", v.serveThreats),
 		{Path: "/api/v1/threats/purge", Methods: []string{http.MethodPost}, Role: web.Operator, Name: "api_threats_purge", About: "", Serve: v.purgeThreats},
-	}
+	})
 }
 
 type notFoundError struct{ error }

@@ -24,6 +24,11 @@ func Answer(w http.ResponseWriter, data any, p Page) {
 	write(w, http.StatusOK, envelope{Status: "success", Data: data, Total: p.Total, Next: p.Next})
 }
 
+// Accept says with 202 that something was begun.
+func Accept(w http.ResponseWriter, data any) {
+	write(w, http.StatusAccepted, envelope{Status: "success", Data: data})
+}
+
 // Refuse writes an error in the envelope of the API.
 func Refuse(w http.ResponseWriter, code int, errorType string, err error) {
 	write(w, code, envelope{Status: "error", ErrorType: errorType, Error: err.Error()})

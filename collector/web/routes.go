@@ -27,6 +27,12 @@ type Route struct {
 	Name    string // in the handler label of upid_http_requests_total
 	About   string // on the landing page; empty is not listed
 	Serve   http.HandlerFunc
+
+	// For the description in OpenAPI; nil is not described.
+	Query   []string // names of the parameters
+	Body    any      // a value of the type of the JSON body
+	Data    any      // a value of the type of data in the answer
+	Accepts bool     // the answer is 202: something was begun
 }
 
 // Routes returns the table of everything that is served, lifecycle routes too
@@ -36,12 +42,12 @@ func (s *Server) Routes() []Route { return slices.Clone(s.routes()) }
 func (s *Server) routes() []Route {
 	get, post := []string{http.MethodGet}, []string{http.MethodPost}
 	return append([]Route{
-		{"/metrics", get, Scraper, "metrics", "Predictions, scores and self metrics", s.limitScrapes(s.opts.Metrics)},
-		{"/-/healthy", get, Anyone, "healthy", "Is the scheduler alive?", s.serveHealthy},
-		{"/-/ready", get, Anyone, "ready", "Is it ready, and does Prometheus answer?", s.serveReady},
-		{"/-/reload", post, Operator, "reload", "", s.serveReload},
-		{"/-/quit", post, Admin, "quit", "", s.serveQuit},
-		{"/{$}", get, Viewer, "landing", "", s.serveLanding},
+		{Path: "/metrics", Methods: get, Role: Scraper, Name: "metrics", About: "Predictions, scores and self metrics", Serve: s.limitScrapes(s.opts.Metrics)},
+		{Path: "/-/healthy", Methods: get, Role: Anyone, Name: "healthy", About: "Is the scheduler alive?", Serve: s.serveHealthy},
+		{Path: "/-/ready", Methods: get, Role: Anyone, Name: "ready", About: "Is it ready, and does Prometheus answer?", Serve: s.serveReady},
+		{Path: "/-/reload", Methods: post, Role: Operator, Name: "reload", About: "", Serve: s.serveReload},
+		{Path: "/-/quit", Methods: post, Role: Admin, Name: "quit", About: "", Serve: s.serveQuit},
+		{Path: "/{$}", Methods: get, Role: Viewer, Name: "landing", About: "", Serve: s.serveLanding},
 	}, s.opts.Routes...)
 }
 

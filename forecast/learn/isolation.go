@@ -15,12 +15,12 @@ import (
 // both sides, by how many rows went there, so members may come and go. What is returned is
 // s/Boundary: 1 is the score that 1 % of the rows of the tail exceed.
 type Isolation struct {
-	Roots     []int     `json:"roots"`
-	Feature   []int     `json:"feature"` // −1 is a leaf
-	Threshold []float64 `json:"threshold"`
-	Right     []int     `json:"right"`
-	Share     []float64 `json:"share"` // of the rows that went left
-	Depth     []float64 `json:"depth"` // of a leaf, with c of the rows in it
+	Roots     integers  `json:"roots"`
+	Feature   integers  `json:"feature"` // −1 is a leaf
+	Threshold floats    `json:"threshold"`
+	Right     integers  `json:"right"`
+	Share     floats    `json:"share"` // of the rows that went left
+	Depth     floats    `json:"depth"` // of a leaf, with c of the rows in it
 	Sample    int       `json:"sample"`
 	Boundary  float64   `json:"boundary"`
 	Typical   []float64 `json:"typical"` // medians of the features, which contributions are against

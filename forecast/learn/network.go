@@ -21,8 +21,8 @@ type Network struct {
 	Mean   []float64 `json:"mean"`
 	Spread []float64 `json:"spread"`
 	Hidden int       `json:"hidden"`
-	In     []float64 `json:"in"`  // [hidden][2·features + 1]
-	Out    []float64 `json:"out"` // [quantile][hidden + 1]
+	In     floats    `json:"in"`  // [hidden][2·features + 1]
+	Out    floats    `json:"out"` // [quantile][hidden + 1]
 }
 
 // How networks are trained, chosen as for trees.

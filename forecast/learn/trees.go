@@ -11,13 +11,13 @@ import "math"
 // is what it adds; of an inner node the mean of what its rows get, by which a
 // prediction is taken apart (see contribute).
 type Trees struct {
-	Base      float64   `json:"base"`
-	Roots     []int     `json:"roots"`
-	Feature   []int     `json:"feature"` // −1 is a leaf
-	Threshold []float64 `json:"threshold"`
-	Right     []int     `json:"right"`
-	Missing   []int     `json:"missing"` // 1: a missing value goes left
-	Value     []float64 `json:"value"`
+	Base      float64  `json:"base"`
+	Roots     integers `json:"roots"`
+	Feature   integers `json:"feature"` // −1 is a leaf
+	Threshold floats   `json:"threshold"`
+	Right     integers `json:"right"`
+	Missing   integers `json:"missing"` // 1: a missing value goes left
+	Value     floats   `json:"value"`
 }
 
 // at returns f(x). Cost: the depth of each tree.

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Times learned models on one core and prints each figure beside its goal; fails if one
+# is missed. Times of training are CPU seconds, so that what else the machine does
+# does not count; those of whole processes are wall time.
+set -euo pipefail
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export GOMAXPROCS=1
+
+missed=0
+row() { # what, figure, unit, goal
+  awk -v what="$1" -v got="$2" -v unit="$3" -v goal="$4" 'BEGIN {
+    ok = got <= goal
+    printf "%-52s %10.3f %-8s goal <= %s  %s\n", what, got, unit, goal, ok ? "ok" : "MISSED"
+    exit !ok }' || missed=1
+}
+
+go test -c -o "$dir/learn.test" ./forecast/learn
+go test -c -o "$dir/models.test" ./collector/models
+TIMEFORMAT='%U %S'
+for algorithm in trees network; do
+  cpu=$({ time "$dir/learn.test" -test.run '^$' -test.bench "^BenchmarkTrain\$/^$algorithm\$" -test.benchtime 1x -test.benchmem >"$dir/$algorithm"; } 2>&1 | awk '{ print $1 + $2 }')
+  row "train $algorithm: 100,000 x 18, 100 epochs, 1 run" "$cpu" "CPU s" 30
+  awk -v a="$algorithm" '/^BenchmarkTrain/ { for (i = 2; i <= NF; i++) if ($i == "B/op") printf "%-52s %10.1f MB\n", "train " a ": allocated", $(i-1) / 1e6 }' "$dir/$algorithm"
+done
+"$dir/models.test" -test.run '^$' -test.bench '^BenchmarkPredict$' -test.benchtime 2s >"$dir/predict"
+row "predict in the server, 4 targets, JSON to JSON" "$(awk '/^BenchmarkPredict/ { print $3 / 1e6 }' "$dir/predict")" "ms" 1
+
+upid=$PWD/upid
+cp docs/examples/data.json docs/examples/features.json "$dir"
+cd "$dir"
+"$upid" train resource_prediction --training-data data.json --epochs 100 >/dev/null 2>&1
+TIMEFORMAT='%R'
+for _ in $(seq 100); do
+  { time "$upid" predict --model-type resource_prediction --features features.json >/dev/null 2>&1; } 2>>"$dir/times"
+done
+row "predict, whole process, 99th percentile of 100" "$(sort -n "$dir/times" | awk 'NR == 99 { print 1000 * $1 }')" "ms" 100
+exit $missed
