@@ -26,6 +26,7 @@ import (
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/presets"
+	"github.com/upid/upid/rules/recommend/replay"
 )
 
 // The exit codes, a contract with scripts.
@@ -68,6 +69,7 @@ type cli struct {
 	Detect   detectCmd   `cmd:"" help:"Score how unusual each point was when it came."`
 	Backtest backtestCmd `cmd:"" help:"Measure how well series can be forecast."`
 	Threats  threatsCmd  `cmd:"" help:"Attacks that a running sidecar found, or that are in files of counters."`
+	Replay   replayCmd   `cmd:"" help:"Compare ways of sizing containers over past usage."`
 	Version  versionCmd  `cmd:"" help:"Print build information."`
 }
 
@@ -144,6 +146,7 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 			"optimization_types":   strings.Join(views.OptimizationTypes, ", "),
 			"recommendation_kinds": strings.Join(adviceKinds(), ", "),
 			"severities":           strings.Join(series.Severities, ", "),
+			"strategies":           strings.Join(replay.Names, ", "),
 			"audit_actions":        strings.Join(audit.Actions, ", "),
 			"threats":              strings.Join(threat.Threats, ", "),
 		},

@@ -155,7 +155,7 @@ func runPeer(ctx context.Context, traces []Trace, name string, f peer, o Options
 			}
 			out = append(out, Decision{Workload: t.Name, Strategy: name, Time: now, CPU: max(cpu, 0.001), Memory: max(memory, 1<<20), Risk: math.NaN(), Sure: math.NaN()})
 			for k := t.index(now + 1); k < len(t.Times) && t.Times[k] <= now+o.Peers; k++ {
-				above := float64(t.Memory[k]) > memory
+				above := t.Memory[k] > float32(memory)
 				if above && !over {
 					kills = append(kills, kill{at: t.Times[k], memory: memory})
 				}

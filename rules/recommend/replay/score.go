@@ -56,7 +56,7 @@ func calibrate(traces []Trace, decisions []Decision) []Band {
 		b.Decisions++
 		b.Declared += d.Risk
 		for k := t.index(d.Time + 1); k < len(t.Times) && t.Times[k] <= d.Time+week; k++ {
-			if float64(t.Memory[k]) > d.Memory {
+			if t.Memory[k] > float32(d.Memory) {
 				b.Realised++
 				break
 			}
@@ -103,7 +103,7 @@ func Judge(traces []Trace, decisions []Decision, warmup int64) Score {
 		s.Workloads++
 		s.Weeks += float64(to-from) / week
 		over := false
-		var own, above float64
+		var own, short float64
 		k := 0
 		for j := t.index(from + 1); j < len(t.Times) && t.Times[j] <= to; j++ {
 			c, m := float64(t.CPU[j]), float64(t.Memory[j])
@@ -118,18 +118,19 @@ func Judge(traces []Trace, decisions []Decision, warmup int64) Score {
 			s.Memory += ds[k].Memory
 			s.CPUUse += c
 			s.MemoryUse += m
-			if c > ds[k].CPU {
-				above++
+			if t.CPU[j] > float32(ds[k].CPU) { // both rounded alike
+				short++
 			}
-			if m > ds[k].Memory && !over {
+			above := t.Memory[j] > float32(ds[k].Memory)
+			if above && !over {
 				s.Kills++
 			}
-			over = m > ds[k].Memory
+			over = above
 		}
 		n += own
-		s.Violation += above
+		s.Violation += short
 		if own > 0 {
-			s.Worst = max(s.Worst, above/own)
+			s.Worst = max(s.Worst, short/own)
 		}
 		for j := 1; j < len(ds); j++ {
 			if ds[j].CPU != ds[j-1].CPU || ds[j].Memory != ds[j-1].Memory {
