@@ -118,7 +118,7 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.openThreatHistory(cfg, keys)
 	s.learned = models.NewService(models.ServiceOptions{
-		Registry: models.NewRegistry(cfg.Storage.Path), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
+		Registry: models.NewRegistry(cfg.Storage.Path, keys), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
 	})
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,

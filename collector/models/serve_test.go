@@ -16,7 +16,7 @@ import (
 // service serves over an empty data directory and a made-up Prometheus.
 func service(t *testing.T) (*Service, func(method, path, body string, to any) int) {
 	t.Helper()
-	s := NewService(ServiceOptions{Registry: NewRegistry(t.TempDir()), Querier: cluster(12), Build: "test", Now: time.Now, Location: time.UTC})
+	s := NewService(ServiceOptions{Registry: NewRegistry(t.TempDir(), nil), Querier: cluster(12), Build: "test", Now: time.Now, Location: time.UTC})
 	t.Cleanup(s.runs.close)
 	mux := http.NewServeMux()
 	for _, r := range s.Routes() {
@@ -176,7 +176,7 @@ func TestServiceRefuses(t *testing.T) {
 // BenchmarkPredict is the goal of a prediction in the server within 1 ms, reading and
 // writing JSON included.
 func BenchmarkPredict(b *testing.B) {
-	registry := NewRegistry(b.TempDir())
+	registry := NewRegistry(b.TempDir(), nil)
 	rows, err := Extract(b.Context(), cluster(20), Extraction{
 		ModelType: features.ResourcePrediction, From: until.AddDate(0, 0, -60).UnixMilli(), To: until.UnixMilli(), Every: 12 * time.Hour, Location: time.UTC,
 	})
