@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes every target of the module for the time given, one after another, then
-# kills upid 50 times at random moments beside real servers.
+# Fuzzes every target of the module for the time given, one after another, then kills
+# what saves versions and state 1,000 times, and upid 50 times beside real servers, at
+# random moments.
 set -euo pipefail
 time=$1
 for pkg in $(go list ./...); do
@@ -9,6 +10,9 @@ for pkg in $(go list ./...); do
     go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$pkg"
   done
 done
+
+echo "== kill -9 while versions and state are saved, 1,000 times; 100,000 versions"
+UPID_KILLS=1000 UPID_MODELS=100000 go test -count=1 -v -timeout 60m -run '^TestFault_D1(2)?$' ./collector/store
 
 tools/servers.sh .tools
 . .tools/servers.env

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-
 	"os"
 	"path/filepath"
 	"reflect"
@@ -180,7 +179,7 @@ func TestFault_D9(t *testing.T) {
 		if !errors.Is(err, put.is) || Reason(err) != put.reason {
 			t.Errorf("%s: %v", name, err)
 		}
-		if put.is == ErrExposed && !strings.Contains(err.Error(), "If you trust it") {
+		if errors.Is(put.is, ErrExposed) && !strings.Contains(err.Error(), "If you trust it") {
 			t.Errorf("%s: it does not say what to do: %v", name, err)
 		}
 		if _, err := os.Lstat(filepath.Join(dir, ModelsDir, "quarantine", typ+"-v1.model")); err != nil {
