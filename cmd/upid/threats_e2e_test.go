@@ -26,15 +26,15 @@ import (
 	"github.com/upid/upid/collector/views"
 )
 
-// replayed are counters of log-ins that an exporter plays on from where a back-fill ended.
-type replayed struct {
+// playedOn is counters of log-ins that an exporter plays on from where a back-fill ended.
+type playedOn struct {
 	*httptest.Server
 	series []source.FileSeries
 	shift  int64 // what now is later than in the recording, milliseconds
 }
 
 // at returns the value of a series at a time of the recording; ok is false before its first.
-func (r *replayed) at(s source.FileSeries, t int64) (v float64, ok bool) {
+func (r *playedOn) at(s source.FileSeries, t int64) (v float64, ok bool) {
 	i, found := slices.BinarySearch(s.Times, t)
 	if !found {
 		i--
@@ -45,9 +45,9 @@ func (r *replayed) at(s source.FileSeries, t int64) (v float64, ok bool) {
 	return s.Values[i], true
 }
 
-// replay serves the counters as they were at attack when it is start.
-func replay(t *testing.T, ss []source.FileSeries, attack int64, start time.Time) *replayed {
-	r := &replayed{Server: nil, series: ss, shift: start.UnixMilli() - attack}
+// playOn serves the counters as they were at attack when it is start.
+func playOn(t *testing.T, ss []source.FileSeries, attack int64, start time.Time) *playedOn {
+	r := &playedOn{Server: nil, series: ss, shift: start.UnixMilli() - attack}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for _, s := range r.series {
 			if v, ok := r.at(s, time.Now().UnixMilli()-r.shift); ok {
@@ -66,7 +66,7 @@ func exposed(ls labels.Labels) string {
 }
 
 // backfill writes the days before end as Prometheus would have scraped them every minute.
-func (r *replayed) backfill(w io.Writer, days int, end time.Time) {
+func (r *playedOn) backfill(w io.Writer, days int, end time.Time) {
 	fmt.Fprintln(w, "# TYPE ssh_auth_events counter")
 	for _, s := range r.series {
 		ls := labels.NewBuilder(s.Labels).Set("job", "ssh").Set("instance", "ssh:80").Labels()
@@ -164,7 +164,7 @@ func TestThreatsEndToEnd(t *testing.T) {
 
 func threatsEndToEnd(t *testing.T, ss []source.FileSeries, attack int64, host string) {
 	start := time.Now().Add(40 * time.Second)
-	exporter := replay(t, ss, attack, start)
+	exporter := playOn(t, ss, attack, start)
 	var past bytes.Buffer
 	exporter.backfill(&past, 4, time.Now())
 	past.WriteString("# EOF\n")
