@@ -470,8 +470,16 @@ func group(in Slot) (out []grouped, refused int64) {
 			g.inputs[n] = append(g.inputs[n], cut(samples[i]))
 		}
 	}
-	slices.SortFunc(out, func(a, b grouped) int { return strings.Compare(a.entity, b.entity) })
-	return out, refused
+	order := make([]int32, len(out)) // groups are large
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(out[a].entity, out[b].entity) })
+	sorted := make([]grouped, len(out))
+	for i, j := range order {
+		sorted[i] = out[j]
+	}
+	return sorted, refused
 }
 
 // cut returns a sample with its long texts cut.
