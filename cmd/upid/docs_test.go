@@ -302,7 +302,7 @@ func TestImportDiagram(t *testing.T) {
 		"rules":                {"collector/series"},
 		"rules/notify":         {"collector", "collector/series", "rules"},
 		"rules/presets":        {},
-		"rules/recommend":      {"collector/series", "forecast/capacity", "forecast/num"},
+		"rules/recommend":      {"collector/series", "forecast/capacity", "forecast/num", "rules/recommend/sizing"},
 		"collector/advice":     {"collector/pipeline", "collector/series", "forecast", "forecast/capacity", "rules", "rules/recommend"},
 		"dashboards":           {},
 		"dashboards/generate":  {},

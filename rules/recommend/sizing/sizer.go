@@ -349,3 +349,7 @@ func (s *Sizer) Days() int { return s.days }
 // Kills returns how often in a row the container was killed at one limit, and that limit in
 // bytes; 0 if never.
 func (s *Sizer) Kills() (n int, limit float64) { return s.floor.kills, s.floor.limit }
+
+// MemoryPeak returns the highest memory of the days that are remembered, bytes; NaN without
+// samples.
+func (s *Sizer) MemoryPeak() float64 { return s.highest(window) }
