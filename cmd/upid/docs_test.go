@@ -291,7 +291,7 @@ func TestImportDiagram(t *testing.T) {
 		"forecast/features":    {"collector/series"},
 		"forecast/capacity":    {"collector/series", "forecast/num"},
 		"forecast/learn":       {"forecast/num", "forecast/accuracy"},
-		"collector/models":     {"collector/series", "collector/store", "collector/web", "forecast/features", "forecast/judge", "forecast/learn"},
+		"collector/models":     {"collector/audit", "collector/series", "collector/store", "collector/web", "forecast/features", "forecast/judge", "forecast/learn"},
 		"tools/exampledata":    {"collector/series", "forecast/features"},
 		"forecast/accuracy":    {"forecast/num"},
 		"forecast":             {"collector/series", "forecast/num", "forecast/accuracy"},

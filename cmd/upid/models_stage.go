@@ -25,30 +25,13 @@ type changeFlags struct {
 	AuditFile  string `name:"audit.log-file" placeholder:"FILE" help:"Audit trail that the change is written to. (default audit.jsonl in the data directory)"`
 }
 
-// trail returns the audit trail of the data directory.
-func (f *changeFlags) trail(e *env) *audit.Log {
-	if f.AuditFile != "" {
-		return audit.New(f.AuditFile)
+// journal writes to the audit trail of the data directory.
+func (f *changeFlags) journal(e *env) models.Journal {
+	path := f.AuditFile
+	if path == "" {
+		path = filepath.Join(f.where(e).dir, audit.FileName)
 	}
-	return audit.New(filepath.Join(f.where(e).dir, audit.FileName))
-}
-
-// audited writes what is to be done to the trail, does it, and writes that it failed if it
-// does: no change is without its line. What cannot be written is not done.
-func (f *changeFlags) audited(e *env, action, object, detail string, do func() error) error {
-	ev := audit.Event{Actor: actor(), Source: "cli", Action: action, Object: object, Outcome: audit.OK, Detail: detail}
-	trail := f.trail(e)
-	if _, err := trail.Append(ev); err != nil {
-		return fmt.Errorf("nothing is changed, because it cannot be written down: %w", err)
-	}
-	err := do()
-	if err != nil {
-		ev.Outcome, ev.Detail = audit.Failed, err.Error()
-		if _, aerr := trail.Append(ev); aerr != nil {
-			err = errors.Join(err, aerr)
-		}
-	}
-	return err
+	return models.Journal{Trail: audit.New(path), Actor: actor(), Source: "cli"}
 }
 
 // actor names the user of the system who runs upid.
@@ -109,14 +92,13 @@ func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
 		why, err := c.evidence(ctx, e, r, stages.Active)
 		if err != nil {
 			if !c.Force {
-				_, aerr := c.trail(e).Append(audit.Event{Actor: actor(), Source: "cli", Action: audit.Promote, Object: object, Outcome: audit.Refused, Detail: err.Error()})
-				return errors.Join(err, aerr)
+				return errors.Join(err, c.journal(e).Note(audit.Promote, object, audit.Refused, err.Error()))
 			}
 			why = "by force: " + err.Error()
 		}
 		detail += " in the place of " + stages.Active + ", " + why
 	}
-	err = c.audited(e, audit.Promote, object, detail, func() error {
+	err = c.journal(e).Do(audit.Promote, object, detail, func() error {
 		_, _, err := r.Promote(c.ModelType, c.Version, c.Stage, c.Share)
 		return err
 	})
@@ -136,26 +118,11 @@ func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Regis
 	if err != nil {
 		return "", err
 	}
-	said := sayCompared(cs)
+	said := models.Say(cs)
 	if models.Sum(cs) != models.Better {
 		return "", fmt.Errorf("%s is not shown to be better than %s: %s. Promote it all the same with --force", c.Version, active, said)
 	}
 	return said, nil
-}
-
-// sayCompared says in words what comparisons found.
-func sayCompared(cs []models.Comparison) string {
-	var said []string
-	for _, c := range cs {
-		s := fmt.Sprintf("%s %s, %s %s to %s on %d rows of %d times", c.Target, c.Verdict, c.Loss, output.Human(value(c.A)), output.Human(value(c.B)), c.Rows, c.Times)
-		if c.P != nil {
-			s += fmt.Sprintf(" (p = %.2g)", *c.P)
-		} else {
-			s += fmt.Sprintf(" (a verdict takes %d)", c.Least)
-		}
-		said = append(said, s)
-	}
-	return strings.Join(said, "; ")
 }
 
 func compareVersions(ctx context.Context, e *env, r *models.Registry, typ, a, b, file string) ([]models.Comparison, error) {
@@ -206,7 +173,7 @@ func (c *modelsRollbackCmd) Run(e *env) error {
 		return noVersion(c.ModelType, fmt.Errorf("%s: %w is active", c.ModelType, models.ErrNoVersion))
 	}
 	var after store.Stages
-	err = c.audited(e, audit.Rollback, c.ModelType+"/"+was.Active, "to the version that was active before", func() (err error) {
+	err = c.journal(e).Do(audit.Rollback, c.ModelType+"/"+was.Active, "to the version that was active before", func() (err error) {
 		_, after, err = r.Rollback(c.ModelType)
 		return err
 	})
@@ -309,7 +276,7 @@ func (c *modelsExportCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 
 // Run exports.
 func (c *modelsExportCmd) Run(e *env) error {
-	err := c.audited(e, audit.Export, c.ModelType+"/"+c.Version, "to "+c.File, func() error {
+	err := c.journal(e).Do(audit.Export, c.ModelType+"/"+c.Version, "to "+c.File, func() error {
 		r, err := c.registry(e)
 		if err != nil {
 			return err
@@ -373,7 +340,7 @@ func (c *modelsImportCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	err = c.audited(e, audit.Import, "model "+filepath.Base(name), fmt.Sprintf("SHA-256 %x", sha256.Sum256(b)), func() (err error) {
+	err = c.journal(e).Do(audit.Import, "model "+filepath.Base(name), fmt.Sprintf("SHA-256 %x", sha256.Sum256(b)), func() (err error) {
 		v, err = r.Import(b, filepath.Base(name))
 		return err
 	})
@@ -409,7 +376,7 @@ func (c *modelsDeleteCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	err = c.audited(e, audit.Delete, c.ModelType+"/"+c.Version, "", func() error { return r.Delete(c.ModelType, c.Version) })
+	err = c.journal(e).Do(audit.Delete, c.ModelType+"/"+c.Version, "", func() error { return r.Delete(c.ModelType, c.Version) })
 	if err != nil {
 		return noVersion(c.ModelType, err)
 	}

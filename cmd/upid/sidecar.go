@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	ossignal "os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/history"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/pipeline"
@@ -118,7 +120,7 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.openThreatHistory(cfg, keys)
 	s.learned = models.NewService(models.ServiceOptions{
-		Registry: models.NewRegistry(cfg.Storage.Path, keys), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
+		Registry: models.NewRegistry(cfg.Storage.Path, keys), Trail: audit.New(filepath.Join(cfg.Storage.Path, audit.FileName)), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
 	})
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,

@@ -121,9 +121,7 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	if c.TargetHorizon != nil {
 		t.Horizon = time.Duration(*c.TargetHorizon)
 	}
-	if _, err := c.trail(e).Append(audit.Event{
-		Actor: actor(), Source: "cli", Action: audit.TrainStart, Object: c.ModelType, Outcome: audit.OK, Detail: fmt.Sprintf("%d rows of %s", rows.N, from),
-	}); err != nil {
+	if err := c.journal(e).Note(audit.TrainStart, c.ModelType, audit.OK, fmt.Sprintf("%d rows of %s", rows.N, from)); err != nil {
 		return fmt.Errorf("nothing is trained, because it cannot be written down: %w", err)
 	}
 	bar := &trainingBar{e: e}
@@ -145,7 +143,7 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 		if err := c.keep(e, v, rows); err != nil {
 			return fmt.Errorf("train %s: %w", c.ModelType, err)
 		}
-	} else if _, err := c.trail(e).Append(audit.Event{Actor: actor(), Source: "cli", Action: audit.Gate, Object: c.ModelType, Outcome: audit.Refused, Detail: gateSaid(v)}); err != nil {
+	} else if err := c.journal(e).Note(audit.Gate, c.ModelType, audit.Refused, v.Gate()); err != nil {
 		return err
 	}
 	if err := writeRecords(e, c.Output, []models.Record{v.Record}); err != nil {
@@ -154,68 +152,21 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	return c.verdict(e, v)
 }
 
-// keep saves a version and puts it into a stage: the first is active; a later one
-// only if a paired test shows that it is better than the one that is.
+// keep saves a version and says what became of it.
 func (c *trainCmd) keep(e *env, v *models.Version, rows *models.Rows) error {
 	r, err := c.registry(e)
 	if err != nil {
 		return err
 	}
-	err = c.audited(e, audit.TrainEnd, c.ModelType, fmt.Sprintf("%d rows of %s, seed %d; %s", v.Rows, v.Source, v.Seed, gateSaid(v)), func() error { return r.Save(v) })
+	why, err := r.Keep(c.journal(e), v, rows)
 	if err != nil {
 		return err
 	}
-	stages, err := r.Stages(v.ModelType)
-	if err != nil {
-		return err
-	}
-	stage, why := models.Active, "no other was active"
-	if stages.Active != "" {
-		stage, why = c.against(r, v, stages.Active, rows)
-	}
-	err = c.audited(e, audit.Promote, v.ModelType+"/"+v.Version, "to "+stage+": "+why, func() error {
-		_, _, err := r.Promote(v.ModelType, v.Version, stage, 0)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	v.State = stage
 	c.said = "it answers upid predict --model-type " + v.ModelType
-	if stage == models.Shadow {
-		c.said = fmt.Sprintf("%s still answers (%s). \"upid models promote %s %s\" puts it to use", stages.Active, why, v.ModelType, v.Version)
+	if v.State == models.Shadow {
+		c.said = fmt.Sprintf("another version still answers (%s). \"upid models promote %s %s\" puts it to use", why, v.ModelType, v.Version)
 	}
 	return nil
-}
-
-// against compares a new version with the active one on the rows both were not learned
-// from, and returns the stage it is for, and why.
-func (c *trainCmd) against(r *models.Registry, v *models.Version, active string, rows *models.Rows) (stage, why string) {
-	old, err := r.Get(v.ModelType, active)
-	if err != nil {
-		return models.Active, active + " cannot be read: " + err.Error()
-	}
-	cs, err := models.Compare(old, v, rows)
-	if err != nil {
-		return models.Shadow, err.Error()
-	}
-	if models.Sum(cs) == models.Better {
-		return models.Active, sayCompared(cs)
-	}
-	return models.Shadow, sayCompared(cs)
-}
-
-// gateSaid puts what the gate said into words.
-func gateSaid(v *models.Version) string {
-	var said []string
-	for _, t := range v.Targets {
-		if t.Passed {
-			said = append(said, t.Name+" passed")
-		} else {
-			said = append(said, t.Name+": "+strings.Join(t.Why, "; "))
-		}
-	}
-	return strings.Join(said, ", ")
 }
 
 // verdict says beside the figures what became of the version.

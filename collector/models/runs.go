@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/forecast/learn"
 )
 
@@ -25,6 +26,7 @@ type Run struct {
 	StartedAt float64  `json:"started_at"`
 	EndedAt   *float64 `json:"ended_at"` // null while it runs
 	Version   string   `json:"version"`  // that was saved
+	Stage     string   `json:"stage"`    // that it is in: active, or shadow beside another one
 	Error     string   `json:"error"`
 	Result    []Target `json:"result"` // by target, once trained
 }
@@ -61,7 +63,7 @@ type runs struct {
 }
 
 // start begins a training; rows makes what is learned from. It returns at once.
-func (r *runs) start(t Training, force bool, rows func(context.Context) (*Rows, error)) (Run, error) {
+func (r *runs) start(j Journal, t Training, force bool, rows func(context.Context) (*Rows, error)) (Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -84,12 +86,12 @@ func (r *runs) start(t Training, force bool, rows func(context.Context) (*Rows, 
 		defer r.mu.Unlock()
 		run.Target, run.Done, run.Targets, run.Epoch, run.HeldOut = target, done, targets, e.Epoch, finite(e.HeldOut)
 	}
-	go r.train(ctx, run, t, force, rows, r.ended)
+	go r.train(ctx, run, j, t, force, rows, r.ended)
 	return *run, nil
 }
 
-func (r *runs) train(ctx context.Context, run *Run, t Training, force bool, rows func(context.Context) (*Rows, error), ended chan struct{}) {
-	v, err := r.trained(ctx, t, force, rows)
+func (r *runs) train(ctx context.Context, run *Run, j Journal, t Training, force bool, rows func(context.Context) (*Rows, error), ended chan struct{}) {
+	v, err := r.trained(ctx, j, t, force, rows)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	run.EndedAt = finite(unix(r.now()))
@@ -107,7 +109,7 @@ func (r *runs) train(ctx context.Context, run *Run, t Training, force bool, rows
 			run.Error += ". " + a
 		}
 	default:
-		run.State, run.Version = Saved, v.Version
+		run.State, run.Version, run.Stage = Saved, v.Version, v.State
 	}
 	r.cancel()
 	r.ended = nil
@@ -117,7 +119,7 @@ func (r *runs) train(ctx context.Context, run *Run, t Training, force bool, rows
 var errRefused = errors.New("nothing beats the naive prediction on the held-out rows; force=true saves it all the same")
 
 // trained trains and saves. A panic is an error of this training alone.
-func (r *runs) trained(ctx context.Context, t Training, force bool, rows func(context.Context) (*Rows, error)) (v *Version, err error) {
+func (r *runs) trained(ctx context.Context, j Journal, t Training, force bool, rows func(context.Context) (*Rows, error)) (v *Version, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			v, err = nil, fmt.Errorf("internal error: %v", p)
@@ -126,14 +128,18 @@ func (r *runs) trained(ctx context.Context, t Training, force bool, rows func(co
 	if t.Rows, err = rows(ctx); err != nil {
 		return nil, err
 	}
+	if err := j.Note(audit.TrainStart, t.ModelType, audit.OK, fmt.Sprintf("%d rows of %s", t.Rows.N, t.Source)); err != nil {
+		return nil, fmt.Errorf("nothing is trained, because it cannot be written down: %w", err)
+	}
 	if v, err = Train(ctx, t); err != nil {
 		return nil, err
 	}
 	if !v.Passed() && !force {
-		return v, errRefused
+		return v, errors.Join(errRefused, j.Note(audit.Gate, t.ModelType, audit.Refused, v.Gate()))
 	}
 	v.Forced = !v.Passed()
-	return v, r.registry.Save(v)
+	_, err = r.registry.Keep(j, v, t.Rows)
+	return v, err
 }
 
 // get returns a run by its id.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/collector/web"
 	"github.com/upid/upid/forecast/features"
@@ -23,7 +24,8 @@ import (
 // ServiceOptions configure a Service.
 type ServiceOptions struct {
 	Registry *Registry
-	Querier  Querier // that rows are made from without a body
+	Trail    *audit.Log // of what changes models
+	Querier  Querier    // that rows are made from without a body
 	Build    string
 	Now      func() time.Time
 	Location *time.Location
@@ -276,7 +278,7 @@ func (s *Service) train(r *http.Request) (any, error) {
 			})
 		}
 	}
-	run, err := s.runs.start(t, force, rows)
+	run, err := s.runs.start(Journal{Trail: s.o.Trail, Actor: "api", Source: r.RemoteAddr}, t, force, rows)
 	if errors.Is(err, errBusy) {
 		return nil, fmt.Errorf("%w: %s; wait for it, or cancel it", err, run.ID)
 	}

@@ -6,9 +6,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/upid/upid/collector/audit"
 
 	"github.com/upid/upid/forecast/features"
 )
@@ -16,7 +19,7 @@ import (
 // service serves over an empty data directory and a made-up Prometheus.
 func service(t *testing.T) (*Service, func(method, path, body string, to any) int) {
 	t.Helper()
-	s := NewService(ServiceOptions{Registry: NewRegistry(t.TempDir(), nil), Querier: cluster(12), Build: "test", Now: time.Now, Location: time.UTC})
+	s := NewService(ServiceOptions{Registry: NewRegistry(t.TempDir(), nil), Trail: audit.New(filepath.Join(t.TempDir(), audit.FileName)), Querier: cluster(12), Build: "test", Now: time.Now, Location: time.UTC})
 	t.Cleanup(s.runs.close)
 	mux := http.NewServeMux()
 	for _, r := range s.Routes() {
@@ -190,7 +193,7 @@ func BenchmarkPredict(b *testing.B) {
 	if err := registry.Save(v); err != nil {
 		b.Fatal(err)
 	}
-	s := NewService(ServiceOptions{Registry: registry, Now: time.Now, Location: time.UTC})
+	s := NewService(ServiceOptions{Registry: registry, Trail: audit.New(filepath.Join(b.TempDir(), audit.FileName)), Now: time.Now, Location: time.UTC})
 	var serve http.HandlerFunc
 	for _, r := range s.Routes() {
 		if r.Name == "api_predict" {
