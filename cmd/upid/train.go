@@ -164,7 +164,11 @@ func (c *trainCmd) keep(e *env, v *models.Version, rows *models.Rows) error {
 	}
 	c.said = "it answers upid predict --model-type " + v.ModelType
 	if v.State == models.Shadow {
-		c.said = fmt.Sprintf("another version still answers (%s). \"upid models promote %s %s\" puts it to use", why, v.ModelType, v.Version)
+		stages, err := r.Stages(v.ModelType)
+		if err != nil {
+			return err
+		}
+		c.said = fmt.Sprintf("%s still answers (%s). \"upid models promote %s %s\" puts it to use", stages.Active, why, v.ModelType, v.Version)
 	}
 	return nil
 }
