@@ -56,6 +56,9 @@ func (c *checkCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	if _, err := newLabelPolicy(&cfg.Privacy); err != nil {
+		return err
+	}
 	if _, _, err := tasks(cfg, config.DefaultStep); err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}

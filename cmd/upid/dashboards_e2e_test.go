@@ -59,6 +59,13 @@ func (c cluster) each(at time.Time, yield func(metric, kind, labels string, valu
 	if x == 3*day {
 		odd = math.Inf(1) // is ignored and counted
 	}
+	// Somebody guesses passwords in the last ten minutes.
+	guesses := math.Floor(x / 7200)
+	if since := x - c.end.Sub(begin).Seconds() + 600; since > 0 {
+		guesses += math.Floor(since)
+	}
+	yield("ssh_auth_events", "counter", `host="node-1",result="failed"`, guesses)
+	yield("ssh_auth_events", "counter", `host="node-1",result="accepted"`, math.Floor(x/3600))
 	yield("queue_length", "gauge", `queue="mail"`, odd)
 }
 
@@ -100,6 +107,9 @@ const clusterConfig = `
 prometheus: {url: %s}
 alertmanager: {urls: [%s]}
 presets: [workloads, node]
+threats:
+  history: 3d
+  overrides: [{preset: ssh, step: 15s}]
 signals:
   - name: mail_queue
     query: queue_length
@@ -137,6 +147,10 @@ func TestDashboardsLive(t *testing.T) {
 			}
 		}
 		return nil
+	})
+	eventually(t, 60*time.Second, "a host with a risk", func() error {
+		_, err := one(prom.URL, `upid_threat_risk_score{signal="threats-ssh"} >= 40`)
+		return err
 	})
 	for _, d := range dashboards.All() {
 		t.Run(d.UID, func(t *testing.T) {

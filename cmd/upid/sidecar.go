@@ -149,6 +149,11 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 // apply takes a checked configuration into use. Everything that can be refused is
 // asked before anything changes. watched are the presets of threat detectors to use.
 func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
+	hidden, err := newLabelPolicy(&cfg.Privacy)
+	if err != nil {
+		return err
+	}
+	cfg.Privacy.Fingerprint = hidden.fingerprint()
 	ts, signals, err := tasks(cfg, time.Duration(s.flags.Interval))
 	if err != nil {
 		return err
@@ -157,6 +162,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	if err != nil {
 		return err
 	}
+	hidden.watch(allowOf(&cfg.Threats.Allow), expressions(ofThreats))
 	ts = append(ts, ofThreats...)
 	maps.Copy(signals, described)
 	if err := pipeline.Check(ts); err != nil {
@@ -173,6 +179,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	if err := s.notifier.Apply(alertmanagers(cfg)); err != nil {
 		return fmt.Errorf("alertmanager: %w", err)
 	}
+	s.upstream.hide(hidden)
 	s.upstream.set(client)
 	s.history.Configure(scope(cfg), queries(ts))
 	// What is said about a signal changes when its old task has written for the

@@ -16,7 +16,7 @@ import (
 )
 
 // scope names whose answers state is built from: the server, and the tenant that
-// plain headers ask for. Secrets are not in it.
+// plain headers ask for, and under which names what they say is known. Secrets are not in it.
 func scope(cfg *config.Config) string {
 	var b strings.Builder
 	b.WriteString(strings.TrimRight(cfg.Prometheus.URL, "/"))
@@ -30,6 +30,7 @@ func scope(cfg *config.Config) string {
 		slices.Sort(plain)
 		b.WriteString("\n" + strings.Join(plain, "\n"))
 	}
+	b.WriteString(cfg.Privacy.Fingerprint)
 	return b.String()
 }
 

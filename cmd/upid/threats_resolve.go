@@ -67,7 +67,8 @@ func wantedThreats(cfg *config.Threats) ([]config.ThreatPreset, error) {
 
 // resolveThreats asks the server which of the presets' metrics are there, once, and of each
 // preset that has some which of its entities they can tell apart.
-func resolveThreats(ctx context.Context, query querier, cfg *config.Threats, now time.Time) ([]resolvedThreat, []missingThreat, error) {
+// A label that policy does not let in makes no entity.
+func resolveThreats(ctx context.Context, query querier, cfg *config.Threats, policy *labelPolicy, now time.Time) ([]resolvedThreat, []missingThreat, error) {
 	wanted, err := wantedThreats(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -90,6 +91,9 @@ func resolveThreats(ctx context.Context, query querier, cfg *config.Threats, now
 			choices = [][]string{o.Entity}
 		}
 		for i, ls := range choices {
+			if slices.ContainsFunc(ls, func(l string) bool { return !policy.leaves(l) }) {
+				continue
+			}
 			ok, err := entityThere(ctx, query, metrics, ls, now)
 			if err != nil {
 				return nil, nil, err

@@ -42,7 +42,12 @@ func (s *sidecar) probeThreats(ctx context.Context, told map[string]bool) time.D
 	if !cfg.Threats.Enabled {
 		return probeEvery
 	}
-	found, missing, err := resolveThreats(ctx, s.upstream.Query, &cfg.Threats, time.Now())
+	policy, err := newLabelPolicy(&cfg.Privacy)
+	if err != nil {
+		s.log.Error("threats: presets are not looked for", "err", err)
+		return probeAgain
+	}
+	found, missing, err := resolveThreats(ctx, s.upstream.Query, &cfg.Threats, policy, time.Now())
 	if errors.Is(err, context.Canceled) {
 		return probeAgain
 	}

@@ -16,9 +16,10 @@ import (
 type upstream struct {
 	mu      sync.Mutex
 	client  *source.Prometheus
-	asked   bool      // an answer, or its absence, has been seen
-	lastErr error     // the server did not answer; its complaints about a query are that signal's
-	since   time.Time // of the first failure in a row
+	labels  *labelPolicy // nil: they come in as they are
+	asked   bool         // an answer, or its absence, has been seen
+	lastErr error        // the server did not answer; its complaints about a query are that signal's
+	since   time.Time    // of the first failure in a row
 }
 
 func (u *upstream) set(c *source.Prometheus) {
@@ -33,12 +34,20 @@ func (u *upstream) set(c *source.Prometheus) {
 	u.client = c
 }
 
+// hide says what becomes of labels from now on.
+func (u *upstream) hide(l *labelPolicy) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.labels = l
+}
+
 // Query implements pipeline.Source.
 func (u *upstream) Query(ctx context.Context, expr string, start, end, step int64) (series.Data, error) {
 	u.mu.Lock()
-	client := u.client
+	client, labels := u.client, u.labels
 	u.mu.Unlock()
 	d, err := client.Query(ctx, expr, start, end, step)
+	d = labels.apply(expr, d)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled): // our own doing, says nothing of the server
 	case unreachable(err), errors.Is(err, context.DeadlineExceeded): // it hangs as long as a pass may take

@@ -19,6 +19,7 @@ const (
 	modelsUID   = "upid-models"
 	overviewUID = "upid-overview"
 	signalUID   = "upid-signal"
+	threatsUID  = "upid-threats"
 )
 
 func dashboard(uid, title, description, from, to string, variables, annotations, panels list, links ...any) object {

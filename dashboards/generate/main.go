@@ -25,6 +25,7 @@ func dashboards() map[string]object {
 		"upid-models.json":   models(),
 		"upid-overview.json": overview(),
 		"upid-signal.json":   signal(),
+		"upid-threats.json":  threats(),
 	}
 }
 

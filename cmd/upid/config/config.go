@@ -17,6 +17,7 @@ type Config struct {
 	Costs           Costs
 	Recommendations Recommendations
 	Threats         Threats
+	Privacy         Privacy
 	Calendars       []Calendar
 	Storage         Storage
 	Web             Web

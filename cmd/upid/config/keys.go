@@ -20,6 +20,7 @@ var raws = []any{
 	rawPrices{},
 	rawRecommendations{},
 	rawLimit{},
+	rawPrivacy{},
 	rawThreats{},
 	rawThreatAllow{},
 	rawThreatOverride{},

@@ -11,6 +11,7 @@ type rawConfig struct {
 	Costs           *rawCosts           `yaml:"costs"`           // nil: not given
 	Recommendations *rawRecommendations `yaml:"recommendations"` // nil: not given
 	Threats         *rawThreats         `yaml:"threats"`         // nil: not given
+	Privacy         rawPrivacy          `yaml:"privacy"`
 	Calendars       []rawCalendar       `yaml:"calendars"`
 	Storage         rawStorage          `yaml:"storage"`
 	Web             rawWeb              `yaml:"web"`

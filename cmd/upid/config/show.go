@@ -30,6 +30,7 @@ type shown struct {
 	Costs           *shownCosts           `yaml:"costs,omitempty"`
 	Recommendations *shownRecommendations `yaml:"recommendations,omitempty"`
 	Threats         *shownThreats         `yaml:"threats,omitempty"`
+	Privacy         *shownPrivacy         `yaml:"privacy,omitempty"`
 	Calendars       []shownCalendar       `yaml:"calendars,omitempty"`
 	Storage         struct {
 		Path              string `yaml:"path"`
@@ -110,7 +111,7 @@ func (c *Config) Show() (string, error) {
 		s.Signals = append(s.Signals, showSignal(sig))
 	}
 	s.Costs, s.Recommendations = showCosts(c.Costs), showRecommendations(c.Recommendations)
-	s.Threats = showThreats(&c.Threats)
+	s.Threats, s.Privacy = showThreats(&c.Threats), showPrivacy(&c.Privacy)
 	for _, c := range c.Calendars {
 		out := shownCalendar{Name: c.Name, AllSignals: c.AllSignals, Events: nil}
 		for _, e := range c.Events {
