@@ -51,6 +51,9 @@ bench-threats: build ## measure upid threats on labelled counters beside every g
 bench-models: build ## time training and asking learned models, one core, each beside its goal
 	@tools/bench_models.sh
 
+bench-recommend: build ## measure right-sizing on real traces beside every goal and the formulas of KRR, VPA and Crane
+	@go run ./tools/benchrecommend
+
 pictures: build ## draw the pictures of docs/detection.md again
 	@go run ./tools/pictures
 

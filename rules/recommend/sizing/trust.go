@@ -85,7 +85,7 @@ func (s *Sizer) movedMemory() float64 {
 // Risk returns the probability, in [0, 1], that memory is above m bytes at least once in the
 // next seven days, if nothing is changed meanwhile; NaN if too little is known:
 //
-//	1 / (1 + exp(1.83 − 1.11·√r + 0.73·ln(m/M7) + 1.11·ln(m/M28) + 1.65·(1 − c)))
+//	1 / (1 + exp(1.78 − 1.11·√r + 0.73·ln(m/M7) + 1.11·ln(m/M28) + 1.65·(1 − c)))
 //
 // with r the risk of the fitted distribution, M7 and M28 the highest memory of the last 7
 // and 28 days (at least 16 MiB; the logarithms are within −1 and 2) and c the confidence.
@@ -102,6 +102,6 @@ func (s *Sizer) Risk(m float64, confidence float64) float64 {
 		}
 		return min(max(math.Log(m/max(most, offset)), -1), 2)
 	}
-	z := -1.83 + 1.11*math.Sqrt(s.gumbel.risk(m)) - 0.73*over(7) - 1.11*over(window) - 1.65*(1-confidence)
+	z := -1.78 + 1.11*math.Sqrt(s.gumbel.risk(m)) - 0.73*over(7) - 1.11*over(window) - 1.65*(1-confidence)
 	return 1 / (1 + math.Exp(-z))
 }
