@@ -31,8 +31,9 @@ type Recommendation struct {
 	Reasons          []string         `json:"reasons"`  // why the change, most important first
 	Blockers         []Blocker        `json:"blockers"` // why not, or not yet
 	Patch            []Patch          `json:"patch"`
-	ReversePatch     []Patch          `json:"reverse_patch"` // undoes Patch, applied in order
-	ExpiresAt        float64          `json:"expires_at"`    // do not apply it later than this
+	ReversePatch     []Patch          `json:"reverse_patch"`      // undoes Patch, applied in order
+	ExpiresAt        float64          `json:"expires_at"`         // do not apply it later than this
+	Schedule         []ReplicaHours   `json:"schedule,omitempty"` // of replicas through the day
 }
 
 // Target is what a recommendation is about. Fields that do not apply are empty.
