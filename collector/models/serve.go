@@ -217,6 +217,10 @@ func (s *Service) predict(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.Version == "" { // the canary answers for its share
+		ps, _, err := s.o.Registry.Answer(q.ModelType, rows)
+		return ps, err
+	}
 	v, err := s.o.Registry.Get(q.ModelType, q.Version)
 	if err != nil {
 		return nil, err
