@@ -82,9 +82,12 @@ func (s *stream) rebase(t int64, level, spread float64) {
 	level, spread = finite(level), finite(spread)
 	lt := s.expect.season.local(t)
 	e := &s.expect
-	if base, ok := e.season.at(lt); ok {
-		e.slow = finite(e.slow + level - base - e.drift)
-		e.usual, e.today, e.drift = finite(level-base), finite(level-base), finite(level-base)
+	if base, ok := e.season.at(lt); ok { // the whole day moves: half of it learned would be a step tomorrow
+		d := finite(level - base - e.drift)
+		e.season.origin = finite(e.season.origin + d)
+		e.season.sum = finite(e.season.sum + d*float64(e.season.n))
+		e.slow = finite(e.slow + d)
+		e.usual, e.today = e.drift, e.drift
 	} else {
 		e.slow = level
 	}
@@ -97,6 +100,7 @@ func (s *stream) rebase(t int64, level, spread float64) {
 		w.pos, w.fill, w.sum, w.n = 0, 0, 0, 0
 	}
 	s.recent = recent{}
+	s.change.forget()
 	s.shape.x = [lags]float64{}
 	s.burst.short = s.burst.long
 	s.calm = true

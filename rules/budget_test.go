@@ -76,3 +76,19 @@ func TestBudgetDecodes(t *testing.T) {
 		t.Error(`json: "often" was accepted`)
 	}
 }
+
+func TestRuleWithinBudget(t *testing.T) {
+	r := Default(time.Minute, "warning")
+	for b, want := range map[string]time.Duration{"1/day": 24 * time.Hour, "1/week": 24 * time.Hour, "10/month": 24 * time.Hour, "1/month": 24 * time.Hour * 30 / 7} {
+		budget, err := ParseBudget(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Within(budget).Rest; (got - want).Abs() > time.Second {
+			t.Errorf("%s: %v, want %v", b, got, want)
+		}
+	}
+	if r.Within(Budget{}) != r {
+		t.Error("no budget changes the rule")
+	}
+}

@@ -55,6 +55,20 @@ func Default(step time.Duration, severity string) Rule {
 	}
 }
 
+// Within returns r for a signal with that budget: where it allows less than an alert a week,
+// a recent one counts for as much longer, so that one series which is odd again and again
+// does not spend what there is for months. 1/week and more is r.
+//
+//	1/day, 1/week  24h
+//	2/month        2.1 days
+//	1/month        4.3 days
+func (r Rule) Within(b Budget) Rule {
+	if n := b.PerWeek(); n > 0 && n < 1 {
+		r.Rest = time.Duration(float64(r.Rest) / n)
+	}
+	return r
+}
+
 // hold returns how long scores must stay below 1 before a finding closes: ten
 // steps, so that a lull is not an end, but at most half an hour, or three steps
 // where those are longer.

@@ -139,7 +139,7 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 		rows = schema.Rows(make([]byte, 0, 96*len(s.Times)))
 	}
 	var d detected
-	rule := rules.Default(step, series.SeverityWarning)
+	rule := rules.Default(step, series.SeverityWarning).Within(c.budget)
 	var alert rules.Alert
 	point := func(t int64, v float64) {
 		score := scorer.Step(t, v)

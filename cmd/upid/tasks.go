@@ -162,7 +162,7 @@ func signalUnit(s config.Signal) (*signal.Unit, error) {
 				Step: s.Step, Budget: budget.PerWeek(), Direction: detect.Direction(s.Detect.Direction),
 				MinDeviation: s.Detect.MinDeviation, MinRelative: s.Detect.MinRelative, Transform: detect.Transform(s.Detect.Transform), Location: s.Location,
 			},
-			Rule:   rules.Default(s.Step, s.Alert.Severity),
+			Rule:   rules.Default(s.Step, s.Alert.Severity).Within(budget),
 			Budget: budget,
 		}
 	}

@@ -171,9 +171,9 @@ type rollout struct {
 	sum      float64 // of the values since, up to compareOver
 	n        int64
 
-	settled series.Mean // of the values in the second half of the grace
+	settled series.Mean // of the values in the second half of the time it takes to settle
 	square  series.Mean // of their squares, from the level before
-	based   bool        // the end of the grace was seen
+	based   bool        // the end of that time was seen
 }
 
 // observe takes in the value at t, in a series with these rollouts.
@@ -198,15 +198,20 @@ func (r *rollout) observe(t int64, v float64, step time.Duration, of []deploy) {
 	}
 }
 
-// settle takes in the value at t and, at the last point of the grace, returns the mean
-// level since its middle and, for normal noise, the mean distance from it. ok is false at
-// any other point, and with less than two values.
+// settlesAfter is when a series is taken to be as it will be after a rollout: at the end of the
+// grace, or after four points where those are longer.
+func settlesAfter(step int64, grace time.Duration) int64 { return max(grace.Milliseconds(), 4*step) }
+
+// settle takes in the value at t and, at the last point before the series has settled, returns the
+// mean level of the second half of that time and, for normal noise, the mean distance from it.
+// ok is false at any other point, and with less than two values.
 func (r *rollout) settle(t int64, v float64, step int64, grace time.Duration) (level, spread float64, ok bool) {
-	end := r.at + grace.Milliseconds()
+	after := settlesAfter(step, grace)
+	end := r.at + after
 	if r.at == 0 || r.based || t < r.at {
 		return 0, 0, false
 	}
-	if t <= end && 2*(t-r.at) >= grace.Milliseconds() && !math.IsNaN(v) {
+	if t <= end && 2*(t-r.at) > after && !math.IsNaN(v) {
 		d := v - r.anchor()
 		r.settled.Add(d)
 		r.square.Add(d * d)
@@ -248,22 +253,29 @@ func (r *rollout) said(t int64, grace time.Duration) *series.Rollout {
 }
 
 // ease returns how many times the boundary it takes to open a finding at t, with a value v
-// that the scorer has not seen yet: in the grace of a rollout what is benign opens none,
-// and anything else takes graceEase.
+// that the scorer has not seen yet: until a series has settled after a rollout what is benign
+// opens none, and in the grace anything else takes graceEase.
 func (u *Unit) ease(s *state, t int64, v float64) float64 {
-	if u.o.Rollouts == nil || !s.rollout.active(t, u.o.Rollouts.Grace) {
+	r := &s.rollout
+	if u.o.Rollouts == nil || r.at == 0 || t < r.at {
 		return 1
 	}
-	if _, share, ok := detect.Shifted(s.scorer, t, v); ok && rules.Benign(u.o.Type, share) {
-		return math.Inf(1)
+	grace := u.o.Rollouts.Grace
+	if t-r.at <= settlesAfter(u.o.Step.Milliseconds(), grace) {
+		if _, share, ok := detect.Shifted(s.scorer, t, v); ok && rules.Benign(u.o.Type, share) {
+			return math.Inf(1)
+		}
 	}
-	return graceEase
+	if r.active(t, grace) {
+		return graceEase
+	}
+	return 1
 }
 
 // shiftFrom is the least shift that is worth following at once, in scales.
 const shiftFrom = 2
 
-// rebase lets s go on from its new level at the end of a rollout's grace, if it stayed
+// rebase lets s go on from its new level once it has settled after a rollout, if it stayed
 // ordinary so far and the shift is benign for a signal of this type.
 func (u *Unit) rebase(s *state, t int64, v float64) {
 	level, spread, ok := s.rollout.settle(t, v, u.o.Step.Milliseconds(), u.o.Rollouts.Grace)
