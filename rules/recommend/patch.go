@@ -3,6 +3,7 @@ package recommend
 import (
 	"encoding/json"
 	"math"
+	"slices"
 )
 
 // apiVersions of the kinds whose pods can be given other resources, and where the pod's spec is.
@@ -76,8 +77,8 @@ func hpaPatch(in SizeInput, target float64) Patch {
 // nested returns {"a":{"b":v}} for the path a, b. Keys of a JSON object come in alphabetical order,
 // so the bytes are a function of the content.
 func nested(path []string, v any) json.RawMessage {
-	for i := len(path) - 1; i >= 0; i-- {
-		v = map[string]any{path[i]: v}
+	for _, key := range slices.Backward(path) {
+		v = map[string]any{key: v}
 	}
 	b, err := json.Marshal(v)
 	if err != nil {

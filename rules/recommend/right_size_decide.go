@@ -17,8 +17,10 @@ func (s *sizes) decide() {
 		now  float64
 		text func(float64) string
 	}{
-		{"CPU request", CPURequest, in.CPURequest, cpuText}, {"CPU limit", CPULimit, in.CPULimit, cpuText},
-		{"memory request", MemoryRequest, in.MemoryRequest, memoryText}, {"memory limit", MemoryLimit, in.MemoryLimit, memoryText},
+		{"CPU request", CPURequest, in.CPURequest, cpuText},
+		{"CPU limit", CPULimit, in.CPULimit, cpuText},
+		{"memory request", MemoryRequest, in.MemoryRequest, memoryText},
+		{"memory limit", MemoryLimit, in.MemoryLimit, memoryText},
 	} {
 		v, ok := r.Recommended[c.of]
 		if !ok || v == c.now {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -70,10 +71,9 @@ func (g *goals) add(name, goal string, met bool, format string, args ...any) {
 }
 
 func run(data, upid string, containers int) (missed int, err error) {
-	out, err := exec.Command(upid, "replay", "--data", data, "-o", "json").Output()
+	out, err := exec.CommandContext(context.Background(), upid, "replay", "--data", data, "-o", "json").Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			err = fmt.Errorf("%w: %s", err, exit.Stderr)
 		}
 		return 0, fmt.Errorf("replay: %w", err)
