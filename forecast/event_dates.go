@@ -129,6 +129,17 @@ func signedDays(s string) int {
 	return n
 }
 
+// Contains reports whether a time, in Unix milliseconds, is in one of the stretches, by the
+// clock of loc. Time is linear in the years a shift spans.
+func (d Dates) Contains(t int64, loc *time.Location) bool {
+	for _, o := range d.occurrences(nil, 0, t, t+1, loc) {
+		if o.from <= t && t < o.until {
+			return true
+		}
+	}
+	return false
+}
+
 // occurrences appends what overlaps [from, until), in milliseconds, on the clocks of loc.
 func (d Dates) occurrences(dst []occurrence, event int, from, until int64, loc *time.Location) []occurrence {
 	first, last := d.first.year, d.first.year

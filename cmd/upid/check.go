@@ -71,7 +71,7 @@ func (c *checkCmd) Run(ctx context.Context, e *env) error {
 	}
 	var failed error
 	if c.Live {
-		failed = c.live(ctx, e, cfg, rows)
+		failed = errors.Join(c.live(ctx, e, cfg, rows), c.threats(ctx, e, cfg))
 	}
 	if err := c.print(e, name, rows); err != nil {
 		return err

@@ -236,6 +236,8 @@ func threatsEndToEnd(t *testing.T, ss []source.FileSeries, attack int64, host st
 		t.Errorf("entities by band: %v, %v", v, err)
 	}
 
+	upid(t, "", "check --live --config "+filepath.Join(dir, "config.yaml")).want(t, exitOK, "threats: preset ssh: host by host, slots of 15s")
+
 	// The commands say the same.
 	o := upid(t, "", "threats --address "+base+" -o json")
 	var objects []views.Threat

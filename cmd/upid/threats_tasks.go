@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ import (
 	"github.com/upid/upid/collector/threats"
 	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/detect/threat"
+	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/presets"
 )
@@ -35,6 +37,10 @@ func threatTasks(cfg *config.Config, resolved []resolvedThreat, m *threatMetrics
 			return nil, nil, fmt.Errorf("threats, preset %s: %w", r.preset.Name, err)
 		}
 		key := fmt.Sprintf("%+v %v %+v %s %s\n%s", r.preset, r.entity, cfg.Threats.Override(r.preset.Name), allowKey(&cfg.Threats.Allow), cfg.Threats.Location, scope(cfg))
+		if o.Quiet, err = quietTimes(cfg.Maintenance); err != nil {
+			return nil, nil, err
+		}
+		key += fmt.Sprintf("\n%+v", maintenanceKey(cfg.Maintenance))
 		if m != nil {
 			o.Observe = m.observer(o.Name)
 		}
@@ -60,6 +66,40 @@ func threatTasks(cfg *config.Config, resolved []resolvedThreat, m *threatMetrics
 // allowKey tells allow-lists apart.
 func allowKey(a *config.ThreatAllow) string {
 	return fmt.Sprintf("%v %q %q", a.CIDRs, a.Users, a.Namespaces)
+}
+
+// quietTimes returns whether a time, in Unix milliseconds, is one of maintenance; nil if there
+// is none.
+func quietTimes(ms []config.Maintenance) (func(t int64) bool, error) {
+	type window struct {
+		dates forecast.Dates
+		loc   *time.Location
+	}
+	var ws []window
+	for _, m := range ms {
+		for _, text := range m.Dates {
+			d, err := forecast.ParseDates(text)
+			if err != nil {
+				return nil, fmt.Errorf("maintenance %q: %w", m.Name, err)
+			}
+			ws = append(ws, window{d, m.Location})
+		}
+	}
+	if len(ws) == 0 {
+		return nil, nil
+	}
+	return func(t int64) bool {
+		return slices.ContainsFunc(ws, func(w window) bool { return w.dates.Contains(t, w.loc) })
+	}, nil
+}
+
+// maintenanceKey tells times of maintenance apart.
+func maintenanceKey(ms []config.Maintenance) string {
+	var b strings.Builder
+	for _, m := range ms {
+		fmt.Fprintf(&b, "%q %s;", m.Dates, m.Location)
+	}
+	return b.String()
 }
 
 // firstQuery returns the query that an alert's source link opens.

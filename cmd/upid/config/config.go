@@ -18,6 +18,7 @@ type Config struct {
 	Recommendations Recommendations
 	Threats         Threats
 	Privacy         Privacy
+	Maintenance     []Maintenance
 	Calendars       []Calendar
 	Storage         Storage
 	Web             Web

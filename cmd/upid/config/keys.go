@@ -21,6 +21,7 @@ var raws = []any{
 	rawRecommendations{},
 	rawLimit{},
 	rawPrivacy{},
+	rawMaintenance{},
 	rawThreats{},
 	rawThreatAllow{},
 	rawThreatOverride{},

@@ -12,6 +12,7 @@ type rawConfig struct {
 	Recommendations *rawRecommendations `yaml:"recommendations"` // nil: not given
 	Threats         *rawThreats         `yaml:"threats"`         // nil: not given
 	Privacy         rawPrivacy          `yaml:"privacy"`
+	Maintenance     []rawMaintenance    `yaml:"maintenance"`
 	Calendars       []rawCalendar       `yaml:"calendars"`
 	Storage         rawStorage          `yaml:"storage"`
 	Web             rawWeb              `yaml:"web"`

@@ -31,6 +31,7 @@ type shown struct {
 	Recommendations *shownRecommendations `yaml:"recommendations,omitempty"`
 	Threats         *shownThreats         `yaml:"threats,omitempty"`
 	Privacy         *shownPrivacy         `yaml:"privacy,omitempty"`
+	Maintenance     []shownMaintenance    `yaml:"maintenance,omitempty"`
 	Calendars       []shownCalendar       `yaml:"calendars,omitempty"`
 	Storage         struct {
 		Path              string `yaml:"path"`
@@ -112,6 +113,7 @@ func (c *Config) Show() (string, error) {
 	}
 	s.Costs, s.Recommendations = showCosts(c.Costs), showRecommendations(c.Recommendations)
 	s.Threats, s.Privacy = showThreats(&c.Threats), showPrivacy(&c.Privacy)
+	s.Maintenance = showMaintenance(c.Maintenance)
 	for _, c := range c.Calendars {
 		out := shownCalendar{Name: c.Name, AllSignals: c.AllSignals, Events: nil}
 		for _, e := range c.Events {

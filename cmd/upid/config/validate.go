@@ -72,6 +72,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 	cfg.Costs, cfg.Recommendations = v.costs(raw.Costs), v.recommendations(raw.Recommendations)
 	cfg.Threats = v.threats(raw.Threats)
 	cfg.Privacy = v.privacy(raw.Privacy)
+	cfg.Maintenance = v.maintenance(raw.Maintenance)
 	v.readCalendars(raw.Calendars)
 	cfg.Calendars = v.calendars
 	names := map[string]string{} // name → where it was defined
