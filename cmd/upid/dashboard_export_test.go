@@ -33,7 +33,7 @@ func TestDashboardExport(t *testing.T) {
 	o := upid(t, "", "dashboard export "+dir)
 	o.want(t, exitOK)
 	files := written(t, dir)
-	if len(files) != 4 || strings.Count(o.stdout, "\n") != 4 {
+	if n := len(dashboards.All()) + 2; len(files) != n || strings.Count(o.stdout, "\n") != n {
 		t.Errorf("%d files and stdout\n%s", len(files), o.stdout)
 	}
 	for _, d := range dashboards.All() {
@@ -62,7 +62,7 @@ func TestDashboardExport(t *testing.T) {
 	}
 	upid(t, "", "dashboard export "+dir+" --force --path /in/container --prometheus.url https://elsewhere/prom").want(t, exitOK)
 	after := written(t, dir)
-	if after["upid-signal.json"] != files["upid-signal.json"] || len(after) != 4 ||
+	if after["upid-signal.json"] != files["upid-signal.json"] || len(after) != len(dashboards.All())+2 ||
 		!strings.Contains(after["provisioning/dashboards/upid.yaml"], `path: "/in/container"`) ||
 		!strings.Contains(after["provisioning/datasources/upid.yaml"], `url: "https://elsewhere/prom"`) {
 		t.Errorf("after --force: %v", after)

@@ -36,8 +36,8 @@ Examples:
     upid recommendations
     upid recommendations --optimization-type cost_reduction --confidence-threshold 0.8
     upid recommendations --all --namespace shop
-    upid recommendations --kind right_size -o patch > apply.sh
-    upid recommendations --kind right_size -o patch --reverse > undo.sh
+    upid recommendations --kind right_size -o patch
+    upid recommendations --kind right_size -o patch --reverse
 
 CSV columns: ` + strings.Join(recommendationColumns, ", ") + `. JSON and YAML are an array of the objects of the HTTP API. A missing number is null.
 `

@@ -210,6 +210,9 @@ func (s *sidecar) describe(cfg *config.Config, signals map[string]views.Signal) 
 	s.setRules(cfg)
 	var info [][]string
 	for _, name := range slices.Sorted(maps.Keys(signals)) {
+		if slices.Contains(adviceNames, name) {
+			continue // has no series of its own to look at
+		}
 		info = append(info, []string{name, signals[name].Type, signals[name].Unit})
 	}
 	s.info.Set(info)

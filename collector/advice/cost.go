@@ -26,6 +26,9 @@ type Prices struct {
 // costLevel is the share of what is spent that the intervals are to hold.
 const costLevel = 0.9
 
+// spendTrust is 1 − 2·|coverage − level| of the spend of a week, as measured; see docs/recommendations.md.
+const spendTrust = 0.94
+
 // Costs forecasts spend by namespace and in all, watches the budget, explains days that cost more or less
 // than expected, and finds what costs and is not needed. model forecasts the use of workloads.
 func Costs(p Prices, model forecast.Forecaster) Advisor {
@@ -225,15 +228,15 @@ func (s *Said) forecastSpend(in Input, p Prices, ws []workload, ls labels.Labels
 	now := time.UnixMilli(in.End).UTC()
 	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	left := month.AddDate(0, 1, 0).Sub(now)
-	c := series.Cost{Currency: p.Currency, Horizons: []time.Duration{7 * 24 * time.Hour, left}, MonthEnd: left, Value: nil, Lower: nil, Upper: nil}
+	c := series.Cost{Currency: p.Currency, Horizons: []time.Duration{7 * 24 * time.Hour, left}, MonthEnd: left, Value: nil, Lower: nil, Upper: nil, Confidence: spendTrust * math.Sqrt(min(1, float64(len(spend.Days))/28))}
 	for _, h := range c.Horizons {
 		v, l, u := spend.Over(h, costLevel)
 		c.Value, c.Lower, c.Upper = append(c.Value, v), append(c.Lower, l), append(c.Upper, u)
 	}
 	r := planned(ls, in.End, &series.Plan{Capacity: nil, Cost: &c, Advice: nil})
 	r.Observed = last(y, in.End)
-	if f, ok := costFinding(in, p, ws, spend, ns); ok {
-		r.Findings = []series.Finding{f}
+	if f := costFinding(in, p, ws, spend, ns); f != nil {
+		r.Findings = []series.Finding{*f}
 	}
 	s.Results = append(s.Results, r)
 	if ns == "" && p.Budget > 0 {
@@ -271,10 +274,8 @@ func (w workload) quiet(ctx context.Context, in Input, model forecast.Forecaster
 	if err := model.Forecast(&f, w.CPU, forecast.Calendar{}, scratch.With(ctx)); err != nil {
 		return nil
 	}
-	for _, v := range append(slices.Clone(f.Point), f.Upper...) {
-		if math.IsNaN(v) {
-			return nil
-		}
+	if slices.ContainsFunc(append(slices.Clone(f.Point), f.Upper...), math.IsNaN) {
+		return nil
 	}
 	return recommend.Quiet(w.Workload, f.Point, f.Upper, f.Confidence, in.End)
 }

@@ -25,15 +25,15 @@ const (
 //	Δcost = Δquantity · price before + Δprice · quantity now
 //
 // Quantity is the cores allocated, or, where their share did not move and the memory did, the memory.
-func costFinding(in Input, p Prices, ws []workload, s capacity.Spend, ns string) (series.Finding, bool) {
+func costFinding(in Input, p Prices, ws []workload, s capacity.Spend, ns string) *series.Finding {
 	if len(s.Days) == 0 || math.IsNaN(s.Expected) {
-		return series.Finding{}, false
+		return nil
 	}
 	today := s.Days[len(s.Days)-1]
 	diff := today - s.Expected
 	spread := max(s.Error, 0.01*s.Expected)
 	if math.Abs(diff) < costErrors*spread || math.Abs(diff) < costShare*s.Expected || math.Abs(diff) < costLeast {
-		return series.Finding{}, false
+		return nil
 	}
 	typ, word := series.TypeSpike, "more"
 	if diff < 0 {
@@ -55,11 +55,11 @@ func costFinding(in Input, p Prices, ws []workload, s capacity.Spend, ns string)
 	nan := math.NaN()
 	score := series.Score{Observed: today, Expected: s.Expected, Lower: s.Expected - costErrors*spread, Upper: s.Expected + costErrors*spread, Value: math.Abs(diff) / (costErrors * spread), Confidence: nan, Type: typ, Why: series.Why{}}
 	score.Confidence = min(1, float64(len(s.Days))/14)
-	return series.Finding{
+	return &series.Finding{
 		ID: "", Family: rules.FamilyCost, Type: typ, Reclassified: "", Severity: series.SeverityWarning, Start: start, End: 0, Peak: score.Value, Worst: score, WorstAt: in.End,
 		Confidence: score.Confidence, Score: score, Stale: false, Group: "", Threat: nil,
 		Note: &series.Note{Alert: rules.AlertCost, Summary: summary, Description: summary + " " + text, FirstAction: action},
-	}, true
+	}
 }
 
 // causesOf says which workloads make up diff, the largest share first.

@@ -28,6 +28,7 @@ type Cost struct {
 	Horizons            []time.Duration // the last one may be the end of the month
 	MonthEnd            time.Duration   // until the end of the month; 0 if unknown
 	Value, Lower, Upper []float64       // over each of Horizons
+	Confidence          float64         // in [0, 1]
 }
 
 // Advice is a recommendation as the doors need it.

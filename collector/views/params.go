@@ -87,7 +87,7 @@ func (p *params) number(name string, def, least, most int) int {
 // horizon returns a horizon as predictions have it: 24h is 1d.
 func (p *params) horizon() string {
 	s := p.text("horizon")
-	if s == "" || s == now {
+	if s == "" || s == now || s == collector.MonthEnd {
 		return s
 	}
 	d, err := model.ParseDuration(s)

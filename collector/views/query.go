@@ -109,6 +109,13 @@ func (v *Views) Predictions(f PredictionFilter) (page []Prediction, total int) {
 		}
 		for i := range t.results {
 			r := &t.results[i]
+			if f.ModelType == CostOptimization && hasLabels(t.results, i, f.Labels) {
+				for _, one := range v.planned(&t, i) {
+					if (f.Horizon == "" || f.Horizon == one.Horizon) && f.enough(value(one.Confidence)) && p.take() {
+						page = append(page, one)
+					}
+				}
+			}
 			if r.Forecast == nil || !f.enough(r.Forecast.Confidence) || !hasLabels(t.results, i, f.Labels) {
 				continue
 			}

@@ -16,10 +16,12 @@ var source = object{"type": "prometheus", "uid": "${datasource}"}
 
 // The uids are part of the addresses of the dashboards, which people bookmark.
 const (
-	modelsUID   = "upid-models"
-	overviewUID = "upid-overview"
-	signalUID   = "upid-signal"
-	threatsUID  = "upid-threats"
+	capacityUID        = "upid-capacity"
+	modelsUID          = "upid-models"
+	recommendationsUID = "upid-recommendations"
+	overviewUID        = "upid-overview"
+	signalUID          = "upid-signal"
+	threatsUID         = "upid-threats"
 )
 
 func dashboard(uid, title, description, from, to string, variables, annotations, panels list, links ...any) object {

@@ -22,10 +22,12 @@ func main() {
 // dashboards returns every dashboard by the name of its file.
 func dashboards() map[string]object {
 	return map[string]object{
-		"upid-models.json":   models(),
-		"upid-overview.json": overview(),
-		"upid-signal.json":   signal(),
-		"upid-threats.json":  threats(),
+		"upid-models.json":          models(),
+		"upid-overview.json":        overview(),
+		"upid-signal.json":          signal(),
+		"upid-threats.json":         threats(),
+		"upid-capacity.json":        capacity(),
+		"upid-recommendations.json": recommendations(),
 	}
 }
 

@@ -43,6 +43,8 @@ func overview() object {
 	return dashboard(overviewUID, "upid / Overview",
 		"What is odd now, what will be, what runs out, and how far to trust it. Click a signal for its own dashboard.",
 		"now-24h", "now", variables, list{}, l.panels,
+		dashboardLink("upid / Cost and capacity", "/d/"+capacityUID+"?var-datasource=${datasource}", "What is full and what it costs"),
+		dashboardLink("upid / Recommendations", "/d/"+recommendationsUID+"?var-datasource=${datasource}", "What to change"),
 		dashboardLink("upid / Model trust", "/d/"+modelsUID+"?var-datasource=${datasource}", "What forecasts were worth"),
 		dashboardLink("upid / Threats", "/d/"+threatsUID+"?var-datasource=${datasource}", "Who is attacked"),
 		dashboardLink("upid / Signal", "/d/"+signalUID+"?var-datasource=${datasource}", "One signal, series by series"))

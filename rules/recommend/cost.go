@@ -3,6 +3,7 @@ package recommend
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -261,9 +262,9 @@ func CapSavings(rs []Recommendation, costs map[Target]float64, total float64) []
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(rs[b].Confidence, rs[a].Confidence), cmp.Compare(savings(rs[b]), savings(rs[a])))
 	})
-	left := map[Target]float64{}
-	for t, c := range costs {
-		left[t] = c
+	left := maps.Clone(costs)
+	if left == nil {
+		left = map[Target]float64{}
 	}
 	for _, i := range order {
 		r := &rs[i]
