@@ -17,12 +17,13 @@ import "math"
 // inspection schemes, Biometrika 1954.
 type change struct {
 	block [changeBlocks]float32 // means, a ring
-	pos   int                   // of the oldest
+	pos   int32                 // of the oldest
 	n     int64                 // blocks seen
-	have  int                   // of them since the newest reset, up to a ring full
-	per   int                   // points a block
+	have  int32                 // of them since the newest reset, up to a ring full
+	per   int32                 // points a block
 	sum   float64               // of the block being filled
-	fill  int
+	fill  int32
+	value float64              // mean of the values with a half-life of the time before
 	usual [changeSpans]float64 // usual |after − before|
 
 	z, by float64 // the confirmed step, in usual ones and in the unit; 0 before
@@ -36,6 +37,8 @@ const (
 	// A step has its full score while the block after it that has least of it has that
 	// share, and while the new level is that share of the step away from the usual one.
 	changeAgree, changeAway = 0.7, 0.5
+	// So does the part of it that the values themselves made.
+	changeMoved = 0.9
 	// Steps above that many usual ones, or that many fifths of a scale, count as that.
 	changeClip = 5
 	// The usual step is not taken for less than that share of a scale.
@@ -44,19 +47,26 @@ const (
 	changeAfter, changeScored = 40, 60
 )
 
+// The gain of a block in the mean of values.
+var changeGain = halfLife(changeBefore)
+
 // The spans after a step, in blocks, shortest first.
 var changeSpan = [changeSpans]int{4, 8, 12}
 
 func newChange(step float64) change {
 	return change{
-		block: [changeBlocks]float32{}, pos: 0, n: 0, have: 0, per: max(1, int(float64(changeBlock)/step)), sum: 0, fill: 0,
+		block: [changeBlocks]float32{}, pos: 0, n: 0, have: 0, per: max(1, int32(float64(changeBlock)/step)), sum: 0, fill: 0, value: 0,
 		usual: [changeSpans]float64{}, z: 0, by: 0, raw: 0,
 	}
 }
 
-// add takes a residual from the base and reports whether it filled a block: then z, by
+// add takes the value x, r above the base, and reports whether it filled a block: then z, by
 // and raw are new. scale is that of one residual, g the gain of a point.
-func (c *change) add(r, scale, g float64) bool {
+func (c *change) add(x, r, scale, g float64) bool {
+	if c.n == 0 {
+		c.value = x
+	}
+	c.value += changeGain / float64(c.per) * (x - c.value)
 	c.sum += r
 	if c.fill++; c.fill < c.per {
 		return false
@@ -85,13 +95,13 @@ func (c *change) look(scale, g float64) {
 	var up [changeBlocks + 1]float64 // sums of the newest i blocks
 	low, high := math.Inf(1), math.Inf(-1)
 	i, s := 0, 0
-	for k, at := 0, c.pos; k < changeBlocks; k++ {
+	for k, at := 0, int(c.pos); k < changeBlocks; k++ {
 		if at--; at < 0 {
 			at = changeBlocks - 1
 		}
 		up[k+1] = up[k] + float64(c.block[at])
 	}
-	for at := c.pos; s < changeSpans; s++ {
+	for at := int(c.pos); s < changeSpans; s++ {
 		k := changeSpan[s]
 		for ; i < k; i++ {
 			if at--; at < 0 {

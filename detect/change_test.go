@@ -18,12 +18,12 @@ func TestChangeMeasuresStep(t *testing.T) {
 		t.Fatalf("%d points a block, want 1", c.per)
 	}
 	for range changeBefore {
-		c.add(0, 1, 1e-9)
+		c.add(0, 0, 1, 1e-9)
 	}
 	for i := range 12 {
 		c.usual = [changeSpans]float64{2, 2, 2}
 		c.n = 1e9 // so that usual hardly moves
-		if full := c.add(6, 1, 1e-9); !full {
+		if full := c.add(6, 6, 1, 1e-9); !full {
 			t.Fatal("a point of five minutes is a block")
 		}
 		if i < 11 && c.z != 0 {
@@ -35,7 +35,7 @@ func TestChangeMeasuresStep(t *testing.T) {
 	closeTo(t, "step", c.by, 6, 1e-6)
 	// One block after the step is at a third of it: 1/3 over 0.7 of the score is left for
 	// the spans that hold it; the one of 8 does not reach back to it.
-	c.block[(c.pos-10+changeBlocks)%changeBlocks] = 2
+	c.block[(int(c.pos)-10+changeBlocks)%changeBlocks] = 2
 	c.look(1, 1e-9)
 	if c.z <= 0 || c.z >= c.raw {
 		t.Errorf("z is %v of %v with one block that lags", c.z, c.raw)
@@ -50,7 +50,7 @@ func TestChangeMeasuresStep(t *testing.T) {
 		t.Errorf("raw is %v, want it to count for the tail", c.raw)
 	}
 	c.forget()
-	c.add(6, 1, 1e-9)
+	c.add(6, 6, 1, 1e-9)
 	closeTo(t, "z after forgetting", c.z+c.raw, 0, 0)
 }
 

@@ -19,7 +19,7 @@ type expectation struct {
 	drift  float64 // the same with two days; windows are measured against it
 	err    [experts]float64
 	fitted bool // the errors of usual and today are known
-	gain   struct{ err, local, slow, usual, today, drift float64 }
+	gain   struct{ err, slow, usual float64 }
 }
 
 // The experts; those before local need the season.
@@ -31,6 +31,9 @@ const (
 	experts
 )
 
+// The gains of a half-life of two and of eight points.
+var localGain, todayGain = halfLife(2), halfLife(8)
+
 // halfLife returns the gain of an exponential average with half-life n points.
 func halfLife(n float64) float64 { return 1 - math.Exp2(-1/n) }
 
@@ -39,11 +42,8 @@ func newExpectation(o Options) expectation {
 	day := float64(dayMS) / step
 	e := expectation{season: newSeason(o.Step.Milliseconds(), o.Location)}
 	e.gain.err = halfLife(max(24, day))
-	e.gain.local = halfLife(2)
 	e.gain.slow = halfLife(max(12, 2*day))
 	e.gain.usual = halfLife(max(3, day))
-	e.gain.today = halfLife(8)
-	e.gain.drift = e.gain.slow
 	return e
 }
 
@@ -96,10 +96,10 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 			e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 		}
 		e.usual += e.gain.usual * (x - p.base - e.usual)
-		e.today += e.gain.today * (x - p.base - e.today)
-		e.drift += e.gain.drift * (x - p.base - e.drift)
+		e.today += todayGain * (x - p.base - e.today)
+		e.drift += e.gain.slow * (x - p.base - e.drift)
 	}
 	e.fitted = p.season
-	e.local += e.gain.local * (x - e.local)
+	e.local += localGain * (x - e.local)
 	e.slow += max(e.gain.slow, 1/(seen+1)) * (x - e.slow)
 }

@@ -245,7 +245,7 @@ func (p *Peers) compare(g []int, members []*Peer, x []float64, out []Unlike) {
 		was := math.Abs(m.run)
 		m.run += p.gain.run * (min(max(e/own, -clip), clip) - m.run)
 		if !silent {
-			u := Unlike{Peers: n - 1, Run: m.run, Limit: limit, Centre: p.back(centre), Apart: finite(x[i]) - p.back(y[k]-e), Days: 0, sure: p.tail.total * p.rate()}
+			u := Unlike{Peers: n - 1, Run: m.run, Limit: limit, Centre: p.back(centre), Apart: finite(x[i]) - p.back(y[k]-e), Days: 0, sure: float64(p.tail.total) * p.rate()}
 			if math.Abs(m.run) >= limit {
 				if share, ok := p.tail.exceed(math.Abs(m.run)); ok {
 					u.Days = min(7/(share*p.events()), mostDays)

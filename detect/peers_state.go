@@ -11,7 +11,7 @@ import (
 // The encodings of Peers and of a Peer: the magic with its version, the step in ms, the fields,
 // and a CRC-32C of all before it.
 const (
-	peersMagic = "upid.peers.1\n"
+	peersMagic = "upid.peers.2\n"
 	peerMagic  = "upid.peer.1\n"
 )
 

@@ -8,9 +8,9 @@ import "math"
 type resets [resetSlots]reset
 
 type reset struct {
-	size  float64 // of the jumps, up or down
-	times float64 // it came
-	age   float64 // in jumps that were seen since
+	size  float32 // of the jumps, up or down
+	times uint8   // it came
+	age   uint8   // in jumps that were seen since
 }
 
 const (
@@ -25,7 +25,7 @@ const (
 
 func (r *resets) find(size float64) int {
 	for i := range r {
-		if math.Abs(size-r[i].size) <= resetVaries*math.Abs(r[i].size) && r[i].times > 0 {
+		if known := float64(r[i].size); math.Abs(size-known) <= resetVaries*math.Abs(known) && r[i].times > 0 {
 			return i
 		}
 	}
@@ -42,19 +42,23 @@ func (r *resets) usual(size float64) bool {
 func (r *resets) learn(size float64) {
 	at := r.find(size)
 	if at >= 0 {
-		r[at].size += resetGain * (size - r[at].size)
+		known := float64(r[at].size)
+		r[at].size = single(known + resetGain*(size-known))
 		r[at].times = min(r[at].times+1, 2*resetKnown)
 	} else { // in place of the one that came seldom, long ago
 		at = 0
 		for i := range r {
-			if r[i].times*resetSlots-r[i].age < r[at].times*resetSlots-r[at].age {
+			if r[i].worth() < r[at].worth() {
 				at = i
 			}
 		}
-		r[at] = reset{size: size, times: 1, age: 0}
+		r[at] = reset{size: single(size), times: 1, age: 0}
 	}
 	for i := range r {
-		r[i].age++
+		r[i].age = min(r[i].age, math.MaxUint8-1) + 1
 	}
 	r[at].age = 0
 }
+
+// worth orders the sizes by how much is lost with one.
+func (r *reset) worth() int { return int(r.times)*resetSlots - int(r.age) }

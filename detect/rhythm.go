@@ -4,9 +4,9 @@ package detect
 // varies: from one run of a nightly job to the next, or how long it runs. Times are in ms.
 type rhythm struct {
 	low, high float64 // the shortest and the longest of late, which draw together
-	known     float64 // so many were in order, in a row
-	broken    float64 // so many were not since
 	pause     int64   // time of the newest event that none followed in time; 0 before
+	known     uint8   // so many were in order, in a row
+	broken    uint8   // so many were not since
 }
 
 const (

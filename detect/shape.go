@@ -54,34 +54,27 @@ func (s *shape) norm() float64 {
 	return math.Sqrt(sum / lags)
 }
 
-// largest returns the greatest |residual| of the newest n in x.
-func (s *shape) largest(n int) float64 {
-	m := 0.0
-	for _, v := range s.x[:n] {
-		m = max(m, math.Abs(v))
-	}
-	return m
+// A summary of the residuals in x.
+type summary struct {
+	newest, largest float64 // the greatest |residual| of the newest four, and of all
+	extreme         float64 // the residual that is largest, with its sign: what a run of values is odd by; the newest may be on its way back
+	mean            float64 // of |residual|, each counted as a burst does
 }
 
-// extreme returns the residual in x that is largest, with its sign: what a run of
-// values is odd by. The newest of them may be on its way back.
-func (s *shape) extreme() float64 {
-	most := 0.0
-	for _, v := range s.x {
-		if math.Abs(v) > math.Abs(most) {
-			most = v
+func (s *shape) summary() summary {
+	var m summary
+	for i, v := range s.x {
+		a := math.Abs(v)
+		if a > m.largest {
+			m.largest, m.extreme = a, v
 		}
+		if i == recentPoints-1 {
+			m.newest = m.largest
+		}
+		m.mean += min(a, burstClip)
 	}
-	return most
-}
-
-// magnitude returns the mean |residual| in x, each counted as a burst does.
-func (s *shape) magnitude() float64 {
-	sum := 0.0
-	for _, v := range s.x {
-		sum += min(math.Abs(v), burstClip)
-	}
-	return sum / lags
+	m.mean /= lags
+	return m
 }
 
 // learn moves the covariance towards the newest run, shrunk by the factor f,

@@ -121,8 +121,13 @@ func (c *codec) i64(f *int64, low, high int64) {
 // count walks a whole number of at least 0 and less than high, which is below 2³¹.
 func (c *codec) count(f *int, high int) {
 	v := int32(*f)
-	c.i32(&v)
-	if *f = int(v); c.read && (*f < 0 || *f >= high) {
+	c.index(&v, int32(high))
+	*f = int(v)
+}
+
+// index walks a whole number of at least 0 and less than high.
+func (c *codec) index(f *int32, high int32) {
+	if c.i32(f); c.read && (*f < 0 || *f >= high) {
 		c.fail("out of range")
 	}
 }
@@ -169,7 +174,9 @@ func (s *stream) walk(c *codec) {
 		s.habits[i].walk(c)
 	}
 	for i := range s.resets {
-		c.f64(&s.resets[i].size, &s.resets[i].times, &s.resets[i].age)
+		c.s32(&s.resets[i].size)
+		c.u8(&s.resets[i].times)
+		c.u8(&s.resets[i].age)
 	}
 	c.flag(&s.calm)
 	c.f64(&s.home.value, &s.home.votes, &s.home.away, &s.home.busy, &s.home.peak, &s.home.most)
@@ -199,7 +206,9 @@ func (h *habit) walk(c *codec) {
 }
 
 func (r *rhythm) walk(c *codec) {
-	c.f64(&r.low, &r.high, &r.known, &r.broken)
+	c.f64(&r.low, &r.high)
+	c.u8(&r.known)
+	c.u8(&r.broken)
 	c.i64(&r.pause, math.MinInt64, math.MaxInt64)
 }
 
@@ -239,12 +248,12 @@ func (s *season) walk(c *codec) {
 
 func (w *window) walk(c *codec) {
 	for i := range w.blocks {
-		c.f64(&w.blocks[i])
+		c.s32(&w.blocks[i])
 	}
-	c.count(&w.pos, len(w.blocks))
-	c.count(&w.fill, w.per+1)
+	c.index(&w.pos, int32(len(w.blocks)))
+	c.index(&w.fill, w.per+1)
 	c.f64(&w.sum)
-	c.count(&w.n, w.per*len(w.blocks)+1)
+	c.index(&w.n, w.per*int32(len(w.blocks))+1)
 	c.f64(&w.scale)
 }
 
@@ -252,15 +261,15 @@ func (c *change) walk(w *codec) {
 	for i := range c.block {
 		w.s32(&c.block[i])
 	}
-	w.count(&c.pos, changeBlocks)
+	w.index(&c.pos, changeBlocks)
 	w.i64(&c.n, 0, math.MaxInt64)
 	w.f64(&c.sum)
-	w.count(&c.have, changeBlocks+1)
-	w.count(&c.fill, c.per)
+	w.index(&c.have, changeBlocks+1)
+	w.index(&c.fill, c.per)
 	for i := range c.usual {
 		w.f64(&c.usual[i])
 	}
-	w.f64(&c.z, &c.by, &c.raw)
+	w.f64(&c.value, &c.z, &c.by, &c.raw)
 }
 
 func (s *shape) walk(c *codec) {
@@ -280,7 +289,9 @@ func (h *tail) walk(c *codec) {
 	for i := range h.weight {
 		c.u16(&h.weight[i])
 	}
-	c.f64(&h.unit, &h.total, &h.level)
+	c.f32(&h.unit)
+	c.f32(&h.total)
+	c.f64(&h.level)
 	if c.read && (!(h.level > 0) || !(h.unit >= 0) || h.unit > tailUnitMost) {
 		c.fail("level or unit out of range")
 	}

@@ -90,7 +90,13 @@ func makeStream(o Options) *stream {
 func (s *stream) floor() float64 { return floor(s.expect.slow, s.span.high-s.span.low) }
 
 // steps returns how many steps lie between the newest value and time t.
-func (s *stream) steps(t int64) float64 { return max(1, math.Round(float64(t-s.seenAt)/s.step)) }
+func (s *stream) steps(t int64) float64 {
+	d := float64(t - s.seenAt)
+	if d == s.step { // nearly always
+		return 1
+	}
+	return max(1, math.Round(d/s.step))
+}
 
 // predict returns what is expected at time t, local time lt.
 func (s *stream) predict(t, lt int64) prediction {

@@ -4,20 +4,20 @@ import "math"
 
 // A tail is one view's record of its own past values: a histogram with
 // logarithmic bins whose weight halves every few days. Bins are an eighth of an
-// octave wide (about 9 %) from 2⁻² to 2⁸; what lies outside goes to the first or last.
+// octave wide (about 9 %) from 2⁻² to 2⁷; what lies outside goes to the first or last.
 //
 // To take two bytes a bin the weights are whole numbers of which unit make one newest
 // value. Instead of the weights falling, unit rises; when it or a weight is too large,
 // all are halved. A weight is known to ½/unit then.
 type tail struct {
 	weight [tailBins]uint16
-	unit   float64 // what a value adds now; 0 before the first
-	total  float64 // sum of weight over unit: values, those of before counting less
+	unit   float32 // what a value adds now; 0 before the first
+	total  float32 // sum of weight over unit: values, those of before counting less
 	level  float64 // the value exceeded with the wanted probability; > 0
 }
 
 const (
-	tailBins    = 10 << tailSub
+	tailBins    = 9 << tailSub
 	tailSub     = 3 // log2 of the bins per octave
 	tailLow     = 0.25
 	tailMantBit = 52 - tailSub
@@ -49,6 +49,14 @@ func tailEdge(k int) float64 {
 	return tailLow * math.Float64frombits(uint64(k+1023<<tailSub)<<tailMantBit)
 }
 
+// tailMiddle holds the middle of every bin.
+var tailMiddle = func() (m [tailBins]float64) {
+	for k := range m {
+		m[k] = (tailEdge(k) + tailEdge(k+1)) / 2
+	}
+	return m
+}()
+
 // add counts x ≥ 0 once.
 func (h *tail) add(x float64) {
 	if h.unit == 0 {
@@ -56,7 +64,7 @@ func (h *tail) add(x float64) {
 	}
 	k := tailBin(x)
 	for {
-		if w := uint32(h.weight[k]) + uint32(max(math.Round(h.unit), 1)); w <= math.MaxUint16 {
+		if w := uint32(h.weight[k]) + uint32(max(h.unit+0.5, 1)); w <= math.MaxUint16 {
 			h.weight[k] = uint16(w)
 			break
 		}
@@ -79,21 +87,21 @@ func (h *tail) halve() {
 
 // decay multiplies all weights by f in (0, 1).
 func (h *tail) decay(f float64) {
-	h.unit /= f
-	h.total *= f
+	h.unit /= float32(f)
+	h.total *= float32(f)
 	if h.unit > tailUnitMost {
 		h.halve()
 	}
 }
 
 // of returns the weight of bin k in values.
-func (h *tail) of(k int) float64 { return float64(h.weight[k]) / max(h.unit, 1) }
+func (h *tail) of(k int) float64 { return float64(h.weight[k]) / float64(max(h.unit, 1)) }
 
 // merged returns the weights of h and o together.
 func (h *tail) merged(o *tail) tail {
 	both := tail{weight: [tailBins]uint16{}, unit: min(max(h.unit, 1), max(o.unit, 1)) / 2, total: h.total + o.total, level: h.level}
 	for k := range both.weight {
-		both.weight[k] = uint16(min(math.Ceil((h.of(k)+o.of(k))*both.unit), math.MaxUint16))
+		both.weight[k] = uint16(min(math.Ceil((h.of(k)+o.of(k))*float64(both.unit)), math.MaxUint16))
 	}
 	return both
 }
@@ -111,7 +119,7 @@ func (h *tail) quantile(p float64) (level float64, ok bool) {
 	if g.n == 0 {
 		return g.from, true
 	}
-	return g.from + g.scale/g.shape*(math.Pow(p*h.total/g.n, -g.shape)-1), true
+	return g.from + g.scale/g.shape*(math.Pow(p*float64(h.total)/g.n, -g.shape)-1), true
 }
 
 // A pareto is a generalised Pareto distribution of what lies above from: P(X > x)
@@ -121,22 +129,28 @@ type pareto struct{ n, from, scale, shape float64 } // n is the weight it rests 
 // pareto fits what lies above the 97 % quantile, or the one of p if that is
 // lower. The total must be above 0.
 func (h *tail) pareto(p float64) pareto {
-	want := max(tailFraction, p) * h.total
+	unit := float64(max(h.unit, 1))
+	want := max(tailFraction, p) * float64(h.total) * unit
 	k, above := tailBins-1, 0.0
-	for k > 0 && above+h.of(k) < want {
-		above += h.of(k)
-		k--
+	for ; k > 0; k-- {
+		w := float64(h.weight[k])
+		if above+w >= want {
+			break
+		}
+		above += w
 	}
 	u := tailEdge(k)
 	var n, s1, s2 float64
 	for j := k; j < tailBins; j++ {
-		if w := h.of(j); w > 0 {
-			x := (tailEdge(j)+tailEdge(j+1))/2 - u
+		if h.weight[j] > 0 {
+			w := float64(h.weight[j])
+			x := tailMiddle[j] - u
 			n += w
 			s1 += w * x
 			s2 += w * x * x
 		}
 	}
+	n, s1, s2 = n/unit, s1/unit, s2/unit
 	if n == 0 {
 		return pareto{n: 0, from: u, scale: 1, shape: tailShapeMin}
 	}

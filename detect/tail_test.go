@@ -74,7 +74,7 @@ func TestTailDecays(t *testing.T) {
 	for range 5 { // the half-life is five daily decays
 		h.decay(tailFade)
 	}
-	closeTo(t, "weight after a half-life", h.total, 500, 0.1)
+	closeTo(t, "weight after a half-life", float64(h.total), 500, 0.1)
 }
 
 // Millions of values, with a decay a day, fit into two bytes a bin: the level is that
@@ -101,7 +101,7 @@ func TestTailCompact(t *testing.T) {
 			want, got = want+w, got+h.of(k)
 		}
 	}
-	closeTo(t, "total", h.total, sum, 1e-6*sum)
+	closeTo(t, "total", float64(h.total), sum, 1e-6*sum)
 	closeTo(t, "weight beyond two sigmas", got, want, 0.05*want)
 	h = tail{weight: [tailBins]uint16{0: 65_535, 1: 1, 2: 2, 3: 3}, unit: 16, total: 4096, level: 1}
 	h.halve()

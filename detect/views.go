@@ -74,6 +74,7 @@ type look struct {
 	norm    float64          // joint; 0 until the covariance means something
 	level   float64          // of the expectation, for the minimum relative deviation
 	largest float64          // of the last residuals
+	extreme float64          // the same in scales, with its sign
 	present [windows]float64 // share of each window's score that stands, see goesOn
 	restive float64          // the same for the variance
 	odd     float64          // and for the joint view
@@ -93,20 +94,21 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 	for i := range s.window {
 		w := &s.window[i]
 		l.mean[i] = w.add(base)
-		l.present[i] = goesOn(s.recent.mean(newest(w.points)), l.mean[i])
+		l.present[i] = goesOn(s.recent.mean(newest(int(w.points))), l.mean[i])
 		if w.full() {
 			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
 		}
 	}
-	l.step = s.change.add(base, l.scale, s.gain.threeDays)
+	l.step = s.change.add(x, base, l.scale, s.gain.threeDays)
 	l.ratio = s.burst.add(math.Abs(l.z), s.gain.halfHour)
 	s.shape.push(l.z)
 	if s.seen > shapeAfter {
 		l.norm = s.shape.norm()
 	}
-	l.largest = s.shape.largest(lags) * l.scale
-	l.restive = goesOn(s.shape.magnitude(), s.burst.short)
-	l.odd = goesOn(s.shape.largest(recentPoints), s.shape.largest(lags))
+	m := s.shape.summary()
+	l.largest, l.extreme = m.largest*l.scale, m.extreme
+	l.restive = goesOn(m.mean, s.burst.short)
+	l.odd = goesOn(m.newest, m.largest)
 	return l
 }
 
@@ -143,17 +145,21 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight[i]/margin, l.present[i])))
 		}
 		if s.seen > shapeScored && !s.pace.quiet() {
-			take(joint, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
+			take(joint, s.permit(l.extreme, l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
 		}
 		if s.change.n > changeScored && !s.pace.quiet() {
 			v := changeUp
 			if s.change.z < 0 {
 				v = changeDown
 			}
-			take(v, s.permit(s.change.z, math.Abs(s.change.by), l, math.Abs(s.change.z)/s.tail[v].level*changeWeight/margin))
+			score := math.Abs(s.change.z) / s.tail[v].level * changeWeight / margin
+			if score >= habitFrom {
+				score *= s.moved()
+			}
+			take(v, s.permit(s.change.z, math.Abs(s.change.by), l, score))
 		}
 		if s.seen > varianceAfter && !s.pace.quiet() {
-			take(variance, s.permit(s.shape.extreme(), l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
+			take(variance, s.permit(l.extreme, l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
 		}
 	}
 	if s.warm() && s.pace.quiet() && s.pair.brief(1/s.gain.halfHour) {
@@ -167,6 +173,13 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 	take(stays, s.shift.stays(t, float64(t-s.seenAt), s.step))
 	take(flatline, s.flat.score(s.seen)/margin)
 	return view, value
+}
+
+// moved returns how much of a step the values themselves made, from 0 to 1. A day after
+// a lasting step the level of that time of day has learned a part of it: a series that
+// goes on as it is then steps away from its base.
+func (s *stream) moved() float64 {
+	return min(max((s.expect.local-s.change.value)/s.change.by/changeMoved, 0), 1)
 }
 
 // permit caps a score below 1 when the deviation goes the way nobody watches or
@@ -343,5 +356,5 @@ func (s *stream) confidence(view int, value float64, w series.Why) float64 {
 	if view >= tailed {
 		return confidence(float64(s.seen)/flatAfter, value, w)
 	}
-	return confidence(s.tail[view].total*s.rate(view), value, w)
+	return confidence(float64(s.tail[view].total)*s.rate(view), value, w)
 }

@@ -83,12 +83,12 @@ func (h *tail) exceed(x float64) (p float64, ok bool) {
 	}
 	g := h.pareto(tailFraction)
 	if g.n > 0 && x > g.from {
-		p = g.n / h.total * math.Pow(1+g.shape*(x-g.from)/g.scale, -1/g.shape)
+		p = g.n / float64(h.total) * math.Pow(1+g.shape*(x-g.from)/g.scale, -1/g.shape)
 	} else {
 		for k := tailBin(x); k < tailBins; k++ {
 			p += h.of(k)
 		}
-		p /= h.total
+		p /= float64(h.total)
 	}
 	return min(max(p, math.SmallestNonzeroFloat32), 1), true
 }

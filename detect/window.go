@@ -6,14 +6,14 @@ import "math"
 // window consists of at most 24 blocks of several points; it then is up to one
 // block short.
 type window struct {
-	points int // wanted length
-	per    int // points a block
-	blocks []float64
-	pos    int     // the block being filled
-	fill   int     // points in it
-	sum    float64 // of all blocks
-	n      int     // points in all blocks
-	scale  float64 // usual |mean|; 0 until learned
+	blocks []float32 // sums
+	sum    float64   // of all blocks
+	scale  float64   // usual |mean|; 0 until learned
+	points int32     // wanted length
+	per    int32     // points a block
+	pos    int32     // the block being filled
+	fill   int32     // points in it
+	n      int32     // points in all blocks
 }
 
 const windowBlocks = 24
@@ -21,8 +21,8 @@ const windowBlocks = 24
 func newWindow(points int) window {
 	per := (points + windowBlocks - 1) / windowBlocks
 	return window{
-		points: points, per: per, blocks: make([]float64, (points+per-1)/per),
-		pos: 0, fill: 0, sum: 0, n: 0, scale: 0,
+		blocks: make([]float32, (points+per-1)/per), sum: 0, scale: 0,
+		points: int32(points), per: int32(per), pos: 0, fill: 0, n: 0,
 	}
 }
 
@@ -33,31 +33,28 @@ func (w *window) full() bool { return w.n > w.points-w.per }
 func (w *window) add(r float64) float64 {
 	if w.fill == w.per {
 		w.fill = 0
-		w.pos = (w.pos + 1) % len(w.blocks)
+		if w.pos++; int(w.pos) == len(w.blocks) {
+			w.pos = 0
+		}
 		w.evict()
 	}
-	w.blocks[w.pos] += r
-	w.sum += r
+	was := float64(w.blocks[w.pos])
+	w.blocks[w.pos] = single(was + r)
+	w.sum += float64(w.blocks[w.pos]) - was
 	w.fill++
 	w.n++
 	return w.sum / float64(w.n)
 }
 
-// evict empties the block at pos. The sum is taken afresh once a round, and when
-// what leaves is so large that the difference would be rounding.
+// evict empties the block at pos and takes the sum afresh, so that no rounding stays.
 func (w *window) evict() {
-	old := w.blocks[w.pos]
 	w.blocks[w.pos] = 0
-	if w.n+w.per > w.per*len(w.blocks) {
+	if all := w.per * int32(len(w.blocks)); w.n+w.per > all {
 		w.n -= w.per
-		w.sum -= old
-	}
-	if w.pos > 0 && math.Abs(old) < 1e3*math.Abs(w.sum) {
-		return
 	}
 	w.sum = 0
 	for _, b := range w.blocks {
-		w.sum += b
+		w.sum += float64(b)
 	}
 }
 

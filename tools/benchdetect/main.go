@@ -34,7 +34,7 @@ func main() {
 	flag.StringVar(&o.scorer, "scorer", "../shared/score/detect_score.py", "independent scorer")
 	flag.StringVar(&o.write, "write", "", "write the simulated clusters of -seed into this directory and stop")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the open simulated cluster")
-	flag.Uint64Var(&o.judge, "judge", 20261125, "of the simulated cluster that judges")
+	flag.Uint64Var(&o.judge, "judge", 20261128, "of the simulated cluster that judges")
 	flag.BoolVar(&o.peers, "peers", true, "run other detectors on the same series")
 	flag.BoolVar(&o.budgets, "budgets", true, "replay everything at three budgets")
 	flag.BoolVar(&o.clusters, "clusters", true, "measure on simulated clusters")
