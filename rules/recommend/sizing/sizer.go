@@ -62,6 +62,7 @@ type Sizer struct {
 	today   []float32 // CPU of the day under way
 	peak    float64   // memory of the day under way, bytes; NaN without samples
 	newest  int64     // time of the newest sample
+	seen    bool      // any sample, by Learn
 	startup float64   // highest CPU in a start, cores; 0: none
 
 	price     float64 // of violations, cores, at the last Decide
