@@ -30,7 +30,7 @@ type Worth struct{ Low, High float64 }
 //	telemetry      50                 60
 //	peak           25                 55
 //	off hours      10                 35    never an alert alone
-//	first seen     15                 38    never an alert alone
+//	first seen     28                 39    never an alert alone; four at once are one
 //	passthrough    its priority's weight, see Weight
 var (
 	anomalyWorth   = Worth{40, 69}
@@ -38,7 +38,7 @@ var (
 	sequenceWorth  = Worth{75, 95}
 	telemetryWorth = Worth{50, 60}
 	offHoursWorth  = Worth{10, 35}
-	firstSeenWorth = Worth{15, 38}
+	firstSeenWorth = Worth{28, 39}
 	peakWorth      = Worth{25, 55}
 )
 

@@ -131,6 +131,8 @@ func threats(ctx context.Context, o options, s set, files []string, findings str
 type scored struct {
 	hit, of int
 	rate    float64 // false alerts an entity and week
+	wrong   int     // false alerts
+	weeks   float64 // entity-weeks that were scored
 	probes  float64 // of them, those on attacks too small to be labelled as one
 	delay   string  // seconds, median
 }
@@ -167,6 +169,7 @@ func score(ctx context.Context, o options, s set, in *input, findings string) (s
 	r.delay = m[6]
 	all, err1 := strconv.Atoi(m[4])
 	on, err2 := strconv.Atoi(m[5])
+	r.wrong, r.weeks = all, float64(len(in.entities))*float64(in.last-in.first-s.learn)/(7*day)
 	if all > 0 {
 		r.probes = r.rate * float64(on) / float64(all)
 	}
@@ -202,7 +205,7 @@ func judge(s set, r scored) (missed int, text string) {
 		check(err == nil && d <= s.delay, fmt.Sprintf("≤ %.0f s", s.delay))
 	}
 	if s.rate > 0 {
-		text += fmt.Sprintf(", %.1f of the budget", r.rate/budget)
+		text += fmt.Sprintf(", %.1f of the budget (%d for %.1f)", r.rate/budget, r.wrong, budget*r.weeks)
 		if r.probes > 0 {
 			text += fmt.Sprintf(", %.1f without attacks too small for a label", (r.rate-r.probes)/budget)
 		}
