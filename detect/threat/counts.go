@@ -50,13 +50,14 @@ type counts struct {
 	disp        []dispersion
 	first, last int64 // slot numbers
 	begun       bool
-	crowd       *Peers // nil: alone
+	crowd       *Peers  // nil: alone
+	newSize     float64 // dispersion of an entity of which nothing was learned
 }
 
 func makeCounts(o Options) counts {
 	return counts{
 		step: o.Step.Milliseconds(), windows: makeWindows(o.Windows, o.Step), profile: makeProfile(o.Step, o.Location),
-		disp: make([]dispersion, len(o.Windows)), first: 0, last: 0, begun: false, crowd: nil,
+		disp: make([]dispersion, len(o.Windows)), first: 0, last: 0, begun: false, crowd: nil, newSize: minSize,
 	}
 }
 
@@ -133,10 +134,11 @@ func (c *counts) expected(t int64) float64 {
 	return c.profile.at(t)
 }
 
-// size returns the dispersion of window i around mean; that of a new entity is the widest.
+// size returns the dispersion of window i around mean; that of a new entity is the widest,
+// unless its model knows better.
 func (c *counts) size(i int, mean float64) float64 {
 	if c.profile.allN == 0 {
-		return minSize
+		return c.newSize
 	}
 	return c.disp[i].size(mean)
 }

@@ -21,14 +21,21 @@ type Distinct struct {
 	seen  map[uint64]int64 // time of the newest sight
 }
 
-const maxDistinct = 512
+const (
+	maxDistinct = 512
+	// distinctSize is the dispersion of a new entity: values that count once a day come in
+	// no such crowds as events do.
+	distinctSize = 1
+)
 
 var distinctWindows = []time.Duration{5 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
 // NewDistinct returns the model of one entity. peers is shared with the others of the
 // detector; nil stands for none.
 func NewDistinct(o Options, peers *Peers) *Distinct {
-	return &Distinct{count: NewCount(o.filled(distinctWindows, 4.5), peers), seen: nil}
+	m := &Distinct{count: NewCount(o.filled(distinctWindows, 4.5), peers), seen: nil}
+	m.count.c.newSize = distinctSize
+	return m
 }
 
 // Step takes the values of the slot at t. An empty slot teaches that there were none. Slots
