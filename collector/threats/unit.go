@@ -71,7 +71,7 @@ type Unit struct {
 	readers  []Reader // of Detectors
 	position atomic.Int64
 	now      *state
-	allowed  int
+	allowed  int // series that Allow left out of the newest answers of a step
 }
 
 // New checks the options.
@@ -135,7 +135,7 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	if err != nil {
 		return nil, err
 	}
-	if _, err := u.advance(ctx, st, in); err != nil {
+	if _, _, err := u.advance(ctx, st, in); err != nil {
 		return nil, err
 	}
 	return func() {
@@ -149,7 +149,7 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 	opened := map[string]int{}
 	if in.End >= in.Start {
 		var err error
-		if opened, err = u.advance(ctx, u.now, in); err != nil {
+		if opened, u.allowed, err = u.advance(ctx, u.now, in); err != nil {
 			return nil, err
 		}
 		u.position.Store(in.End)
@@ -170,14 +170,14 @@ type answer struct {
 }
 
 // advance takes the grid points of in that st has not seen and returns how many alerts of
-// each threat opened.
-func (u *Unit) advance(ctx context.Context, st *state, in pipeline.Input) (map[string]int, error) {
-	answers := u.answers(st, in)
+// each threat opened, and how many series are left out. It changes st only.
+func (u *Unit) advance(ctx context.Context, st *state, in pipeline.Input) (opened map[string]int, allowed int, err error) {
+	answers, allowed := u.answers(st, in)
 	step := u.o.Step.Milliseconds()
-	opened := map[string]int{}
+	opened = map[string]int{}
 	for i, t := 0, in.Start; t <= in.End; i, t = i+1, t+step {
 		if i%64 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, allowed, ctx.Err()
 		}
 		if t <= st.last {
 			continue // it was taken in by a pass that was broken off
@@ -200,19 +200,17 @@ func (u *Unit) advance(ctx context.Context, st *state, in pipeline.Input) (map[s
 		}
 	}
 	st.prune()
-	return opened, nil
+	return opened, allowed, nil
 }
 
 // answers returns the series of in that are not left out, in the order of detectors and
-// inputs, and remembers who they are about.
-func (u *Unit) answers(st *state, in pipeline.Input) []answer {
-	var out []answer
-	u.allowed = 0
+// inputs, with how many are, and remembers who they are about.
+func (u *Unit) answers(st *state, in pipeline.Input) (out []answer, allowed int) {
 	for i, d := range u.o.Detectors {
 		for _, input := range slices.Sorted(maps.Keys(d.Queries)) {
 			for _, s := range in.Series[inputName(d.Spec.Name, input)].Series {
 				if u.o.Allow.Match(s.Labels) {
-					u.allowed++
+					allowed++
 					continue
 				}
 				sample := u.readers[i].Sample(s.Labels)
@@ -223,7 +221,7 @@ func (u *Unit) answers(st *state, in pipeline.Input) []answer {
 			}
 		}
 	}
-	return out
+	return out, allowed
 }
 
 // results says what is known of every entity with a risk or an alert.

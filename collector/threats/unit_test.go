@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -269,6 +270,34 @@ func TestUnit_quiet(t *testing.T) {
 	rs = pass(t, u, part(ss, attack+2, attack+2))
 	if len(rs) != 1 || len(rs[0].Findings) != 1 || stats.Quiet != 0 {
 		t.Errorf("after the window the attack goes on and is said: %s", text(rs))
+	}
+}
+
+// TestUnit_fitBesideStep: a fit leaves alone what steps use (go test -race), and what it
+// leaves out of the history is not counted.
+func TestUnit_fitBesideStep(t *testing.T) {
+	ss := failures(3, 0, 0)
+	o := options()
+	o.Allow = Allow{CIDRs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/31")}}
+	var stats Stats
+	o.Observe = func(s Stats) { stats = s }
+	u := unit(t, o)
+	history := part(ss, 0, 99)
+	fit(t, u, history)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := u.Fit(context.Background(), history.End, history); err != nil {
+			t.Error(err)
+		}
+	})
+	for k := range 20 {
+		pass(t, u, part(ss[:1], 100+k, 100+k))
+	}
+	wg.Wait()
+	fit(t, u, history)
+	pass(t, u, pipeline.Input{Start: history.End + ms, End: history.End, Series: series.Set{}})
+	if stats.Allowed != 1 {
+		t.Errorf("%d series left out, want the one of the newest answers", stats.Allowed)
 	}
 }
 
