@@ -34,6 +34,7 @@ type alert struct {
 	end     int64 // 0 while it is open
 	merged  int64 // when it became part of a campaign, 0 if it is none's
 	quiet   bool  // it opened while no alert was to be, or repeats another, and is not said yet
+	told    int64 // since when it is not quiet, 0 if it is
 }
 
 // campaign is one threat against many entities while it lasts.
@@ -73,12 +74,14 @@ func (s *state) step(t int64, in map[string]threat.Slot, quiet bool) (opened []s
 		there[a.ID] = true
 		have := s.alerts[a.ID]
 		if have == nil {
-			have = &alert{Alert: a, peak: a.Risk, earlier: s.earlier[a.Entity+"\x00"+a.Threat], end: 0, merged: 0, quiet: quiet || a.Suppressed}
+			have = &alert{Alert: a, peak: a.Risk, earlier: s.earlier[a.Entity+"\x00"+a.Threat], end: 0, merged: 0, quiet: true, told: 0}
 			s.alerts[a.ID] = have
 			opened = append(opened, a.Threat)
 		}
 		have.Alert, have.peak = a, max(have.peak, a.Risk)
-		have.quiet = have.quiet && (quiet || a.Suppressed)
+		if have.quiet && !quiet && !a.Suppressed {
+			have.quiet, have.told = false, t
+		}
 	}
 	for id, a := range s.alerts {
 		switch {
@@ -97,7 +100,8 @@ func (s *state) step(t int64, in map[string]threat.Slot, quiet bool) (opened []s
 }
 
 // follow brings the campaigns up to date. An alert of the threat of an open campaign
-// belongs to it from its first slot on.
+// belongs to it from its first slot on, or from when it is said. A campaign whose alerts
+// are all quiet waits for two of them to be said: one alone is no campaign.
 func (s *state) follow(t int64, began []threat.Campaign) {
 	for _, c := range began {
 		i := slices.IndexFunc(s.campaigns, func(o *campaign) bool { return o.end == 0 && o.Threat == c.Threat })
@@ -110,17 +114,26 @@ func (s *state) follow(t int64, began []threat.Campaign) {
 			continue
 		}
 		lasts := false
+		var fresh []*alert // that are to be said
 		for id, a := range s.alerts {
-			if a.Threat != c.Threat || a.quiet || !c.members[id] && (a.end != 0 || a.First < c.Start) {
+			if c.members[id] || a.Threat != c.Threat || a.end != 0 || a.First < c.Start {
 				continue
 			}
-			if !c.members[id] {
-				c.members[id], a.merged = true, t
+			lasts = lasts || len(c.members) == 0
+			if !a.quiet {
+				fresh = append(fresh, a)
+			}
+		}
+		if len(c.members)+len(fresh) > 1 {
+			for _, a := range fresh {
+				c.members[a.ID], a.merged = true, t
 				if i, known := slices.BinarySearch(c.entities, a.Entity); !known {
 					c.entities = slices.Insert(c.entities, i, a.Entity)
 				}
 			}
-			if a.end == 0 {
+		}
+		for id := range c.members {
+			if a := s.alerts[id]; a != nil && a.end == 0 && a.Threat == c.Threat {
 				lasts = true
 				c.peak = max(c.peak, a.peak)
 				if threat.BandRank(a.Band) > threat.BandRank(c.band) {
@@ -132,7 +145,7 @@ func (s *state) follow(t int64, began []threat.Campaign) {
 			c.end = t
 		}
 	}
-	s.campaigns = slices.DeleteFunc(s.campaigns, func(c *campaign) bool { return c.end != 0 && t-c.end > s.keep || len(c.members) == 0 })
+	s.campaigns = slices.DeleteFunc(s.campaigns, func(c *campaign) bool { return c.end != 0 && (t-c.end > s.keep || len(c.members) == 0) })
 }
 
 // openAlerts returns the open alerts by entity, which has one at a time.
@@ -209,7 +222,7 @@ func (s *state) findings() []series.Finding {
 		switch {
 		case a.quiet, a.merged != 0 && s.last-a.merged > s.keep:
 			continue
-		case a.merged != 0 && a.merged == a.First:
+		case a.merged != 0 && a.merged == a.told:
 			continue // it never was one by itself
 		}
 		t := a.threat()
@@ -220,7 +233,9 @@ func (s *state) findings() []series.Finding {
 		out = append(out, finding(t, a.First, end, a.peak))
 	}
 	for _, c := range s.campaigns {
-		out = append(out, s.campaignFinding(c))
+		if len(c.members) > 0 {
+			out = append(out, s.campaignFinding(c))
+		}
 	}
 	return out
 }

@@ -273,6 +273,49 @@ func TestUnit_quiet(t *testing.T) {
 	}
 }
 
+// TestUnit_quietCampaign: a campaign that begins in maintenance is one when that is over, if
+// more than one of its alerts last.
+func TestUnit_quietCampaign(t *testing.T) {
+	for _, c := range []struct{ lasting, entities int }{{6, 6}, {2, 2}, {1, 1}, {0, 0}} {
+		ss := failures(8, 6, attack)
+		for i := range c.lasting {
+			for k := range 8 {
+				ss[i].Values[attack+k] = 40
+			}
+		}
+		o := options()
+		o.Quiet = func(t int64) bool { return t < start+(attack+6)*ms }
+		u := unit(t, o)
+		fit(t, u, part(ss, 0, attack-1))
+		for k := range 6 {
+			for _, r := range pass(t, u, part(ss, attack+k, attack+k)) {
+				if len(r.Findings) != 0 {
+					t.Errorf("%d last: said in the window: %s", c.lasting, text([]series.Result{r}))
+				}
+			}
+		}
+		rs := pass(t, u, part(ss, attack+6, attack+6))
+		var found []series.Finding
+		for _, r := range rs {
+			found = append(found, r.Findings...)
+		}
+		if c.entities == 0 {
+			if len(found) != 0 || len(u.now.campaigns) != 0 {
+				t.Errorf("none lasts: %s and %d campaigns", text(rs), len(u.now.campaigns))
+			}
+			continue
+		}
+		if len(found) != 1 || !found[0].Open() {
+			t.Errorf("%d last: %d findings, want one: %s", c.lasting, len(found), text(rs))
+			continue
+		}
+		many := found[0].Threat.Entity == "multiple"
+		if many != (c.entities > 1) || many && len(found[0].Threat.Entities) != c.entities {
+			t.Errorf("%d last: %+v", c.lasting, found[0].Threat)
+		}
+	}
+}
+
 // TestUnit_fitBesideStep: a fit leaves alone what steps use (go test -race), and what it
 // leaves out of the history is not counted.
 func TestUnit_fitBesideStep(t *testing.T) {
