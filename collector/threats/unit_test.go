@@ -397,12 +397,13 @@ func TestUnit_nothing(t *testing.T) {
 	}
 }
 
-// TestUnit_flood sends a million sources in one slot: memory is bounded, and it is said.
+// TestUnit_flood sends more sources in one slot than are watched or have names: memory is
+// bounded, and it is said. The package threat is tested with a million.
 func TestUnit_flood(t *testing.T) {
 	u := unit(t, options())
 	fit(t, u, part(failures(3, 0, 0), 0, attack-1))
 	in := part(nil, attack, attack)
-	many := make([]series.Series, 1_000_000)
+	many := make([]series.Series, 2*maxNames)
 	values := []float64{1}
 	for i := range many {
 		many[i] = series.Series{Labels: labels.FromStrings("source", fmt.Sprintf("u%d", i)), Start: in.Start, Step: ms, Values: values}
