@@ -16,12 +16,12 @@ const (
 
 var logGrowth = math.Log(growth)
 
-// bucket returns the bucket of v, a finite number.
+// bucket returns the bucket of v, which is not NaN.
 func bucket(v float64) int {
 	if v < least {
 		return 0
 	}
-	return min(1+int(math.Log(v/least)/logGrowth), buckets-1)
+	return int(min(1+math.Log(v/least)/logGrowth, buckets-1)) // +Inf is no int
 }
 
 // edge returns the lower edge of bucket i, 0 for the first.

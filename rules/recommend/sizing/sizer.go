@@ -114,14 +114,14 @@ func New(p Policy, step int64) *Sizer {
 }
 
 // Observe takes in a sample. Samples that are not newer than the newest, and values that are
-// negative, NaN or ±Inf, count as not seen. It reports whether memory came so close to what
+// negative, NaN or beyond a float32, count as not seen. It reports whether memory came so close to what
 // was set that this was raised.
 func (s *Sizer) Observe(x Sample) (raised bool) {
 	if x.Time <= s.newest {
 		return false
 	}
 	s.newest = x.Time
-	if x.CPU >= 0 && !math.IsInf(x.CPU, 1) {
+	if x.CPU >= 0 && x.CPU <= math.MaxFloat32 {
 		if x.Startup {
 			s.startup = max(s.startup, x.CPU)
 		} else {
@@ -129,7 +129,7 @@ func (s *Sizer) Observe(x Sample) (raised bool) {
 			s.hourly.add(x.Time, x.CPU)
 		}
 	}
-	if !(x.Memory >= 0) || math.IsInf(x.Memory, 1) {
+	if !(x.Memory >= 0 && x.Memory <= math.MaxFloat32) {
 		return false
 	}
 	if !(s.peak >= x.Memory) {

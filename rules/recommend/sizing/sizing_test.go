@@ -25,6 +25,28 @@ func scratch(t testing.TB) *Scratch {
 	return NewScratch(m)
 }
 
+// TestObserve_huge: what no float32 holds counts as not seen.
+func TestObserve_huge(t *testing.T) {
+	if got := bucket(math.Inf(1)); got != buckets-1 {
+		t.Errorf("+Inf is in bucket %d", got)
+	}
+	p, err := PolicyNamed("cost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := func(int, int) (float64, float64) { return 2, 1 << 30 }
+	want := simulate(t, New(p, 300), 10, usual)
+	got := simulate(t, New(p, 300), 10, func(d, i int) (float64, float64) {
+		if i%100 == 7 {
+			return 1e39, 1e39
+		}
+		return usual(d, i)
+	})
+	if math.Abs(got[9].CPU-want[9].CPU) > 0.05*want[9].CPU || math.Abs(got[9].Memory-want[9].Memory) > 0.05*want[9].Memory {
+		t.Errorf("%+v with samples that are no measurements, %+v without", got[9], want[9])
+	}
+}
+
 // simulate feeds days of samples every five minutes and decides after each; usage gives CPU
 // in cores and memory in bytes for day and sample. It returns what was set each day.
 func simulate(t testing.TB, s *Sizer, days int, usage func(d, i int) (cpu, memory float64)) []Size {
