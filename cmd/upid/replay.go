@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/rules/recommend"
 	"github.com/upid/upid/rules/recommend/replay"
 )
 
@@ -18,7 +19,7 @@ type replayCmd struct {
 	Data     string   `required:"" placeholder:"DIR" help:"Directory of traces, one WORKLOAD.csv or WORKLOAD.csv.gz each, with the columns ts,cpu_mcores,mem_mib."`
 	Policy   []string `enum:"cost,balanced,safe" default:"cost,balanced,safe" placeholder:"NAME" help:"Our policies, may be repeated: ${enum}. (default all)"`
 	Strategy []string `placeholder:"NAME" help:"Strategies instead of these policies and all others, may be repeated: ${strategies}."`
-	Warmup   duration `default:"28d" placeholder:"DURATION" help:"History before the first decision, at least 7d. (default ${default})"`
+	Warmup   duration `default:"28d" placeholder:"DURATION" help:"History before the first decision, whole days, at least 7d. (default ${default})"`
 	Every    string   `enum:",1d,7d" default:"" placeholder:"DURATION" help:"All strategies decide this often, 1d or 7d, and nothing between; by default ours decide daily and raise memory under pressure, the others weekly."`
 	Output   string   `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}; csv has every decision, the others what came of them. (default ${default})"`
 }
@@ -40,8 +41,8 @@ CSV columns: ` + strings.Join(replayColumns, ",") + `. A decision holds from its
 // Validate is called by kong.
 func (c *replayCmd) Validate() error {
 	var errs []error
-	if time.Duration(c.Warmup) < 7*24*time.Hour {
-		errs = append(errs, fmt.Errorf("--warmup is %s, want at least 7d", c.Warmup))
+	if w := time.Duration(c.Warmup); w < 7*24*time.Hour || w%(24*time.Hour) != 0 {
+		errs = append(errs, fmt.Errorf("--warmup is %s, want whole days, at least 7d", c.Warmup))
 	}
 	for _, s := range c.Strategy {
 		if !slices.Contains(replay.Names, s) {
@@ -211,8 +212,8 @@ func replayTables(e *env, out []replayed, traces int) error {
 			Right: []bool{false, true, true, true, true, true, true, true, true},
 		}
 		for _, s := range r.scores {
-			g.Add(s.Strategy, fmt.Sprintf("%.3f", s.Cores), percent(100*s.Violation, "%.2f"), percent(100*s.Worst, "%.1f"), fmt.Sprintf("%.2f", s.Memory/(1<<30)),
-				fmt.Sprintf("%.1f", s.Kills), fmt.Sprintf("%.2f", s.Dollars), percent(100*s.Change, "%.1f"), percent(100*s.Kept, "%.0f"))
+			g.Add(s.Strategy, known(s.Cores, "%.3f"), percent(100*s.Violation, "%.2f"), percent(100*s.Worst, "%.1f"), known(s.Memory/(1<<30), "%.2f"),
+				known(s.Kills, "%.1f"), known(s.Dollars, "%.2f"), percent(100*s.Change, "%.1f"), percent(100*s.Kept, "%.0f"))
 		}
 		if err := g.Write(e.stdout, e.style()); err != nil {
 			return err
@@ -235,21 +236,29 @@ func replayTables(e *env, out []replayed, traces int) error {
 	return g.Write(e.stdout, e.style())
 }
 
-// replayScore is a score as JSON and YAML have it.
+// known writes x, "-" if it is not known.
+func known(x float64, format string) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "-"
+	}
+	return fmt.Sprintf(format, x)
+}
+
+// replayScore is a score as JSON and YAML have it; what is not known is null.
 type replayScore struct {
 	Strategy      string       `json:"strategy"`
 	Workloads     int          `json:"workloads"`
 	Weeks         float64      `json:"workload_weeks"`
-	Cores         float64      `json:"cpu_cores"`
-	MemoryBytes   float64      `json:"memory_bytes"`
-	Violation     float64      `json:"cpu_violation_ratio"`
-	Worst         float64      `json:"cpu_violation_worst_ratio"`
-	Kills         float64      `json:"oom_per_100_weeks"`
-	Dollars       float64      `json:"usd_monthly"`
-	Change        float64      `json:"cpu_change_weekly_ratio"`
-	MemoryChange  float64      `json:"memory_change_weekly_ratio"`
-	Kept          float64      `json:"kept_ratio"`
-	ChangesWeekly float64      `json:"changes_weekly"`
+	Cores         *float64     `json:"cpu_cores"`
+	MemoryBytes   *float64     `json:"memory_bytes"`
+	Violation     *float64     `json:"cpu_violation_ratio"`
+	Worst         *float64     `json:"cpu_violation_worst_ratio"`
+	Kills         *float64     `json:"oom_per_100_weeks"`
+	Dollars       *float64     `json:"usd_monthly"`
+	Change        *float64     `json:"cpu_change_weekly_ratio"`
+	MemoryChange  *float64     `json:"memory_change_weekly_ratio"`
+	Kept          *float64     `json:"kept_ratio"`
+	ChangesWeekly *float64     `json:"changes_weekly"`
 	Risk          []replayRisk `json:"risk"`
 }
 
@@ -271,8 +280,8 @@ func replayObjects(out []replayed) []replayTable {
 		tables[i].Cadence = r.cadence.name
 		for _, s := range r.scores {
 			o := replayScore{
-				Strategy: s.Strategy, Workloads: s.Workloads, Weeks: s.Weeks, Cores: s.Cores, MemoryBytes: s.Memory, Violation: s.Violation, Worst: s.Worst,
-				Kills: s.Kills, Dollars: s.Dollars, Change: s.Change, MemoryChange: s.ChangeMem, Kept: s.Kept, ChangesWeekly: s.Decisions, Risk: []replayRisk{},
+				Strategy: s.Strategy, Workloads: s.Workloads, Weeks: s.Weeks, Cores: recommend.Number(s.Cores), MemoryBytes: recommend.Number(s.Memory), Violation: recommend.Number(s.Violation), Worst: recommend.Number(s.Worst),
+				Kills: recommend.Number(s.Kills), Dollars: recommend.Number(s.Dollars), Change: recommend.Number(s.Change), MemoryChange: recommend.Number(s.ChangeMem), Kept: recommend.Number(s.Kept), ChangesWeekly: recommend.Number(s.Decisions), Risk: []replayRisk{},
 			}
 			for _, b := range s.Calibrated {
 				o.Risk = append(o.Risk, replayRisk{b.Level, b.Decisions, b.Declared, b.Realised})

@@ -86,8 +86,14 @@ func TestReplay_tables(t *testing.T) {
 	if err := json.Unmarshal([]byte(o.stdout), &tables); err != nil {
 		t.Fatalf("%v\n%s", err, o.stdout)
 	}
-	if len(tables) != 2 || len(tables[0].Scores) != 2 || tables[0].Scores[0].Strategy != "upid-cost" || tables[0].Scores[1].Workloads != 2 || tables[0].Scores[1].Cores <= 0 {
+	if len(tables) != 2 || len(tables[0].Scores) != 2 || tables[0].Scores[0].Strategy != "upid-cost" || tables[0].Scores[1].Workloads != 2 || tables[0].Scores[1].Cores == nil || *tables[0].Scores[1].Cores <= 0 {
 		t.Errorf("%+v", tables)
+	}
+	// One week after the warm-up has no other to compare it with.
+	o = upid(t, "", "replay --data "+dir+" --warmup 36d -o json --strategy vpa")
+	o.want(t, exitOK, "the last counts")
+	if !strings.Contains(o.stdout, `"kept_ratio": null`) {
+		t.Errorf("no null in\n%s", o.stdout)
 	}
 }
 
@@ -111,6 +117,7 @@ func TestReplay_wrong(t *testing.T) {
 	f(file("ts,cpu_mcores,mem_mib\n1,-2,3\n"), exitFailure, `a.csv:2: cpu_mcores: "-2"`)
 	f(file("ts,cpu_mcores,mem_mib\n1,2,3\n"), exitFailure, "take a shorter --warmup")
 	f(t.TempDir(), exitUsage, "at least 7d", "--warmup 3d")
+	f(t.TempDir(), exitUsage, "whole days", "--warmup 180h")
 	f(t.TempDir(), exitUsage, `"x" is unknown`, "--strategy x")
 	f(t.TempDir(), exitUsage, "--every", "--every 2d")
 	upid(t, "", "replay").want(t, exitUsage, "--data")

@@ -40,7 +40,7 @@ type Decision struct {
 // Options of Run. All are needed.
 type Options struct {
 	Strategies []string // names in Names
-	Warmup     int64    // seconds before the first decision, at least 7 days
+	Warmup     int64    // seconds before the first decision, whole days, at least 7
 	Ours       int64    // seconds between the decisions of our strategies, whole days
 	Peers      int64    // and of the others
 	Pressure   bool     // ours raise memory between decisions too
@@ -54,7 +54,7 @@ var ErrShort = errors.New("traces are too short")
 // warm-up and a week has no decisions. Our strategies see all traces at once, for what a
 // usual container is. O(traces · days · samples of four weeks).
 func Run(ctx context.Context, traces []Trace, o Options) ([]Decision, error) {
-	if o.Warmup < 7*day || o.Ours < day || o.Peers < day || o.Ours%day != 0 || o.Peers%day != 0 {
+	if o.Warmup < 7*day || o.Warmup%day != 0 || o.Ours < day || o.Peers < day || o.Ours%day != 0 || o.Peers%day != 0 {
 		return nil, fmt.Errorf("warm-up of %d s and decisions every %d s and %d s: want at least 7 days, and whole days", o.Warmup, o.Ours, o.Peers)
 	}
 	any := false

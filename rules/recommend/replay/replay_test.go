@@ -111,6 +111,11 @@ func TestRun_errors(t *testing.T) {
 	if _, err := Run(t.Context(), []Trace{made("a", 50, 1)}, o); err == nil {
 		t.Error("hourly decisions")
 	}
+	o = options
+	o.Warmup = 7*day + 12*3600
+	if _, err := Run(t.Context(), []Trace{made("a", 50, 1)}, o); err == nil {
+		t.Error("a warm-up of seven days and a half")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Run(ctx, []Trace{made("a", 50, 1)}, options); !errors.Is(err, context.Canceled) {
@@ -198,6 +203,25 @@ func TestJudge(t *testing.T) {
 	want := []Band{{Level: "very_high", Decisions: 2, Declared: 0.3, Realised: 0.5}} // only the first week has more than 2 GiB
 	if !reflect.DeepEqual(s.Calibrated, want) {
 		t.Errorf("%+v", s.Calibrated)
+	}
+}
+
+// TestJudge_nothing: what there is nothing to tell from is NaN, not 0.
+func TestJudge_nothing(t *testing.T) {
+	s := Judge([]Trace{made("a", 50, 1)}, nil, 28*day)
+	if s.Workloads != 0 || !math.IsNaN(s.Cores) || !math.IsNaN(s.Kills) {
+		t.Errorf("no decisions: %+v", s)
+	}
+	week := made("a", 14, 1)
+	decided := []Decision{{Workload: "a", Strategy: "x", Time: week.Times[0] + 7*day, CPU: 1, Memory: 1 << 30, Risk: math.NaN(), Sure: math.NaN()}}
+	if s := Judge([]Trace{week}, decided, 7*day); s.Weeks != 1 || !(s.Cores > 0) || !math.IsNaN(s.Change) || !math.IsNaN(s.Kept) {
+		t.Errorf("one week: %+v", s)
+	}
+	for i := range week.CPU {
+		week.CPU[i] = float32(math.NaN())
+	}
+	if s := Judge([]Trace{week}, decided, 7*day); !math.IsNaN(s.Cores) || !math.IsNaN(s.Worst) || !math.IsNaN(s.Kills) {
+		t.Errorf("no CPU: %+v", s)
 	}
 }
 

@@ -7,7 +7,8 @@ import (
 	"github.com/upid/upid/collector/series"
 )
 
-// Score is what came of the decisions of one strategy over all traces.
+// Score is what came of the decisions of one strategy over all traces. What there is nothing
+// to tell from is NaN: what compares weeks with only one of them, all but Workloads and Weeks without samples.
 type Score struct {
 	Strategy   string
 	Workloads  int
@@ -85,9 +86,13 @@ func Dollars(cores, bytes float64) float64 {
 
 // Judge scores decisions of one strategy, which are sorted by time for each workload. A
 // decision holds for the samples after its time up to the next one's, the last to the end
-// of the trace's period. Samples without CPU or without memory are left out. O(samples).
+// of the trace's period. Samples without CPU or without memory are left out. Without decisions
+// there is no name in the score. O(samples).
 func Judge(traces []Trace, decisions []Decision, warmup int64) Score {
-	s := Score{Strategy: decisions[0].Strategy}
+	var s Score
+	if len(decisions) > 0 {
+		s.Strategy = decisions[0].Strategy
+	}
 	by := map[string][]Decision{}
 	for _, d := range decisions {
 		by[d.Workload] = append(by[d.Workload], d)
@@ -149,6 +154,9 @@ func Judge(traces []Trace, decisions []Decision, warmup int64) Score {
 	}
 	for _, v := range []*float64{&s.Cores, &s.Memory, &s.Violation, &s.CPUUse, &s.MemoryUse} {
 		*v /= n
+	}
+	if n == 0 {
+		s.Worst, s.Kills = math.NaN(), math.NaN()
 	}
 	s.Kills *= 100 / s.Weeks
 	s.Decisions = changed / s.Weeks
