@@ -36,8 +36,10 @@ Examples:
     upid recommendations
     upid recommendations --optimization-type cost_reduction --confidence-threshold 0.8
     upid recommendations --all --namespace shop
-    upid recommendations --kind right_size -o patch
-    upid recommendations --kind right_size -o patch --reverse
+    upid recommendations --kind hpa_at_max -o patch
+    upid recommendations --kind hpa_at_max -o patch --reverse
+
+The kinds right_size and replicas are not made by the sidecar yet, so none is listed: upid replay sizes containers over files of past usage.
 
 CSV columns: ` + strings.Join(recommendationColumns, ", ") + `. JSON and YAML are an array of the objects of the HTTP API. A missing number is null.
 `
