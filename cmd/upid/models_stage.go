@@ -46,7 +46,7 @@ type modelsPromoteCmd struct {
 	changeFlags  `embed:""`
 	ModelType    string  `arg:"" name:"model-type" placeholder:"TYPE" help:"Of which type: ${model_types}."`
 	Version      string  `arg:"" placeholder:"NAME" help:"Which version, such as v2."`
-	Stage        string  `default:"active" enum:"shadow,canary,active" placeholder:"STAGE" help:"Into which stage: ${enum}. shadow is judged, canary answers for a share of the rows, active answers. (default ${default})"`
+	Stage        string  `default:"active" enum:"shadow,canary,active" placeholder:"STAGE" help:"Into which stage: ${enum}. shadow answers nothing, canary answers for a share of the rows, active answers. (default ${default})"`
 	Share        float64 `default:"0.1" placeholder:"SHARE" help:"Share of the rows a canary answers for. (default ${default})"`
 	TrainingData string  `placeholder:"FILE" help:"Rows with targets on which it must be better than the active version."`
 	Force        bool    `help:"Make it active without a verdict, or against one; the audit trail says so."`
@@ -55,6 +55,8 @@ type modelsPromoteCmd struct {
 // Help is shown by --help.
 func (modelsPromoteCmd) Help() string {
 	return `A version answers once it is active. It takes the place of another one only if it is better on the same rows, none of which either has learned from (upid models compare), or by --force. Rolling back is instant: upid models rollback.
+
+Nothing judges a version in the shadow or a canary live: upid models compare does, on rows you give.
 
 Examples:
 
