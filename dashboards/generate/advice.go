@@ -63,7 +63,7 @@ func capacityFull(l *layout) {
 
 func capacitySpend(l *layout) {
 	l.row("Spend")
-	l.add(12, 9, sorted(table("Namespaces", "Spend an hour now, and predicted for the next seven days with the bounds of its 90 % interval and for the rest of the month.", "No cost: see docs/recommendations.md",
+	l.add(12, 9, sorted(table("Namespaces", "Spend predicted for the next seven days with the bounds of its 90 % interval and for the rest of the month.", "No cost: see docs/recommendations.md",
 		[]string{"namespace", "currency"}, []string{"signal", "scope", "horizon", "cluster"},
 		[]column{{"A", "7 days", "none", nil}, {"B", "at least", "none", nil}, {"C", "at most", "none", nil}, {"D", "rest of the month", "none", nil}},
 		rows("A", `upid_cost_forecast_value{`+ofNamespace+`, horizon="7d"}`), rows("B", `upid_cost_forecast_lower{`+ofNamespace+`, horizon="7d"}`),
