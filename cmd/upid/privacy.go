@@ -58,7 +58,7 @@ func newLabelPolicy(cfg *config.Privacy) (*labelPolicy, error) {
 
 // leaves reports whether a label comes in at all.
 func (l *labelPolicy) leaves(label string) bool {
-	return l == nil || l.policy.Action(privacy.Export, label) != privacy.Drop
+	return l == nil || l.policy.Action(label) != privacy.Drop
 }
 
 // apply returns an answer with the labels that may be known. Of series that are alike then
@@ -75,7 +75,7 @@ func (l *labelPolicy) apply(expr string, d series.Data) series.Data {
 		if l.allowed[expr] && l.allow.Match(s.Labels) {
 			continue
 		}
-		s.Labels = l.policy.Labels(privacy.Export, s.Labels)
+		s.Labels = l.policy.Labels(s.Labels)
 		buf = s.Labels.Bytes(buf[:0])
 		if seen[string(buf)] {
 			duplicates++

@@ -1,11 +1,12 @@
-// Package privacy takes the names of people and their addresses out of what upid gives
-// away: a label is kept, dropped, or replaced by a keyed hash that still tells two people
-// apart and one person again.
+// Package privacy takes the names of people and their addresses out of labels: a label is
+// kept, dropped, or replaced by a keyed hash that still tells two people apart and one
+// person again.
 //
-// A Policy answers for each door by which labels leave. What a rule says holds at every
-// door; without a rule, names of users and addresses stay out of logs and stored models
-// only (see Identifying). A hashed value must not be hashed again: apply the policy once,
-// to the labels of the input, and make entities, keys and texts of the result.
+// A Policy is a list of rules; a label that none names is kept, so without rules nothing is
+// hidden. The sidecar applies it in one place: to the labels of every answer of Prometheus as
+// it comes in; commands that ask or read files themselves do not. What is made of these
+// labels (entities, history, models, results, alerts, texts and logs) then holds pseudonyms
+// only. A hashed value must not be hashed again.
 //
 // Package privacy does no I/O: the caller reads the key. A Policy is safe for concurrent use.
 package privacy
@@ -18,7 +19,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -36,22 +36,6 @@ const (
 
 // Actions lists them.
 var Actions = []Action{Keep, Drop, Hash}
-
-// A Door is a way by which labels leave.
-type Door string
-
-// The doors.
-const (
-	Export  Door = "export"  // /metrics and the API
-	Alert   Door = "alert"   // Alertmanager, rules
-	Log     Door = "log"     // of upid itself
-	History Door = "history" // findings on disk
-	Audit   Door = "audit"   // who asked what
-	Model   Door = "model"   // stored models and what they are trained on
-)
-
-// Doors lists them.
-var Doors = []Door{Export, Alert, Log, History, Audit, Model}
 
 // A Rule says what becomes of the labels whose name matches Label, a regular expression for
 // the whole name as in Prometheus.
@@ -81,9 +65,8 @@ type rule struct {
 	action Action
 }
 
-// New returns the policy of some rules; all mistakes are told at once. Without rules it is
-// the default: names and addresses are hashed in logs and stored models if there is a
-// key, and dropped there if not.
+// New returns the policy of some rules; all mistakes are told at once. Without rules every
+// label is kept.
 func New(o Options) (*Policy, error) {
 	p := &Policy{rules: make([]rule, 0, len(o.Rules)), key: slices.Clone(o.Key)}
 	var errs []error
@@ -110,18 +93,12 @@ func New(o Options) (*Policy, error) {
 	return p, nil
 }
 
-// Action returns what becomes of a label at a door.
-func (p *Policy) Action(d Door, label string) Action {
+// Action returns what becomes of a label.
+func (p *Policy) Action(label string) Action {
 	for _, r := range p.rules {
 		if r.name.MatchString(label) {
 			return r.action
 		}
-	}
-	if (d == Log || d == Model) && Identifying(label) {
-		if p.key == nil {
-			return Drop
-		}
-		return Hash
 	}
 	return Keep
 }
@@ -148,9 +125,9 @@ func (p *Policy) Hash(value string) string {
 	return hashPrefix + hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
-// Value returns what leaves of the value of a label; ok is false if nothing does.
-func (p *Policy) Value(d Door, label, value string) (left string, ok bool) {
-	switch p.Action(d, label) {
+// Value returns what is left of the value of a label; ok is false if nothing is.
+func (p *Policy) Value(label, value string) (left string, ok bool) {
+	switch p.Action(label) {
 	case Drop:
 		return "", false
 	case Hash:
@@ -160,11 +137,11 @@ func (p *Policy) Value(d Door, label, value string) (left string, ok bool) {
 	return value, true
 }
 
-// Labels returns what leaves of a label set. The name of the metric is always kept.
-func (p *Policy) Labels(d Door, ls labels.Labels) labels.Labels {
+// Labels returns what is left of a label set. The name of the metric is always kept.
+func (p *Policy) Labels(ls labels.Labels) labels.Labels {
 	touched := false
 	ls.Range(func(l labels.Label) {
-		touched = touched || l.Name != model.MetricNameLabel && p.Action(d, l.Name) != Keep
+		touched = touched || l.Name != model.MetricNameLabel && p.Action(l.Name) != Keep
 	})
 	if !touched {
 		return ls
@@ -173,22 +150,9 @@ func (p *Policy) Labels(d Door, ls labels.Labels) labels.Labels {
 	ls.Range(func(l labels.Label) {
 		if l.Name == model.MetricNameLabel {
 			b.Add(l.Name, l.Value)
-		} else if v, ok := p.Value(d, l.Name, l.Value); ok {
+		} else if v, ok := p.Value(l.Name, l.Value); ok {
 			b.Add(l.Name, v)
 		}
 	})
 	return b.Labels() // names are as they were: still sorted
-}
-
-// Entity returns the name of an entity that the given labels make, joined by "/": those that
-// are empty or dropped are left out. It is "" if none is left. The "/" and "%" of a
-// hostile value are kept as they are: it is a name for people, not a path.
-func (p *Policy) Entity(d Door, names []string, ls labels.Labels) string {
-	parts := make([]string, 0, len(names))
-	for _, n := range names {
-		if v, ok := p.Value(d, n, ls.Get(n)); ok && v != "" {
-			parts = append(parts, v)
-		}
-	}
-	return strings.Join(parts, "/")
 }
