@@ -143,7 +143,7 @@ func (c *modelsShowCmd) features(e *env, types []string) error {
 
 // version prints one version.
 func (c *modelsShowCmd) version(e *env) error {
-	r, err := c.registry(e)
+	r, err := c.registry()
 	if err != nil {
 		return err
 	}

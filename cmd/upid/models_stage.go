@@ -25,13 +25,21 @@ type changeFlags struct {
 	AuditFile  string `name:"audit.log-file" placeholder:"FILE" help:"Audit trail that the change is written to. (default audit.jsonl in the data directory)"`
 }
 
-// journal writes to the audit trail of the data directory.
-func (f *changeFlags) journal(e *env) models.Journal {
+// open returns the versions in the data directory, and what writes to its audit trail.
+func (f *changeFlags) open() (*models.Registry, models.Journal, error) {
+	r, err := f.registry()
+	if err != nil {
+		return nil, models.Journal{}, err
+	}
 	path := f.AuditFile
 	if path == "" {
-		path = filepath.Join(f.where(e).dir, audit.FileName)
+		at, err := f.where()
+		if err != nil {
+			return nil, models.Journal{}, err
+		}
+		path = filepath.Join(at.dir, audit.FileName)
 	}
-	return models.Journal{Trail: audit.New(path), Actor: actor(), Source: "cli"}
+	return r, models.Journal{Trail: audit.New(path), Actor: actor(), Source: "cli"}, nil
 }
 
 // actor names the user of the system who runs upid.
@@ -77,7 +85,7 @@ func (c *modelsPromoteCmd) Validate() error {
 
 // Run promotes.
 func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
-	r, err := c.registry(e)
+	r, j, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -94,13 +102,13 @@ func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
 		why, err := c.evidence(ctx, e, r, stages.Active)
 		if err != nil {
 			if !c.Force {
-				return errors.Join(err, c.journal(e).Note(audit.Promote, object, audit.Refused, err.Error()))
+				return errors.Join(err, j.Note(audit.Promote, object, audit.Refused, err.Error()))
 			}
 			why = "by force: " + err.Error()
 		}
 		detail += " in the place of " + stages.Active + ", " + why
 	}
-	err = c.journal(e).Do(audit.Promote, object, detail, func() error {
+	err = j.Do(audit.Promote, object, detail, func() error {
 		_, _, err := r.Promote(c.ModelType, c.Version, c.Stage, c.Share)
 		return err
 	})
@@ -163,7 +171,7 @@ func (c *modelsRollbackCmd) Validate() error { return oneOf("MODEL_TYPE", c.Mode
 
 // Run rolls back.
 func (c *modelsRollbackCmd) Run(e *env) error {
-	r, err := c.registry(e)
+	r, j, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -175,7 +183,7 @@ func (c *modelsRollbackCmd) Run(e *env) error {
 		return noVersion(c.ModelType, fmt.Errorf("%s: %w is active", c.ModelType, models.ErrNoVersion))
 	}
 	var after store.Stages
-	err = c.journal(e).Do(audit.Rollback, c.ModelType+"/"+was.Active, "to the version that was active before", func() (err error) {
+	err = j.Do(audit.Rollback, c.ModelType+"/"+was.Active, "to the version that was active before", func() (err error) {
 		_, after, err = r.Rollback(c.ModelType)
 		return err
 	})
@@ -214,7 +222,7 @@ var compareColumns = []string{"target", "unit", "loss", "rows", "times", "times_
 
 // Run compares.
 func (c *modelsCompareCmd) Run(ctx context.Context, e *env) error {
-	r, err := c.registry(e)
+	r, err := c.registry()
 	if err != nil {
 		return err
 	}
@@ -278,11 +286,11 @@ func (c *modelsExportCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 
 // Run exports.
 func (c *modelsExportCmd) Run(e *env) error {
-	err := c.journal(e).Do(audit.Export, c.ModelType+"/"+c.Version, "to "+c.File, func() error {
-		r, err := c.registry(e)
-		if err != nil {
-			return err
-		}
+	r, j, err := c.open()
+	if err != nil {
+		return err
+	}
+	err = j.Do(audit.Export, c.ModelType+"/"+c.Version, "to "+c.File, func() error {
 		if c.File == "-" {
 			return r.Export(c.ModelType, c.Version, e.stdout)
 		}
@@ -338,13 +346,15 @@ func (c *modelsImportCmd) Run(e *env) error {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
 	var v *models.Version
-	r, err := c.registry(e)
+	r, j, err := c.open()
 	if err != nil {
 		return err
 	}
-	err = c.journal(e).Do(audit.Import, "model "+filepath.Base(name), fmt.Sprintf("SHA-256 %x", sha256.Sum256(b)), func() (err error) {
-		v, err = r.Import(b, filepath.Base(name))
-		return err
+	err = j.Do(audit.Import, "model "+filepath.Base(name), fmt.Sprintf("SHA-256 %x", sha256.Sum256(b)), func() (err error) {
+		if v, err = r.Import(b, filepath.Base(name)); err != nil {
+			return err
+		}
+		return j.Note(audit.Import, v.ModelType+"/"+v.Version, audit.OK, "from "+filepath.Base(name))
 	})
 	if err != nil {
 		return fmt.Errorf("import %s: %w", name, err)
@@ -374,11 +384,11 @@ func (c *modelsDeleteCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 
 // Run deletes.
 func (c *modelsDeleteCmd) Run(e *env) error {
-	r, err := c.registry(e)
+	r, j, err := c.open()
 	if err != nil {
 		return err
 	}
-	err = c.journal(e).Do(audit.Delete, c.ModelType+"/"+c.Version, "", func() error { return r.Delete(c.ModelType, c.Version) })
+	err = j.Do(audit.Delete, c.ModelType+"/"+c.Version, "", func() error { return r.Delete(c.ModelType, c.Version) })
 	if err != nil {
 		return noVersion(c.ModelType, err)
 	}
@@ -410,7 +420,7 @@ func (c *modelsVerifyCmd) Run(e *env) error {
 	if c.ModelType != "" {
 		types = []string{c.ModelType}
 	}
-	r, err := c.registry(e)
+	r, err := c.registry()
 	if err != nil {
 		return err
 	}

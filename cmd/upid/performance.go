@@ -36,7 +36,7 @@ func (c *performanceCmd) Validate() error {
 
 // Run prints the figures.
 func (c *performanceCmd) Run(_ context.Context, e *env) error {
-	r, err := c.registry(e)
+	r, err := c.registry()
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *modelsListCmd) Run(e *env) error {
 	if c.ModelType != "" {
 		types = []string{c.ModelType}
 	}
-	registry, err := c.registry(e)
+	registry, err := c.registry()
 	if err != nil {
 		return err
 	}

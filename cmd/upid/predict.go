@@ -45,7 +45,7 @@ func (c *predictCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("--features: %w", err)
 	}
-	r, err := c.registry(e)
+	r, err := c.registry()
 	if err != nil {
 		return err
 	}

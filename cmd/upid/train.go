@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/models"
@@ -27,22 +26,29 @@ type modelFlags struct {
 }
 
 // where says where the data directory is and which file has its key.
-func (f *modelFlags) where(e *env) place {
-	at := place{dir: config.DefaultStorage, listen: "", keyFile: ""}
-	if f.StoragePath == "" || f.KeyFile == "" {
-		if found, err := findPlace(e, ""); err == nil {
-			at = found
-		}
+//
+// A configuration that is refused could name another key, or none: it is an error, unless
+// flags say both.
+func (f *modelFlags) where() (place, error) {
+	at := place{dir: f.StoragePath, listen: "", keyFile: f.KeyFile}
+	if at.dir != "" && at.keyFile != "" {
+		return at, nil
 	}
-	return place{dir: cmp.Or(f.StoragePath, at.dir), listen: at.listen, keyFile: cmp.Or(f.KeyFile, at.keyFile)}
+	cfg, _, err := loadConfig("", "")
+	if err != nil {
+		return place{}, err
+	}
+	return place{dir: cmp.Or(at.dir, cfg.Storage.Path), listen: "", keyFile: cmp.Or(at.keyFile, cfg.Storage.EncryptionKeyFile)}, nil
 }
 
 // registry returns the versions in the data directory.
-func (f *modelFlags) registry(e *env) (*models.Registry, error) {
-	at := f.where(e)
+func (f *modelFlags) registry() (*models.Registry, error) {
+	at, err := f.where()
+	if err != nil {
+		return nil, err
+	}
 	var keys *store.Keys
 	if at.keyFile != "" {
-		var err error
 		if keys, err = store.ReadKeys(at.keyFile); err != nil {
 			return nil, &exitError{code: exitUsage, err: err}
 		}
@@ -110,6 +116,10 @@ var errGate = errors.New("the version is not saved")
 
 // Run trains, shows and saves.
 func (c *trainCmd) Run(ctx context.Context, e *env) error {
+	r, j, err := c.open()
+	if err != nil {
+		return err
+	}
 	rows, from, err := c.rows(ctx, e)
 	if err != nil {
 		return err
@@ -121,13 +131,16 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	if c.TargetHorizon != nil {
 		t.Horizon = time.Duration(*c.TargetHorizon)
 	}
-	if err := c.journal(e).Note(audit.TrainStart, c.ModelType, audit.OK, fmt.Sprintf("%d rows of %s", rows.N, from)); err != nil {
+	if err := j.Note(audit.TrainStart, c.ModelType, audit.OK, fmt.Sprintf("%d rows of %s", rows.N, from)); err != nil {
 		return fmt.Errorf("nothing is trained, because it cannot be written down: %w", err)
 	}
 	bar := &trainingBar{e: e}
 	t.Progress = bar.tell
 	v, err := models.Train(ctx, t)
 	bar.done()
+	if err != nil {
+		err = errors.Join(err, j.Note(audit.TrainEnd, c.ModelType, audit.Failed, err.Error()))
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -140,10 +153,10 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	passed := v.Passed()
 	v.Forced = !passed && c.Force
 	if passed || c.Force {
-		if err := c.keep(e, v, rows); err != nil {
+		if err := c.keep(r, j, v, rows); err != nil {
 			return fmt.Errorf("train %s: %w", c.ModelType, err)
 		}
-	} else if err := c.journal(e).Note(audit.Gate, c.ModelType, audit.Refused, v.Gate()); err != nil {
+	} else if err := j.Note(audit.Gate, c.ModelType, audit.Refused, v.Gate()); err != nil {
 		return err
 	}
 	if err := writeRecords(e, c.Output, []models.Record{v.Record}); err != nil {
@@ -153,12 +166,8 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 }
 
 // keep saves a version and says what became of it.
-func (c *trainCmd) keep(e *env, v *models.Version, rows *models.Rows) error {
-	r, err := c.registry(e)
-	if err != nil {
-		return err
-	}
-	why, err := r.Keep(c.journal(e), v, rows)
+func (c *trainCmd) keep(r *models.Registry, j models.Journal, v *models.Version, rows *models.Rows) error {
+	why, err := r.Keep(j, v, rows)
 	if err != nil {
 		return err
 	}

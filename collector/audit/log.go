@@ -86,10 +86,14 @@ func (l *Log) write(f *os.File, lines []byte, end, size int64) error {
 			return err
 		}
 	}
-	if _, err := f.WriteAt(lines, end); err != nil {
+	_, err := f.WriteAt(lines, end)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
 		return errors.Join(err, f.Truncate(end))
 	}
-	return f.Sync()
+	return nil
 }
 
 // open opens a trail for appending, and makes it if it is not there. A link, or a

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/upid/upid/collector/audit"
+	"github.com/upid/upid/collector/store"
 )
 
 // Journal writes what changes models to the audit trail, for one actor.
@@ -63,8 +64,11 @@ func (r *Registry) Keep(j Journal, v *Version, rows *Rows) (why string, err erro
 // against returns the stage that a new version is for beside the active one, and why.
 func (r *Registry) against(v *Version, active string, rows *Rows) (stage, why string) {
 	old, err := r.Get(v.ModelType, active)
-	if err != nil {
-		return Active, active + " cannot be read: " + err.Error()
+	switch {
+	case errors.Is(err, store.ErrDamaged), errors.Is(err, ErrNoVersion):
+		return Active, active + " is lost: " + err.Error()
+	case err != nil:
+		return Shadow, active + " cannot be read: " + err.Error()
 	}
 	cs, err := Compare(old, v, rows)
 	if err != nil {

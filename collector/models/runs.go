@@ -132,7 +132,7 @@ func (r *runs) trained(ctx context.Context, j Journal, t Training, force bool, r
 		return nil, fmt.Errorf("nothing is trained, because it cannot be written down: %w", err)
 	}
 	if v, err = Train(ctx, t); err != nil {
-		return nil, err
+		return nil, errors.Join(err, j.Note(audit.TrainEnd, t.ModelType, audit.Failed, err.Error()))
 	}
 	if !v.Passed() && !force {
 		return v, errors.Join(errRefused, j.Note(audit.Gate, t.ModelType, audit.Refused, v.Gate()))

@@ -131,46 +131,81 @@ func (r *Registry) Import(b []byte, from string) (*Version, error) {
 }
 
 // Answer predicts rows with the active version of a type, and with its canary those whose
-// features fall into its share: the same row always has the same version. It returns the
-// active version too.
+// features fall into its share: the same row always has the same version. A canary that
+// cannot be read or asked leaves its rows to the active version: predictions say which
+// version made them, and Verify says what is wrong. It returns the active version too.
 func (r *Registry) Answer(typ string, rows *Rows) ([]Prediction, *Version, error) {
 	v, err := r.Get(typ, "")
 	if err != nil {
 		return nil, nil, err
 	}
-	ps, err := v.Predict(rows)
+	stages, err := r.store.Stages(typ)
 	if err != nil {
 		return nil, nil, err
 	}
-	stages, err := r.store.Stages(typ)
-	if err != nil || stages.Canary == "" {
-		return ps, v, err
-	}
-	canary, err := r.Get(typ, stages.Canary)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the canary: %w", err)
-	}
-	others, err := canary.Predict(rows)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the canary %s: %w", canary.Version, err)
-	}
-	theirs := make([]bool, rows.N)
-	for i := range theirs {
-		theirs[i] = rows.share(i) < stages.Share
-	}
-	out := make([]Prediction, 0, len(ps))
-	for _, p := range ps {
-		if !theirs[p.Row] {
-			out = append(out, p)
+	var mine, theirs []int
+	for i := range rows.N {
+		if stages.Canary != "" && rows.share(i) < stages.Share {
+			theirs = append(theirs, i)
+		} else {
+			mine = append(mine, i)
 		}
 	}
-	for _, p := range others {
-		if theirs[p.Row] {
-			out = append(out, p)
+	var out []Prediction
+	if len(theirs) > 0 {
+		canary, err := r.Get(typ, stages.Canary)
+		if err == nil {
+			out, err = canary.Predict(rows.only(theirs))
 		}
+		if err != nil {
+			out, theirs = nil, nil
+			mine = mine[:0]
+			for i := range rows.N {
+				mine = append(mine, i)
+			}
+		}
+		for k := range out {
+			out[k].Row = theirs[out[k].Row]
+		}
+	}
+	if len(mine) > 0 {
+		ps, err := v.Predict(rows.only(mine))
+		if err != nil {
+			return nil, nil, err
+		}
+		for k := range ps {
+			ps[k].Row = mine[ps[k].Row]
+		}
+		out = append(out, ps...)
 	}
 	slices.SortStableFunc(out, func(a, b Prediction) int { return a.Row - b.Row })
 	return out, v, nil
+}
+
+// only returns the rows with these numbers.
+func (r *Rows) only(keep []int) *Rows {
+	if len(keep) == r.N {
+		return r
+	}
+	pick := func(cs [][]float64) [][]float64 {
+		out := make([][]float64, len(cs))
+		for j, c := range cs {
+			out[j] = make([]float64, len(keep))
+			for k, i := range keep {
+				out[j][k] = c[i]
+			}
+		}
+		return out
+	}
+	out := *r
+	out.Columns, out.Values, out.N = pick(r.Columns), pick(r.Values), len(keep)
+	if r.Times != nil {
+		out.Times = make([]int64, len(keep))
+		for k, i := range keep {
+			out.Times[k] = r.Times[i]
+		}
+	}
+	return &out
 }
 
 // share maps the features of a row to [0, 1) by a hash.

@@ -128,7 +128,7 @@ type Registry struct {
 	store *store.Versions
 
 	mu     sync.Mutex
-	loaded map[string]*Version // by type
+	loaded map[string]*Version // by type and name: those that are active or a canary
 }
 
 // NewRegistry returns the registry of a data directory, which is sealed if there are
@@ -152,18 +152,26 @@ func (r *Registry) Get(typ, name string) (*Version, error) {
 	if name == "" {
 		return nil, fmt.Errorf("%s: %w is active", typ, ErrNoVersion)
 	}
+	key := typ + "/" + name
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if v := r.loaded[typ]; v != nil && v.Version == name {
+	v := r.loaded[key]
+	r.mu.Unlock()
+	if v != nil && r.store.Has(typ, name) {
 		return v, nil
 	}
-	v, err := r.load(typ, name)
-	if err != nil {
+	if v, err = r.load(typ, name); err != nil {
 		return nil, err
 	}
 	v.State = state(stages, name)
-	if name == stages.Active {
-		r.loaded[typ] = v
+	if name == stages.Active || name == stages.Canary {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for k, old := range r.loaded { // what is in neither stage any more
+			if old.ModelType == typ && old.Version != stages.Active && old.Version != stages.Canary {
+				delete(r.loaded, k)
+			}
+		}
+		r.loaded[key] = v
 	}
 	return v, nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -17,22 +18,23 @@ import (
 	"strings"
 )
 
-// A sealed file is a magic line, the name of its key (8 bytes), a random prefix (7
-// bytes) and chunks: AES-256-GCM of up to sealChunk bytes, each with its tag. The nonce
-// of a chunk is the prefix, the number of the chunk (4 bytes, big-endian) and a byte that
-// is 1 in the last one; what comes before the first chunk, and what the file is called,
-// is authenticated with each. So no chunk can be changed, left out, exchanged, or taken
+// A sealed file is a magic line, the name of its key (8 bytes), a random salt (24 bytes)
+// and chunks: AES-256-GCM of up to sealChunk bytes, each with its tag, under a key of the
+// file's own: HKDF-SHA-256 of the key and the salt. The nonce of a chunk is its number (11
+// bytes, big-endian) and a byte that is 1 in the last one; what comes before the first
+// chunk, and what the file is called, is authenticated with each. So no nonce comes twice,
+// however many files a key seals, and no chunk can be changed, left out, exchanged, or taken
 // from another file, and a file cannot end early. (The construction is STREAM of Hoang,
 // Reyhanitabar, Rogaway and Vizár, 2015.)
 
 const (
-	sealMagic  = "upid.sealed.1\n"
-	sealChunk  = 64 << 10
-	keyBytes   = 32
-	keyName    = 8
-	sealPrefix = 7
-	sealHead   = len(sealMagic) + keyName + sealPrefix
-	maxKeys    = 16
+	sealMagic = "upid.sealed.1\n"
+	sealChunk = 64 << 10
+	keyBytes  = 32
+	keyName   = 8
+	saltBytes = 24
+	sealHead  = len(sealMagic) + keyName + saltBytes
+	maxKeys   = 16
 )
 
 var (
@@ -49,7 +51,7 @@ type Keys struct{ keys []sealKey }
 
 type sealKey struct {
 	name [keyName]byte // the first bytes of the SHA-256 of the key
-	aead cipher.AEAD
+	raw  []byte
 }
 
 // ReadKeys reads a key file: a key of 32 bytes in base64 a line, the one in use first;
@@ -100,10 +102,7 @@ func ParseKeys(b []byte) (*Keys, error) {
 		if bytes.Count(raw, raw[:1]) == keyBytes {
 			return nil, fmt.Errorf("line %d is one byte 32 times; make a random one with: head -c 32 /dev/urandom | base64", n)
 		}
-		key, err := newSealKey(raw)
-		if err != nil {
-			return nil, err
-		}
+		key := newSealKey(raw)
 		if seen[key.name] {
 			return nil, fmt.Errorf("line %d repeats a key", n)
 		}
@@ -119,17 +118,24 @@ func ParseKeys(b []byte) (*Keys, error) {
 	return k, nil
 }
 
-func newSealKey(raw []byte) (key sealKey, err error) {
-	block, err := aes.NewCipher(raw)
-	if err != nil {
-		return key, err
-	}
-	if key.aead, err = cipher.NewGCM(block); err != nil {
-		return key, err
-	}
+func newSealKey(raw []byte) (key sealKey) {
+	key.raw = raw
 	sum := sha256.Sum256(raw)
 	copy(key.name[:], sum[:])
-	return key, nil
+	return key
+}
+
+// of returns the cipher of the file with that head.
+func (k *sealKey) of(head []byte) (cipher.AEAD, error) {
+	own, err := hkdf.Key(sha256.New, k.raw, head[sealHead-saltBytes:], sealMagic, keyBytes)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(own)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // Name says which key seals, "" without keys. It tells nothing about the key.
@@ -148,17 +154,21 @@ func (k *Keys) Seal(w io.Writer, name string) (io.WriteCloser, error) {
 	if k == nil {
 		return plainWriter{w}, nil
 	}
-	key := k.keys[0]
-	head := append([]byte(sealMagic), key.name[:]...)
-	head = head[:sealHead]
-	if _, err := rand.Read(head[sealHead-sealPrefix:]); err != nil {
+	key := &k.keys[0]
+	head := make([]byte, sealHead)
+	copy(head[copy(head, sealMagic):], key.name[:])
+	if _, err := rand.Read(head[sealHead-saltBytes:]); err != nil {
 		return nil, err
 	}
 	if _, err := w.Write(head); err != nil {
 		return nil, err
 	}
+	aead, err := key.of(head)
+	if err != nil {
+		return nil, err
+	}
 	s := &sealer{w: w, buf: make([]byte, 0, sealChunk)}
-	s.start(key.aead, head, name)
+	s.start(aead, head, name)
 	return s, nil
 }
 
@@ -177,16 +187,16 @@ type chunks struct {
 func (c *chunks) start(aead cipher.AEAD, head []byte, name string) {
 	c.aead = aead
 	c.bound = append(bytes.Clone(head), name...)
-	c.nonce = make([]byte, sealPrefix+5)
-	copy(c.nonce, head[sealHead-sealPrefix:])
+	c.nonce = make([]byte, aead.NonceSize())
 }
 
 // nonceOf returns the nonce of chunk i, valid until the next call.
 func (c *chunks) nonceOf(i uint32, last bool) []byte {
-	binary.BigEndian.PutUint32(c.nonce[sealPrefix:], i)
-	c.nonce[sealPrefix+4] = 0
+	n := len(c.nonce) - 1
+	binary.BigEndian.PutUint32(c.nonce[n-4:], i)
+	c.nonce[n] = 0
 	if last {
-		c.nonce[sealPrefix+4] = 1
+		c.nonce[n] = 1
 	}
 	return c.nonce
 }
@@ -254,8 +264,12 @@ func (k *Keys) Unseal(r io.Reader, name string) (io.Reader, error) {
 	if key == nil {
 		return b, nil
 	}
-	u := &unsealer{r: b, in: make([]byte, sealChunk+key.aead.Overhead())}
-	u.start(key.aead, head, name)
+	aead, err := key.of(head)
+	if err != nil {
+		return nil, err
+	}
+	u := &unsealer{r: b, in: make([]byte, sealChunk+aead.Overhead())}
+	u.start(aead, head, name)
 	_, err = b.Discard(sealHead)
 	return u, err
 }

@@ -76,7 +76,11 @@ func (k *Keys) unsealAt(f io.ReaderAt, size int64, name string) (io.ReaderAt, in
 	if key == nil {
 		return f, size, nil
 	}
-	overhead := int64(key.aead.Overhead())
+	aead, err := key.of(head)
+	if err != nil {
+		return nil, 0, err
+	}
+	overhead := int64(aead.Overhead())
 	whole := sealChunk + overhead
 	body := size - int64(sealHead)
 	n := max(1, (body+whole-1)/whole)
@@ -84,7 +88,7 @@ func (k *Keys) unsealAt(f io.ReaderAt, size int64, name string) (io.ReaderAt, in
 		return nil, 0, fmt.Errorf("%w: it is cut short", ErrDamaged)
 	}
 	u := &unsealerAt{f: f, body: body, whole: whole, n: n, at: -1, in: make([]byte, whole)}
-	u.start(key.aead, head, name)
+	u.start(aead, head, name)
 	return u, body - n*overhead, nil
 }
 

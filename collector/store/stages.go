@@ -185,16 +185,29 @@ func (v *Versions) Change(typ string, change func(Stages) (Stages, error)) (befo
 	if err := after.check(); err != nil {
 		return before, before, fmt.Errorf("models: %w", err)
 	}
-	b, err := json.Marshal(after)
-	if err != nil {
+	if err := v.write(typ, after); err != nil {
 		return before, before, err
 	}
-	err = v.keys.WriteFile(filepath.Join(v.dir, typ, stagesName), true, func(w io.Writer) error {
+	return before, after, nil
+}
+
+// write replaces the file of stages. The caller holds the lock.
+func (v *Versions) write(typ string, s Stages) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return withReason(v.keys.WriteFile(filepath.Join(v.dir, typ, stagesName), true, func(w io.Writer) error {
 		_, err := w.Write(append(b, '\n'))
 		return err
-	})
-	if err != nil {
-		return before, before, withReason(err)
+	}))
+}
+
+// newest returns the highest number that was ever named.
+func (s Stages) newest() int {
+	n := max(s.Newest, number(s.Active), number(s.Canary), number(s.Shadow))
+	for _, name := range s.Before {
+		n = max(n, number(name))
 	}
-	return before, after, nil
+	return n
 }

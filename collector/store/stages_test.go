@@ -300,3 +300,32 @@ func TestFault_D14(t *testing.T) {
 	}
 	promote(t, v, "v1", "active", 0)
 }
+
+// TestNumbersOfLostVersions: the number of a damaged version is not used again, whatever
+// stage it was in.
+func TestNumbersOfLostVersions(t *testing.T) {
+	dir := t.TempDir()
+	v := NewVersions(dir, nil)
+	for range 3 {
+		save(t, v, "model")
+	}
+	promote(t, v, "v1", "active", 0)
+	promote(t, v, "v3", "active", 0)
+	for _, name := range []string{"v3", "v2"} {
+		if err := os.WriteFile(filepath.Join(dir, ModelsDir, typ, name+".model"), []byte("garbage"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Load(typ, name); !errors.Is(err, ErrDamaged) {
+			t.Fatal(err)
+		}
+	}
+	if name := save(t, v, "model"); name != "v4" {
+		t.Errorf("saved as %s", name)
+	}
+	if s := stagesOf(t, v); s.Of("v4") != "" || s.Active != "v3" {
+		t.Errorf("%+v", s)
+	}
+	if _, err := v.Load(typ, "v3"); !errors.Is(err, ErrNoVersion) {
+		t.Errorf("the active version is lost, which is said: %v", err)
+	}
+}

@@ -107,7 +107,7 @@ func (v *Versions) Save(typ string, make func(name string) ([][]byte, error)) (s
 		if err != nil {
 			return "", err
 		}
-		next := stages.Newest + 1
+		next := stages.newest() + 1
 		if len(names) > 0 {
 			next = max(next, number(names[len(names)-1])+1)
 		}
@@ -253,12 +253,24 @@ func (v *Versions) Load(typ, name string) ([][]byte, error) {
 }
 
 // Reject moves a version into quarantine, for a caller to whom its parts made no sense.
+// Its number is not used again. It stays in its stage: who asks is told that it is gone,
+// until another version is promoted or rolled back to.
 func (v *Versions) Reject(typ, name string) error {
 	path, err := v.path(typ, name)
 	if err != nil {
 		return err
 	}
-	return Quarantine(v.dir, path, typ+"-"+name+versionSuffix)
+	unlock, err := v.lock(typ)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	stages, err := v.Stages(typ)
+	if err == nil && number(name) > stages.newest() {
+		stages.Newest = number(name)
+		err = v.write(typ, stages)
+	}
+	return errors.Join(err, Quarantine(v.dir, path, typ+"-"+name+versionSuffix))
 }
 
 // parts reads what is in a file.
