@@ -83,7 +83,10 @@ func (t *taskState) join(id string, first lead, members []finding, external map[
 		if rank(c.f.Severity) > rank(severity) {
 			severity = c.f.Severity
 		}
-		strongest, end = max(strongest, c.f.Peak), max(end, c.f.End)
+		if !(strongest >= c.f.Peak) && c.f.Peak == c.f.Peak { // some have none: NaN
+			strongest = c.f.Peak
+		}
+		end = max(end, c.f.End)
 	}
 	if !open {
 		for _, c := range members {
