@@ -118,8 +118,12 @@ func Leaks(ctx context.Context, in Input) (Said, error) {
 }
 
 // add takes in what is said about a limit. urgent asks whether it was urgent at an earlier
-// time: an alert begins with the first fit in a row that says so.
+// time: an alert begins with the first fit in a row that says so. Of a kind that is not wanted there is
+// neither recommendation nor alert.
 func (s *Said) add(in Input, kind string, l recommend.Limit, ls labels.Labels, e capacity.Estimate, r *recommend.Recommendation, urgent func(t int64) bool) {
+	if r != nil && !in.wants(r.Kind) {
+		r = nil
+	}
 	horizons := capacity.Horizons[:min(len(e.Probability), len(capacity.Horizons))]
 	result := planned(labelled(ls, "capacity", kind), in.End, &series.Plan{Cost: nil, Advice: nil, Capacity: &series.Capacity{
 		Kind: kind, Used: e.Used, Limit: e.Limit, Unit: l.Unit, Median: e.Median, Lower: e.Lower, Upper: e.Upper,
@@ -151,9 +155,13 @@ func urgentFinding(r recommend.Recommendation, e capacity.Estimate, start int64)
 		severity = series.SeverityCritical
 	}
 	nan := math.NaN()
+	peak := e.Used / e.Limit
+	if math.IsInf(peak, 0) {
+		peak = nan // of a limit of nothing
+	}
 	score := series.Score{Observed: e.Used, Expected: nan, Lower: nan, Upper: e.Limit, Value: nan, Confidence: r.Confidence, Type: TypeExhaustion, Why: series.Why{}}
 	return series.Finding{
-		ID: "", Family: rules.FamilySystem, Type: TypeExhaustion, Reclassified: "", Severity: severity, Start: start, End: 0, Peak: e.Used / e.Limit,
+		ID: "", Family: rules.FamilySystem, Type: TypeExhaustion, Reclassified: "", Severity: severity, Start: start, End: 0, Peak: peak,
 		Worst: score, WorstAt: start, Confidence: r.Confidence, Score: score, Stale: false, Group: "", Threat: nil,
 		Note: &series.Note{
 			Alert: rules.AlertCapacity, Summary: r.Action + ".", FirstAction: r.Steps[0],

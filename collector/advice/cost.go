@@ -1,8 +1,10 @@
 package advice
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -61,10 +63,11 @@ func Costs(p Prices, model forecast.Forecaster) Advisor {
 		}
 		out.volumes(in, p)
 		total := out.nodes(in, p, source)
+		out.Recommendations = slices.DeleteFunc(out.Recommendations, func(r recommend.Recommendation) bool { return !in.wants(r.Kind) })
 		if math.IsNaN(total) { // what the nodes cost is not known: at least what is on them
 			total = 0
-			for _, c := range costs {
-				total += c
+			for _, t := range slices.SortedFunc(maps.Keys(costs), compareTargets) {
+				total += costs[t]
 			}
 			for _, r := range out.Recommendations { // volumes and nodes are not in it
 				if s := r.Impact.SavingsMonthly; s != nil && costs[r.Target] == 0 {
@@ -75,6 +78,11 @@ func Costs(p Prices, model forecast.Forecaster) Advisor {
 		out.Recommendations = recommend.CapSavings(out.Recommendations, costs, total)
 		return out, nil
 	}
+}
+
+// compareTargets orders those of workloads: sums in an order that is always the same are the same.
+func compareTargets(a, b recommend.Target) int {
+	return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
 }
 
 // workload is one with its history of cost.
@@ -266,7 +274,7 @@ func (s *Said) budget(in Input, p Prices, y series.Series, spend capacity.Spend,
 // quiet forecasts the use of w and looks for hours in which it does little.
 func (w workload) quiet(ctx context.Context, in Input, model forecast.Forecaster) *recommend.Recommendation {
 	const week = 168
-	if model == nil || !(w.Replicas >= 2) || w.HasHPA || w.Stateful || len(w.CPU.Values) < 2*week || w.CPU.Step != 3_600_000 {
+	if model == nil || !w.KnownOwner || !(w.Replicas >= 2) || w.HasHPA || w.Stateful || len(w.CPU.Values) < 2*week || w.CPU.Step != 3_600_000 {
 		return nil
 	}
 	f := series.Forecast{Band: series.Band{Level: costLevel, Point: make([]float64, week), Lower: make([]float64, week), Upper: make([]float64, week)}}
@@ -344,8 +352,8 @@ func (s *Said) nodes(in Input, p Prices, source string) float64 {
 	memory := byLabels(in.all("node_memory"), in.End, "cluster", "node")
 	clusters := map[string][]recommend.Node{}
 	total := 0.0
-	for _, c := range cost {
-		total += c * recommend.HoursPerMonth
+	for _, k := range slices.Sorted(maps.Keys(cost)) {
+		total += cost[k] * recommend.HoursPerMonth
 	}
 	if len(cost) == 0 {
 		total = math.NaN()
@@ -376,12 +384,12 @@ func (s *Said) nodes(in Input, p Prices, source string) float64 {
 			pods[cluster] = append(pods[cluster], recommend.Pod{CPU: v, Memory: orZero(value(bytes, k)), Daemon: there(daemon, k)})
 		}
 	}
-	for cluster, nodes := range clusters {
+	for _, cluster := range slices.Sorted(maps.Keys(clusters)) {
 		from := source
 		if len(cost) == 0 {
 			from = "config"
 		}
-		if r := recommend.FewerNodes(cluster, nodes, pods[cluster], p.Currency, from, in.Slot); r != nil {
+		if r := recommend.FewerNodes(cluster, clusters[cluster], pods[cluster], p.Currency, from, in.Slot); r != nil {
 			s.Recommendations = append(s.Recommendations, *r)
 		}
 	}

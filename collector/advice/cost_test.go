@@ -63,7 +63,7 @@ func TestCosts(t *testing.T) {
 		"workload_network":  {many("idle", constant(10)), many("quiet", constant(1e6)), many("spot", constant(1e6)), many("other", constant(1e6))},
 		"workload_replicas": {many("idle", constant(1)), many("quiet", constant(4)), many("spot", constant(3)), many("other", constant(2))},
 		"workload_owner": {
-			hourly(n, constant(1), append(workloadLabels("spot"), "owner_kind", "ReplicaSet")...), hourly(n, constant(1), append(workloadLabels("other"), "owner_kind", "StatefulSet")...),
+			hourly(n, constant(1), append(workloadLabels("spot"), "owner_kind", "ReplicaSet")...), hourly(n, constant(1), append(workloadLabels("quiet"), "owner_kind", "ReplicaSet")...), hourly(n, constant(1), append(workloadLabels("other"), "owner_kind", "StatefulSet")...),
 		},
 		"workload_guarded": {many("spot", constant(1)), many("other", constant(1))},
 		"node_cost":        {hourly(n, constant(0.2), "node", "a"), hourly(n, constant(0.2), "node", "b"), hourly(n, constant(0.2), "node", "c")},
@@ -95,6 +95,10 @@ func TestCosts(t *testing.T) {
 	}
 	if real := got["node_count default"].Impact.SavingsRealisable; real == nil || *real != *got["node_count default"].Impact.SavingsMonthly {
 		t.Error("a node that can go is real")
+	}
+	delete(answers, "workload_owner")
+	if r, ok := recommendations(t, pass(t, costUnit(t, prices), n, answers))["off_hours quiet"]; ok {
+		t.Errorf("off hours of a workload of which the owner is not known: %+v", r)
 	}
 	sum := 0.0
 	for _, r := range got {
@@ -133,6 +137,26 @@ func TestSavingsBelowCost(t *testing.T) {
 	}
 	if sum > 0.5*730+1e-9 || sum == 0 {
 		t.Errorf("savings of %.2f a month of %.2f", sum, 0.5*730)
+	}
+}
+
+// TestOnly_savings: what is left out takes no savings from the others.
+func TestOnly_savings(t *testing.T) {
+	const n = hoursOf28Days
+	one := func(v float64, ls ...string) []series.Series {
+		return []series.Series{hourly(n, constant(v), append(workloadLabels("a"), ls...)...)}
+	}
+	answers := map[string][]series.Series{
+		"workload_cost": one(1), "workload_cpu": one(0), "workload_network": one(0), "workload_replicas": one(3), "workload_guarded": one(1),
+		"workload_owner": one(1, "owner_kind", "ReplicaSet"),
+	}
+	all := recommendations(t, pass(t, unitOfAll(t, Costs(prices, nil)), n, answers))
+	if r := all["spot_candidate a"]; len(all) != 2 || *r.Impact.SavingsMonthly != 0 {
+		t.Errorf("%+v, want nothing to save once it is scaled to zero", all)
+	}
+	alone := recommendations(t, pass(t, unitOfAll(t, Only(Costs(prices, nil), []string{"spot_candidate"})), n, answers))
+	if r := alone["spot_candidate a"]; len(alone) != 1 || math.Abs(*r.Impact.SavingsMonthly-0.6*730) > 1e-9 {
+		t.Errorf("%+v, want what spot machines save", alone)
 	}
 }
 

@@ -31,7 +31,7 @@ func costFinding(in Input, p Prices, ws []workload, s capacity.Spend, ns string)
 	}
 	today := s.Days[len(s.Days)-1]
 	diff := today - s.Expected
-	spread := max(s.Error, 0.01*s.Expected)
+	spread := max(s.Error, 0.01*s.Expected, costLeast/costErrors) // what is below costLeast is no finding
 	if math.Abs(diff) < costErrors*spread || math.Abs(diff) < costShare*s.Expected || math.Abs(diff) < costLeast {
 		return nil
 	}

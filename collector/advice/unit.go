@@ -36,6 +36,12 @@ type Input struct {
 	Series     series.Set
 	Queries    map[string]string // PromQL by input
 	Every      time.Duration     // cadence of fits
+	Kinds      []string          // of recommendations that are wanted; nil: all
+}
+
+// wants reports whether recommendations of a kind are wanted.
+func (in Input) wants(k recommend.Kind) bool {
+	return in.Kinds == nil || slices.Contains(in.Kinds, string(k))
 }
 
 // all returns the series of an input.
@@ -74,7 +80,7 @@ func (u *Unit) Position() int64 { return u.position.Load() }
 // Fit implements pipeline.Unit. No data is nothing to complain of: what is missing is
 // said by the advisors.
 func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), error) {
-	input := Input{Slot: in.End, Step: u.step.Milliseconds(), Start: in.Start, End: in.End, Series: in.Series, Queries: u.queries, Every: u.every}
+	input := Input{Slot: in.End, Step: u.step.Milliseconds(), Start: in.Start, End: in.End, Series: in.Series, Queries: u.queries, Every: u.every, Kinds: nil}
 	var out []series.Result
 	var rs []recommend.Recommendation
 	for _, advise := range u.advisors {
@@ -217,11 +223,13 @@ func planned(ls labels.Labels, end int64, p *series.Plan) series.Result {
 
 var _ pipeline.Unit = (*Unit)(nil)
 
-// Only returns a with the recommendations of the kinds that are named.
+// Only returns a with the recommendations of the kinds that are named, and the findings of these. What is left
+// out takes no savings from the others.
 func Only(a Advisor, kinds []string) Advisor {
 	return func(ctx context.Context, in Input) (Said, error) {
+		in.Kinds = slices.Concat([]string{}, kinds)
 		said, err := a(ctx, in)
-		said.Recommendations = slices.DeleteFunc(said.Recommendations, func(r recommend.Recommendation) bool { return !slices.Contains(kinds, string(r.Kind)) })
+		said.Recommendations = slices.DeleteFunc(said.Recommendations, func(r recommend.Recommendation) bool { return !in.wants(r.Kind) })
 		return said, err
 	}
 }

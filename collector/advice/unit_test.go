@@ -209,6 +209,9 @@ func TestOnly(t *testing.T) {
 		"certificate_left": {hourly(30, constant(86400), "instance", "https://shop")},
 	}
 	for _, r := range pass(t, unitOfAll(t, Only(Certificates, []string{"memory_leak"})), 30, answers) {
+		if len(r.Findings) > 0 {
+			t.Errorf("a finding of a kind nobody asked for: %+v", r.Findings)
+		}
 		if r.Plan.Advice != nil {
 			t.Errorf("a recommendation of a kind nobody asked for: %+v", r.Plan.Advice)
 		}
