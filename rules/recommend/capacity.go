@@ -78,7 +78,7 @@ func Exhaustion(l Limit, slot int64) (capacity.Estimate, *Recommendation) {
 		}
 		if l.Kind == "pvc" && l.Target.Name != "" {
 			r.Steps = append(r.Steps, fmt.Sprintf("kubectl -n %s patch pvc %s --type merge -p '{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"%.0fGi\"}}}}'",
-				l.Target.Namespace, l.Target.Name, math.Ceil(size/(1<<30))))
+				shellWord(l.Target.Namespace), shellWord(l.Target.Name), math.Ceil(size/(1<<30))))
 		}
 	}
 	r.Rollback = []string{"A volume or disk cannot be made smaller again: enlarge by what is needed."}

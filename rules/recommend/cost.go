@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/upid/upid/collector/series"
@@ -44,8 +45,12 @@ const (
 )
 
 // Idle says of a workload that costs something and has done nothing for a week: its CPU
-// below 5 millicores in 99 of 100 hours, and its network, where known, below 1 kB/s.
+// below 5 millicores in 99 of 100 hours, and its network, where known, below 1 kB/s. Only what can be
+// scaled to zero is looked at: Deployments and StatefulSets.
 func Idle(w Workload, slot int64) *Recommendation {
+	if w.Target.Kind != "Deployment" && w.Target.Kind != "StatefulSet" {
+		return nil
+	}
 	cpu := lastDays(w.CPU, idleDays)
 	if len(cpu) < idleDays*24*9/10 || num.Quantile(slices.Clone(cpu), 0.99) >= idleCores {
 		return nil
@@ -57,8 +62,8 @@ func Idle(w Workload, slot int64) *Recommendation {
 	r := New(IdleWorkload, w.Target, "")
 	r.Action = fmt.Sprintf("Scale %s/%s to zero: it has done nothing for a week", w.Target.Namespace, w.Target.Name)
 	r.Reasons = []string{fmt.Sprintf("99 of 100 hours it used less than %.0f millicores", idleCores*1000)}
-	traffic := Part{"network", 0.6, "its network is not known"}
-	if len(network) > 0 {
+	traffic := Part{"network", 0.6, "its network is not known, or of too few hours"}
+	if len(network) >= idleDays*24*9/10 {
 		r.Reasons = append(r.Reasons, "and less than 1 kB/s of network")
 		traffic = Part{"network", 0.95, "seven days without traffic"}
 	}
@@ -68,10 +73,10 @@ func Idle(w Workload, slot int64) *Recommendation {
 	}
 	r.Steps = []string{
 		"Ask its owners whether it waits for something rare: a monthly job, a failover.",
-		fmt.Sprintf("kubectl --namespace %s scale %s %s --replicas 0", w.Target.Namespace, kindWord(w.Target.Kind), w.Target.Name),
+		fmt.Sprintf("kubectl --namespace %s scale %s %s --replicas 0", shellWord(w.Target.Namespace), kindWord(w.Target.Kind), shellWord(w.Target.Name)),
 		"Delete it after two weeks without complaint.",
 	}
-	r.Rollback = []string{fmt.Sprintf("kubectl --namespace %s scale %s %s --replicas %.0f", w.Target.Namespace, kindWord(w.Target.Kind), w.Target.Name, max(1, orZero(w.Replicas)))}
+	r.Rollback = []string{fmt.Sprintf("kubectl --namespace %s scale %s %s --replicas %.0f", shellWord(w.Target.Namespace), kindWord(w.Target.Kind), shellWord(w.Target.Name), max(1, orZero(w.Replicas)))}
 	r.Impact.Performance = "nobody uses it"
 	r.Risk.Effort = EffortRestart
 	r.SetConfidence(traffic, presencePart(w.CPU))
@@ -84,11 +89,11 @@ func Idle(w Workload, slot int64) *Recommendation {
 // Quiet says of a workload of two replicas and more that it needs one at certain hours: those
 // of which, in the forecast of the next week, the highest expectation is below a fifth of the
 // week's peak, six in a row and more each day. ahead is that forecast by hours, from now on, of its CPU,
-// upper its upper bound.
+// upper its upper bound. Without a known owner it may be of any kind, and nothing is said.
 //
 //	savings = cost · (replicas − 1)/replicas · quiet hours/168 · 730
 func Quiet(w Workload, ahead, upper []float64, confidence float64, slot int64) *Recommendation {
-	if len(ahead) < 168 || !(w.Replicas >= 2) || w.HasHPA || w.Stateful {
+	if !w.KnownOwner || len(ahead) < 168 || !(w.Replicas >= 2) || w.HasHPA || w.Stateful {
 		return nil
 	}
 	peak := slices.Max(ahead[:168])
@@ -201,7 +206,7 @@ func Unattached(v Volume, slot int64) *Recommendation {
 	r.Action = fmt.Sprintf("Take a snapshot of the volume %s and delete it: no pod has used it for %.0f days", v.subject(), v.Hours/24)
 	r.Reasons = []string{fmt.Sprintf("%s are paid for", amount(v.Size, "bytes"))}
 	r.Current[StorageBytes], r.Recommended[StorageBytes] = v.Size, 0
-	r.Steps = []string{"Ask its owners.", "Take a snapshot.", fmt.Sprintf("kubectl --namespace %s delete pvc %s", v.Target.Namespace, v.Target.Name)}
+	r.Steps = []string{"Ask its owners.", "Take a snapshot.", fmt.Sprintf("kubectl --namespace %s delete pvc %s", shellWord(v.Target.Namespace), shellWord(v.Target.Name))}
 	r.Rollback = []string{"Make a volume of the snapshot."}
 	r.Risk.Level, r.Impact.RiskLevel, r.Risk.RollbackComplexity = Medium, Medium, Medium
 	r.SetConfidence(Part{"unattached", min(1, v.Hours/24/14), fmt.Sprintf("%.0f days", v.Hours/24)})
@@ -306,6 +311,17 @@ func lastDays(s series.Series, days int) []float64 {
 
 func usageEvidence(s series.Series, stat string, v float64) Evidence {
 	return Evidence{Metric: "container_cpu_usage_seconds_total", Query: "", Window: window(time.Duration(s.End()-s.Start) * time.Millisecond), Points: points(s), Statistic: stat, Value: Number(v), Unit: "cores", Backtest: nil}
+}
+
+// shellWord returns s as one word of a shell: labels hold what anyone put into them.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._/:", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // kindWord is how kubectl calls a kind; a workload that may be one of several is a deployment.

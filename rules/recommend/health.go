@@ -71,7 +71,7 @@ func AutoscalerAtMax(t Target, wanted series.Series, most float64, slot int64) *
 	r.Action = fmt.Sprintf("Raise maxReplicas of %s from %.0f to %.0f", place(t), most, want)
 	r.Reasons = []string{fmt.Sprintf("in %.0f %% of the hours of the last week it wanted all it may", 100*at)}
 	r.Current[ReplicasMax], r.Recommended[ReplicasMax] = most, want
-	r.Steps = []string{"See that the nodes, the quota and what it calls can take more.", fmt.Sprintf("kubectl --namespace %s patch hpa %s --type merge -p '{\"spec\":{\"maxReplicas\":%.0f}}'", t.Namespace, t.Name, want)}
+	r.Steps = []string{"See that the nodes, the quota and what it calls can take more.", fmt.Sprintf("kubectl --namespace %s patch hpa %s --type merge -p '{\"spec\":{\"maxReplicas\":%.0f}}'", shellWord(t.Namespace), shellWord(t.Name), want)}
 	r.Rollback = []string{fmt.Sprintf("Set maxReplicas back to %.0f.", most)}
 	body := func(n float64) []byte { return fmt.Appendf(nil, `{"spec":{"maxReplicas":%.0f}}`, n) }
 	patch := Patch{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscaler", Namespace: t.Namespace, Name: t.Name, Subresource: "", Type: "merge", Body: body(want)}
