@@ -16,6 +16,7 @@ import (
 func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend.Recommendation, doubtful int, held []recommend.Recommendation) error {
 	var b strings.Builder
 	saved, real, currency := 0.0, 0.0, ""
+	known, unknown := false, false // of what is realisable
 	for i := range rs {
 		r := &rs[i]
 		b.WriteString(recommendationMark(st, r) + "  " + st.Bold(output.Printable(strings.ReplaceAll(string(r.Kind), "_", " "))) + "  " + output.Cut(targetText(r.Target), width/2) + "\n")
@@ -41,7 +42,12 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 		b.WriteByte('\n')
 		if r.State == recommend.StateOpen && r.Impact.SavingsMonthly != nil {
 			saved += *r.Impact.SavingsMonthly
-			real += max(0, orZero(r.Impact.SavingsRealisable))
+			if v := r.Impact.SavingsRealisable; v != nil {
+				known = true
+				real += max(0, *v)
+			} else {
+				unknown = true
+			}
 			currency = r.Impact.Currency
 		}
 	}
@@ -50,7 +56,13 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 	} else {
 		b.WriteString(plural(len(rs), "recommendation", "recommendations"))
 		if currency != "" {
-			fmt.Fprintf(&b, ", %.2f %s a month at list price, %.2f of it realisable", saved, currency, real)
+			fmt.Fprintf(&b, ", %.2f %s a month at list price", saved, currency)
+			switch {
+			case known && unknown:
+				fmt.Fprintf(&b, ", at least %.2f of it realisable", real)
+			case known:
+				fmt.Fprintf(&b, ", %.2f of it realisable", real)
+			}
 		}
 		b.WriteByte('\n')
 	}
@@ -64,13 +76,6 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func orZero(v *float64) float64 {
-	if v == nil {
-		return 0
-	}
-	return *v
 }
 
 // heldBack says for each reason how many recommendations it holds back.
