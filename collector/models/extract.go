@@ -74,7 +74,7 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 	if len(workloads) == 0 {
 		return nil, fmt.Errorf("%w: the server knows none of %s of any workload; are cAdvisor, kube-state-metrics and OpenCost scraped?", ErrNoRows, strings.Join(bases, ", "))
 	}
-	rows := &Rows{feature: map[string]int{}, target: map[string]int{}}
+	rows := newRows(fileLimits)
 	fs := table.All()
 	for t := x.From / hour * hour; t <= to; t += x.Every.Milliseconds() {
 		for _, key := range slices.Sorted(maps.Keys(workloads)) {

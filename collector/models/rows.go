@@ -28,8 +28,30 @@ type Rows struct {
 	Times    []int64     // [row], Unix milliseconds; nil if a row has none
 	N        int
 
-	feature, target map[string]int
+	limits          Limits
+	feature, target *index
 	timed           int
+	timedRow        int // that has a time already, counted from 1
+}
+
+// Limits bound what is read of rows: a row takes eight bytes for each name of any row,
+// however few it has itself.
+type Limits struct {
+	Rows  int
+	Cells int // rows × names
+}
+
+// fileLimits are those of files: 2 GiB of cells.
+var fileLimits = Limits{Rows: learn.MaxRows, Cells: 1 << 28}
+
+// index finds columns by name.
+type index struct {
+	column map[string]int
+	row    []int // by column: the last row that has it, counted from 1
+}
+
+func newRows(l Limits) *Rows {
+	return &Rows{limits: l, feature: &index{column: map[string]int{}}, target: &index{column: map[string]int{}}}
 }
 
 // maxInput bounds a file of rows, unpacked.
@@ -47,9 +69,12 @@ const (
 // ReadRows reads rows: a JSON array of objects, one object, JSON lines, or CSV with
 // a header; also gzipped. An object is {"features": {…}, "target": n} or flat; several
 // targets are target_NAME, or "targets": {…}. timestamp is Unix seconds or RFC 3339. An
-// empty cell and null are missing; what is not finite is refused with its row. Memory:
-// eight bytes a cell.
-func ReadRows(r io.Reader) (*Rows, error) {
+// empty cell and null are missing; what is not finite, or given twice in a row, is
+// refused with its row. Memory: eight bytes a cell.
+func ReadRows(r io.Reader) (*Rows, error) { return ReadRowsWithin(r, fileLimits) }
+
+// ReadRowsWithin is ReadRows with other limits than those of files.
+func ReadRowsWithin(r io.Reader, limits Limits) (*Rows, error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	if head, _ := br.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(br)
@@ -60,7 +85,7 @@ func ReadRows(r io.Reader) (*Rows, error) {
 	}
 	limited := &io.LimitedReader{R: br, N: maxInput}
 	lr := bufio.NewReaderSize(limited, 1<<16)
-	rows := &Rows{feature: map[string]int{}, target: map[string]int{}}
+	rows := newRows(limits)
 	first, err := firstByte(lr)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -108,10 +133,13 @@ func firstByte(r *bufio.Reader) (byte, error) {
 
 // begin appends a row in which everything is missing.
 func (r *Rows) begin() error {
-	if r.N == learn.MaxRows {
-		return fmt.Errorf("%w: more than %d rows", ErrRows, learn.MaxRows)
+	if r.N == r.limits.Rows {
+		return fmt.Errorf("%w: more than %d rows", ErrRows, r.limits.Rows)
 	}
 	r.N++
+	if err := r.fits(0); err != nil {
+		return r.fault(err)
+	}
 	for j := range r.Columns {
 		r.Columns[j] = append(r.Columns[j], math.NaN())
 	}
@@ -122,9 +150,17 @@ func (r *Rows) begin() error {
 	return nil
 }
 
+// fits refuses more cells than there may be, with more names than there are.
+func (r *Rows) fits(more int) error {
+	if names := len(r.Columns) + len(r.Values) + more; r.N*names > r.limits.Cells {
+		return fmt.Errorf("more than %d cells: %d rows of %d names", r.limits.Cells, r.N, names)
+	}
+	return nil
+}
+
 // set sets a feature or a target of the row under way.
-func (r *Rows) set(names *[]string, index map[string]int, columns *[][]float64, name string, v float64) error {
-	j, ok := index[name]
+func (r *Rows) set(names *[]string, ix *index, columns *[][]float64, name string, v float64) error {
+	j, ok := ix.column[name]
 	if !ok {
 		if len(*names) == learn.MaxFeatures {
 			return fmt.Errorf("more than %d names", learn.MaxFeatures)
@@ -132,8 +168,12 @@ func (r *Rows) set(names *[]string, index map[string]int, columns *[][]float64, 
 		if name == "" || len(name) > maxName {
 			return fmt.Errorf("a name of %d characters, want 1 to %d", len(name), maxName)
 		}
+		if err := r.fits(1); err != nil {
+			return err
+		}
 		j = len(*names)
-		index[name] = j
+		ix.column[name] = j
+		ix.row = append(ix.row, 0)
 		*names = append(*names, name)
 		c := make([]float64, r.N)
 		for i := range c {
@@ -141,6 +181,10 @@ func (r *Rows) set(names *[]string, index map[string]int, columns *[][]float64, 
 		}
 		*columns = append(*columns, c)
 	}
+	if ix.row[j] == r.N {
+		return fmt.Errorf("%s is given twice", name)
+	}
+	ix.row[j] = r.N
 	(*columns)[j][r.N-1] = v
 	return nil
 }
@@ -162,7 +206,7 @@ func (r *Rows) field(name string, v any) error {
 	return r.number(&r.Features, r.feature, &r.Columns, name, v)
 }
 
-func (r *Rows) number(names *[]string, index map[string]int, columns *[][]float64, name string, v any) error {
+func (r *Rows) number(names *[]string, ix *index, columns *[][]float64, name string, v any) error {
 	f := math.NaN()
 	switch v := v.(type) {
 	case nil:
@@ -179,7 +223,7 @@ func (r *Rows) number(names *[]string, index map[string]int, columns *[][]float6
 	default:
 		return fmt.Errorf("%s is %s, want a number, true, false or null", name, short(v))
 	}
-	return r.set(names, index, columns, name, f)
+	return r.set(names, ix, columns, name, f)
 }
 
 // short shows a value that does not belong there.
@@ -193,6 +237,9 @@ func short(v any) string {
 
 func (r *Rows) time(v any) error {
 	var text string
+	if v != nil && r.timedRow == r.N {
+		return errors.New("the timestamp is given twice, as timestamp and as time")
+	}
 	switch v := v.(type) {
 	case nil:
 		return nil
@@ -206,6 +253,7 @@ func (r *Rows) time(v any) error {
 	if s, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(s) < 1e11 {
 		r.Times[r.N-1] = int64(math.Round(s * 1000))
 		r.timed++
+		r.timedRow = r.N
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
@@ -214,6 +262,7 @@ func (r *Rows) time(v any) error {
 	}
 	r.Times[r.N-1] = t.UnixMilli()
 	r.timed++
+	r.timedRow = r.N
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -79,10 +80,44 @@ func TestReadRowsRefuses(t *testing.T) {
 		`[{"timestamp":"no","a":1}]`:      "timestamp is",
 		`[{"timestamp":1,"a":1},{"a":2}]`: "1 of 2 rows have a timestamp",
 		`[{"":1}]`:                        "a name of 0 characters",
+
+		`[{"timestamp":1,"a":1},{"timestamp":2,"time":3,"a":1}]`: "row 2: the timestamp is given twice",
+		"timestamp,time,a\n1,2,3\n":                              "row 1: the timestamp is given twice",
+		`[{"a":1},{"features":{"a":1},"a":2}]`:                   "row 2: a is given twice",
+		`[{"a":1},{"a":null,"features":{"a":1}}]`:                "row 2: a is given twice",
+		`[{"a":1,"target_x":1,"targets":{"x":1}}]`:               "row 1: x is given twice",
+		"a,target,target_target\n1,2,3\n":                        "row 1: target is given twice",
 	} {
 		_, err := ReadRows(strings.NewReader(text))
 		if !errors.Is(err, ErrRows) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", text, err, says)
+		}
+	}
+}
+
+// TestReadRowsWithin: small bodies whose rows would be large in memory are refused while
+// they are read.
+func TestReadRowsWithin(t *testing.T) {
+	var names []string
+	for i := range 50 {
+		names = append(names, fmt.Sprintf(`"f%d":1`, i))
+	}
+	wide, limits := "{"+strings.Join(names, ",")+"}", Limits{Rows: 100, Cells: 1000}
+	for text, says := range map[string]string{
+		"[" + wide + strings.Repeat(",{}", 19) + "]":                  "",
+		"[" + wide + strings.Repeat(",{}", 20) + "]":                  "row 21: more than 1000 cells: 21 rows of 50 names",
+		"[" + wide + strings.Repeat(",{}", 20) + " and no more":       "more than 1000 cells",
+		"[" + strings.Repeat("{},", 20) + wide + "]":                  "row 21: more than 1000 cells: 21 rows of 48 names",
+		strings.Repeat(`{"a":1}`, 100):                                "",
+		strings.Repeat(`{"a":1}`, 101):                                "more than 100 rows",
+		"a,target\n" + strings.Repeat("1,2\n", 101):                   "more than 100 rows",
+		"a,target\n" + strings.Repeat("1,2\n", 100):                   "",
+		"[" + strings.Repeat("{},", 100) + `{"a":1}]`:                 "more than 100 rows",
+		`[{"a":1,"b":2}` + strings.Repeat(`,{"a":1,"b":2}`, 99) + `]`: "",
+	} {
+		_, err := ReadRowsWithin(strings.NewReader(text), limits)
+		if says == "" && err != nil || says != "" && (!errors.Is(err, ErrRows) || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%.60s: %v, want %q", text, err, says)
 		}
 	}
 }

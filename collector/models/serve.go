@@ -59,6 +59,13 @@ type Performance struct {
 	Live      any      `json:"live"` // null: nothing is judged live
 }
 
+// The limits of rows in a request, whose body is small but may have many empty rows of
+// many names.
+var (
+	askedLimits = Limits{Rows: 1000, Cells: 100_000}
+	sentLimits  = Limits{Rows: learn.MaxRows, Cells: 1 << 22} // to learn from; 1 MiB of full rows has an eighth
+)
+
 // Question is the body of POST /api/v1/predict.
 type Question struct {
 	ModelType string          `json:"model_type"`
@@ -213,7 +220,7 @@ func (s *Service) predict(r *http.Request) (any, error) {
 	if !slices.Contains(features.Types, q.ModelType) {
 		return nil, bad("model_type: %q, want one of %s", q.ModelType, strings.Join(features.Types, ", "))
 	}
-	rows, err := ReadRows(bytes.NewReader(q.Features))
+	rows, err := ReadRowsWithin(bytes.NewReader(q.Features), askedLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +276,7 @@ func (s *Service) train(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := func(context.Context) (*Rows, error) { return ReadRows(bytes.NewReader(body)) }
+	rows := func(context.Context) (*Rows, error) { return ReadRowsWithin(bytes.NewReader(body), sentLimits) }
 	if len(bytes.TrimSpace(body)) == 0 {
 		if typ == features.SecurityThreat {
 			return nil, bad("security_threat is learned from labelled rows: send them as the body")

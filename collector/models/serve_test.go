@@ -136,6 +136,15 @@ func TestServiceOneTraining(t *testing.T) {
 	}
 }
 
+// wide are n fields of a row.
+func wide(n int) string {
+	fields := make([]string, n)
+	for i := range fields {
+		fields[i] = fmt.Sprintf(`"f%d":1`, i)
+	}
+	return strings.Join(fields, ",")
+}
+
 func TestServiceRefuses(t *testing.T) {
 	_, ask := service(t)
 	for _, c := range []struct {
@@ -148,6 +157,8 @@ func TestServiceRefuses(t *testing.T) {
 		{"POST", "/api/v1/predict", `{"model_type":"cost_optimization","features":{"a":1}}`, 404, "no such model version"},
 		{"POST", "/api/v1/predict", `{"model_type":"cost_optimization","features":{"a":1e999}}`, 400, "finite"},
 		{"POST", "/api/v1/predict", `{"model_type":"cost_optimization","colour":1}`, 400, "colour"},
+		{"POST", "/api/v1/predict", `{"model_type":"cost_optimization","features":[{"a":1}` + strings.Repeat(",{}", 1000) + `]}`, 400, "more than 1000 rows"},
+		{"POST", "/api/v1/predict", `{"model_type":"cost_optimization","features":[{` + wide(512) + `}` + strings.Repeat(",{}", 999) + `]}`, 400, "more than 100000 cells"},
 		{"POST", "/api/v1/predict?a=1", `{}`, 400, "want none"},
 		{"GET", "/api/v1/models?model_type=none", "", 400, "model_type"},
 		{"GET", "/api/v1/models?zzz=1", "", 400, "want one of model_type"},
@@ -166,6 +177,7 @@ func TestServiceRefuses(t *testing.T) {
 	for body, want := range map[string]struct{ state, says string }{
 		`[{"a":1,"target":1}]`: {Failed, "Give more rows"},
 		`no rows`:              {Failed, "there is no row"},
+		`[{` + wide(512) + `}` + strings.Repeat(",{}", 10_000) + `]`: {Failed, "more than 4194304 cells"},
 	} {
 		if code := ask("POST", "/api/v1/models/cost_optimization/train", body, &run); code != http.StatusAccepted {
 			t.Fatalf("%d", code)
