@@ -1,6 +1,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -34,14 +35,20 @@ const (
 	Open   = "open"
 )
 
+// ErrNotCompared says that there is no test for what the versions predict.
+var ErrNotCompared = errors.New("labels of anomalies are not compared yet: a score is no probability")
+
 // Compare judges two versions of a type on the same rows: those with a target and a
-// timestamp that neither has learned from. Loss is |error|
-// for numbers and the Brier score for probabilities; anomalies have no target to be
-// judged by unless the rows have labels, by which the score's rank is judged as a
-// probability would be. The test is judge.Compare.
+// timestamp that neither has learned from; a row of which a version knows no feature is
+// left out. Loss is |error| for numbers and the Brier score for probabilities. Scores of
+// anomalies are neither, so they get no verdict but ErrNotCompared. The test is
+// judge.Compare.
 func Compare(a, b *Version, rows *Rows) ([]Comparison, error) {
 	if a.ModelType != b.ModelType {
 		return nil, fmt.Errorf("%s %s and %s %s are of different types", a.ModelType, a.Version, b.ModelType, b.Version)
+	}
+	if kindOf(a.ModelType) == learn.Oddness {
+		return nil, fmt.Errorf("%s %s and %s: %w", a.ModelType, a.Version, b.Version, ErrNotCompared)
 	}
 	if rows.Times == nil {
 		return nil, fmt.Errorf("%w: the rows have no timestamps, so which of them a version has learned from is not known", ErrRows)
@@ -62,33 +69,28 @@ func Compare(a, b *Version, rows *Rows) ([]Comparison, error) {
 		return nil, fmt.Errorf("%w: no row is younger than what %s or %s has learned from (until %s)",
 			ErrRows, a.Version, b.Version, time.UnixMilli(int64(from)).UTC().Format(time.RFC3339))
 	}
-	pa, err := a.Predict(fresh)
+	pa, err := a.values(fresh)
 	if err != nil {
 		return nil, err
 	}
-	pb, err := b.Predict(fresh)
+	pb, err := b.values(fresh)
 	if err != nil {
 		return nil, err
 	}
 	var out []Comparison
 	for k, t := range a.Targets {
-		if !slices.ContainsFunc(b.Targets, func(o Target) bool { return o.Name == t.Name }) {
-			continue
-		}
+		other := slices.IndexFunc(b.Targets, func(o Target) bool { return o.Name == t.Name })
 		column := slices.Index(fresh.Targets, t.Name)
-		if kindOf(a.ModelType) == learn.Oddness && len(fresh.Targets) > 0 {
-			column = 0
-		}
-		if column < 0 {
+		if other < 0 || column < 0 {
 			continue
 		}
 		loss, name := math.Abs, "absolute error"
-		if kindOf(a.ModelType) != learn.Number {
+		if kindOf(a.ModelType) == learn.Class {
 			loss, name = func(e float64) float64 { return e * e }, "Brier score"
 		}
 		c := Comparison{Target: t.Name, Unit: t.Unit, Loss: name}
 		losses := make([]judge.Loss, 0, fresh.N)
-		va, vb := valuesOf(pa, a.Targets[k].Name, fresh.N), valuesOf(pb, t.Name, fresh.N)
+		va, vb := pa[k], pb[other]
 		for i := range fresh.N {
 			y := fresh.Values[column][i]
 			losses = append(losses, judge.Loss{At: fresh.Times[i], A: loss(va[i] - y), B: loss(vb[i] - y)})
@@ -119,20 +121,6 @@ func Sum(cs []Comparison) string {
 	return verdict
 }
 
-// valuesOf returns the predictions of a target by row; NaN where there is none.
-func valuesOf(ps []Prediction, target string, n int) []float64 {
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = math.NaN()
-	}
-	for _, p := range ps {
-		if p.Target == target && p.Value != nil {
-			out[p.Row] = *p.Value
-		}
-	}
-	return out
-}
-
 // after returns the rows at or after a time.
 func (r *Rows) after(from int64) *Rows {
 	var keep []int
@@ -157,7 +145,7 @@ func (r *Rows) after(from int64) *Rows {
 	}
 	return &Rows{
 		Features: r.Features, Columns: pick(r.Columns), Targets: r.Targets, Values: pick(r.Values), Times: times, N: len(keep),
-		feature: r.feature, target: r.target, timed: len(keep),
+		feature: r.feature, target: r.target, timed: len(keep), limits: r.limits,
 	}
 }
 

@@ -59,15 +59,9 @@ func (v *Version) Predict(rows *Rows) ([]Prediction, error) {
 	if rows.N > MaxRows {
 		return nil, fmt.Errorf("%d rows, want at most %d", rows.N, MaxRows)
 	}
-	at := make([]int, len(v.Features)) // columns of rows
-	known := 0
-	for j, name := range v.Features {
-		if at[j] = slices.Index(rows.Features, name); at[j] >= 0 {
-			known++
-		}
-	}
-	if known == 0 {
-		return nil, fmt.Errorf("%w: none of the features of %s %s is given, such as %s", ErrRows, v.ModelType, v.Version, v.Features[0])
+	at, err := v.columns(rows)
+	if err != nil {
+		return nil, err
 	}
 	unknown := []string{}
 	for _, name := range rows.Features {
@@ -104,6 +98,55 @@ func (v *Version) Predict(rows *Rows) ([]Prediction, error) {
 				p.Slot = finite(float64(rows.Times[i]) / 1000)
 			}
 			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// columns returns for each feature of v the column of rows that has it, −1 if none has;
+// an error if there is no such column at all.
+func (v *Version) columns(rows *Rows) ([]int, error) {
+	at := make([]int, len(v.Features))
+	for j, name := range v.Features {
+		at[j] = slices.Index(rows.Features, name)
+	}
+	if slices.Max(at) < 0 {
+		return nil, fmt.Errorf("%w: none of the features of %s %s is given, such as %s", ErrRows, v.ModelType, v.Version, v.Features[0])
+	}
+	return at, nil
+}
+
+// values are the bare predictions for any number of rows: [target][row], NaN for rows
+// that have none of v's features. Memory: eight bytes a row and target.
+func (v *Version) values(rows *Rows) ([][]float64, error) {
+	at, err := v.columns(rows)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]float64, len(v.Models))
+	for k := range out {
+		out[k] = make([]float64, rows.N)
+	}
+	x := make([]float64, len(v.Features))
+	for i := range rows.N {
+		empty := true
+		for j := range x {
+			x[j] = math.NaN()
+			if at[j] >= 0 {
+				x[j] = rows.Columns[at[j]][i]
+			}
+			empty = empty && math.IsNaN(x[j])
+		}
+		for k, m := range v.Models {
+			if empty {
+				out[k][i] = math.NaN()
+				continue
+			}
+			o, err := m.At(x, false)
+			if err != nil {
+				return nil, fmt.Errorf("row %d: target %s: %w", i+1, v.Targets[k].Name, err)
+			}
+			out[k][i] = o.Value
 		}
 	}
 	return out, nil
