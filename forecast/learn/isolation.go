@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -33,6 +34,17 @@ const sample = 256
 // leastAnomalyRows is how many rows an Isolation is trained on at least.
 const leastAnomalyRows = 100
 
+// mostIsolated is how many trees of a sample fit into a model, each as large as it can be.
+func mostIsolated(sample int) int {
+	const (
+		names = 1 << 20   // bytes for all that is no tree
+		node  = 2*4 + 3*8 // bytes of a node: Feature, Right, Threshold, Share, Depth
+		root  = 4         // and of a tree
+	)
+	nodes := 2*sample - 1 // each cut leaves rows on both sides
+	return min(maxNodes/nodes, (MaxModel-names)/((node*nodes+root)*4/3+1))
+}
+
 // trainIsolation fits an Isolation to d; an epoch is a tree. A target of 0 and 1, if
 // there is one, is used to judge only.
 func trainIsolation(d Data, c Config) (*Isolation, Report, error) {
@@ -43,6 +55,9 @@ func trainIsolation(d Data, c Config) (*Isolation, Report, error) {
 		return nil, Report{}, err
 	}
 	m := &Isolation{Sample: min(sample, len(p.train))}
+	if most := mostIsolated(m.Sample); c.Epochs > most {
+		return nil, Report{}, fmt.Errorf("%w: %d epochs, want at most %d: each is a tree, and a model must fit into %d MiB", ErrInput, c.Epochs, most, MaxModel>>20)
+	}
 	for _, col := range d.Columns {
 		v, known := middleOf(col, p.train)
 		m.Typical, m.Known = append(m.Typical, v), append(m.Known, known)

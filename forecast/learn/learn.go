@@ -38,6 +38,9 @@ const (
 	MaxFeatures = 512
 	MaxRows     = 5_000_000
 	MaxEpochs   = 10_000
+	// MaxNumber is the largest magnitude that is learned from: sums of squares and their
+	// products stay finite.
+	MaxNumber = 1e100
 )
 
 // The errors of training that a user can do something about.
@@ -67,10 +70,24 @@ func (d Data) check(least int) error {
 		if len(c) != n {
 			return fmt.Errorf("%w: %s has %d values, want %d", ErrInput, d.Features[j], len(c), n)
 		}
-		for _, v := range c {
-			if math.IsInf(v, 0) {
-				return fmt.Errorf("%w: %s is infinite in a row", ErrInput, d.Features[j])
-			}
+		if err := bounded(d.Features[j], c); err != nil {
+			return err
+		}
+	}
+	if d.Target != nil && len(d.Target) != n {
+		return fmt.Errorf("%w: %d targets for %d rows", ErrInput, len(d.Target), n)
+	}
+	return bounded("the target", d.Target)
+}
+
+// bounded refuses values that are not finite or beyond MaxNumber; NaN is missing.
+func bounded(name string, values []float64) error {
+	for i, v := range values {
+		if math.IsInf(v, 0) {
+			return fmt.Errorf("%w: %s is infinite in a row", ErrInput, name)
+		}
+		if math.Abs(v) > MaxNumber {
+			return fmt.Errorf("%w: %s is %g in row %d, want at most %g in magnitude", ErrInput, name, v, i+1, float64(MaxNumber))
 		}
 	}
 	return nil

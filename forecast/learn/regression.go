@@ -165,6 +165,9 @@ func (m *Regression) fit(l learner, d Data, tail []int, quantiles []float64, c C
 			break
 		}
 	}
+	if math.IsInf(least[middle], 1) {
+		return epochs, fmt.Errorf("%w: in none of %d epochs was the error on the tail a number", ErrInput, epochs)
+	}
 	m.Fitted = l.done()
 	return epochs, nil
 }
@@ -456,5 +459,5 @@ func line(x, y []float64, rows []int) bool {
 		sxy += dx * (y[i] - my)
 		syy += dy * (y[i] - my)
 	}
-	return n >= leastTail && sxx > 0 && syy > 0 && 1-sxy*sxy/(sxx*syy) < 1e-9
+	return n >= leastTail && sxx > 0 && syy > 0 && 1-(sxy/sxx)*(sxy/syy) < 1e-9
 }
