@@ -9,6 +9,7 @@ import (
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/forecast/capacity"
 	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/recommend"
 )
@@ -235,6 +236,14 @@ func TestCostAnomaly(t *testing.T) {
 	}
 	if strings.Contains(f.Note.Description, "same") {
 		t.Errorf("what did not move is named: %s", f.Note.Description)
+	}
+}
+
+// TestCostFinding_free: what cost nothing before has a score that is a number.
+func TestCostFinding_free(t *testing.T) {
+	f := costFinding(Input{End: 1, Step: 1}, prices, nil, capacity.Spend{Days: []float64{0, 0, 0, 3}, Expected: 0, Error: 0}, "shop")
+	if f == nil || math.IsInf(f.Peak, 0) || math.IsNaN(f.Peak) || f.Peak < 1 {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -4,7 +4,8 @@
 //
 // Everything is said by fits, as it takes history; a step only lets the time until a
 // limit run on. State is a function of data: a restart and a second replica say the
-// same after their first fit.
+// same after their first fit. Only how an open finding began, and how severe it has been,
+// is kept from fit to fit.
 package advice
 
 import (
@@ -103,6 +104,7 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		out[i].Signal = u.name
 		for k := range out[i].Findings {
 			f := &out[i].Findings[k]
+			u.keep(out[i].Labels, f)
 			f.ID = rules.FindingID(u.name, out[i].Labels, f.Type, f.Start)
 		}
 	}
@@ -112,6 +114,27 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		u.results, u.at = out, in.End
 		u.position.Store(in.End)
 	}, nil
+}
+
+// keep gives a finding that is open since an earlier fit the beginning it had, and no less
+// severity: the history from which a beginning is told moves on with every fit.
+func (u *Unit) keep(ls labels.Labels, f *series.Finding) {
+	for i := range u.results {
+		if !labels.Equal(u.results[i].Labels, ls) {
+			continue
+		}
+		for _, old := range u.results[i].Findings {
+			if old.Type != f.Type || !old.Open() {
+				continue
+			}
+			f.Start = old.Start
+			f.WorstAt = max(f.WorstAt, f.Start)
+			if old.Severity == series.SeverityCritical {
+				f.Severity = old.Severity
+			}
+			return
+		}
+	}
 }
 
 // notConfirmed returns the results whose findings were open and are not any more, with

@@ -188,6 +188,38 @@ func TestLeakAndCertificate(t *testing.T) {
 	}
 }
 
+// TestKept: an open finding keeps its beginning and its severity from fit to fit, until it ends.
+func TestKept(t *testing.T) {
+	left := func(hours float64) map[string][]series.Series {
+		return map[string][]series.Series{"certificate_left": {hourly(330, constant(3600*hours), "instance", "https://shop")}}
+	}
+	u := unitOfAll(t, Certificates)
+	find := func(hours float64) *series.Finding {
+		t.Helper()
+		for _, r := range pass(t, u, 330, left(hours)) {
+			for _, f := range r.Findings {
+				if f.Open() {
+					return &f
+				}
+			}
+		}
+		return nil
+	}
+	first := find(20)
+	if first == nil || first.Severity != series.SeverityCritical {
+		t.Fatalf("20 hours left: %+v", first)
+	}
+	if f := find(72); f == nil || f.ID != first.ID || f.Start != first.Start || f.Severity != series.SeverityCritical {
+		t.Errorf("three days left: %+v, was %+v", f, first)
+	}
+	if f := find(24 * 80); f != nil {
+		t.Errorf("renewed: %+v", f)
+	}
+	if f := find(72); f == nil || f.ID == first.ID || f.Severity != series.SeverityWarning {
+		t.Errorf("another: %+v, the first was %+v", f, first)
+	}
+}
+
 // TestNothing: no data is no error, and the unit goes on.
 func TestNothing(t *testing.T) {
 	u := unitOfAll(t, Capacity(Pairs), Leaks, Certificates)
