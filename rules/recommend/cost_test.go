@@ -34,7 +34,7 @@ func TestIdle(t *testing.T) {
 	for _, kind := range []string{"Deployment", "StatefulSet"} {
 		r := idle(kind, 168)
 		if r == nil || !strings.Contains(strings.Join(r.Reasons, " "), "1 kB/s") || r.Steps[1] != "kubectl --namespace shop scale "+strings.ToLower(kind)+" 'a b' --replicas 0" {
-			t.Errorf("%s: %+v", kind, r)
+			t.Fatalf("%s: %+v", kind, r)
 		}
 		few := idle(kind, 1)
 		if few == nil || strings.Contains(strings.Join(few.Reasons, " "), "1 kB/s") || few.Confidence >= r.Confidence {
