@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,21 +146,28 @@ func TestPredict(t *testing.T) {
 	upid(t, "", "predict --model-type none --features features.json").want(t, exitUsage, "--model-type")
 }
 
-// TestPredictIsFast: the 99th percentile of whole processes is 100 ms on an idle
-// machine; a busy one gets more, so this only catches what is far off.
+// TestPredictIsFast: whole processes of the program as it is shipped, by the processor time
+// they take, which a busy machine does not change: on an idle one with two cores less than
+// 100 ms of it are less than 100 ms.
 func TestPredictIsFast(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole processes")
 	}
+	binary := upidBinary(t)
 	examples(t)
 	upid(t, "", "train resource_prediction --training-data data.json").want(t, exitOK, "saved as")
-	began := time.Now()
-	const runs = 10
-	for range runs {
-		upid(t, "", "predict --model-type resource_prediction --features features.json -o json").want(t, exitOK)
+	var times []time.Duration
+	for range 20 {
+		cmd := exec.Command(binary, strings.Fields("predict --model-type resource_prediction --features features.json -o json")...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		times = append(times, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	}
-	if each := time.Since(began) / runs; each > 400*time.Millisecond {
-		t.Errorf("%v each", each)
+	slices.Sort(times)
+	t.Logf("processor time of a process: median %v, most %v", times[len(times)/2], times[len(times)-1])
+	if median := times[len(times)/2]; median > 100*time.Millisecond {
+		t.Errorf("%v of processor time, want at most 100 ms", median)
 	}
 }
 
