@@ -18,3 +18,5 @@ tools/servers.sh .tools
 . .tools/servers.env
 echo "== kill -9, 50 times"
 UPID_KILLS=50 UPID_REQUIRE_SERVERS=1 go test -count=1 -v -timeout 20m -run '^TestKilledAtAnyMoment$' ./cmd/upid | grep -v caller=
+echo "== a model that is no good is demoted"
+UPID_SOAK=1 UPID_REQUIRE_SERVERS=1 go test -count=1 -v -timeout 20m -run '^TestBrokenModelIsDemotedLive$' ./cmd/upid | grep -v caller=

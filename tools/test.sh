@@ -28,7 +28,7 @@ if ! command -v tmux >/dev/null && command -v apt-get >/dev/null; then
   "$root" "${install[@]}" >/dev/null 2>&1 || { "$root" apt-get update -qq && "$root" "${install[@]}" >/dev/null; } ||
     echo "tmux could not be installed: the dashboard's test in a terminal is skipped"
 fi
-CGO_ENABLED=1 go test -race -timeout 20m ./...
+CGO_ENABLED=1 go test -race -timeout 28m ./...
 
 # shellcheck disable=SC2086
 go test -short -timeout 10m -coverpkg="$library" -coverprofile=coverage.out ${library//,/ } | sed -u -E 's/[[:space:]]coverage: .*//'
