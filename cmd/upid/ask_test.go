@@ -108,7 +108,7 @@ func TestAskForNothing(t *testing.T) {
 	ask("predictions --signal nope").want(t, exitUsage, `--signal is "nope"`, "checkout_cpu, node_memory, queue_depth, request_latency, spend")
 	ask("anomalies --signal nope").want(t, exitUsage, "want one of checkout_cpu")
 	ask("predictions --horizon 5m --signal node_memory").want(t, exitOK, "series are forecast, but none matches the flags given")
-	ask("predictions --model-type security_threat").want(t, exitOK, "does not look for threats yet; upid threats --input FILE")
+	ask("predictions --model-type security_threat").want(t, exitOK, "no entity has a risk; upid threats says what is watched")
 	ask("predictions --limit 3").want(t, exitOK, "3 of 24 shown; --limit 0 shows all")
 }
 
