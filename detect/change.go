@@ -37,8 +37,10 @@ const (
 	// A step has its full score while the block after it that has least of it has that
 	// share, and while the new level is that share of the step away from the usual one.
 	changeAgree, changeAway = 0.7, 0.5
-	// So does the part of it that the values themselves made.
-	changeMoved = 0.9
+	// So does the part of it that the values themselves made. Within the hour the mean
+	// of the values comes up to 0.4 of the way after a step: more would take true ones
+	// for phantoms.
+	changeMoved = 0.5
 	// Steps above that many usual ones, or that many fifths of a scale, count as that.
 	changeClip = 5
 	// The usual step is not taken for less than that share of a scale.
