@@ -209,6 +209,8 @@ func judge(s set, r scored) (missed int, text string) {
 		if r.probes > 0 {
 			text += fmt.Sprintf(", %.1f without attacks too small for a label", (r.rate-r.probes)/budget)
 		}
+		// The labels call those neither attacks nor false.
+		check((r.rate-r.probes)/budget <= 2+0.05, "≤ 2 of it")
 	}
 	return missed, text
 }
