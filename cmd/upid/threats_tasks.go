@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
@@ -60,7 +61,46 @@ func threatTasks(cfg *config.Config, resolved []resolvedThreat, m *threatMetrics
 			Scope: scope(cfg), Step: o.Step, FitEvery: threatFitEvery, History: cfg.Threats.History,
 		}
 	}
+	if t, ok := rollUpTask(cfg, resolved, out); ok {
+		out = append(out, t)
+		signals[t.Name] = views.Signal{
+			SignalInfo: rules.SignalInfo{
+				Name: t.Name, Type: "security", Unit: "", Query: rules.OwnersQuery, Every: t.Every,
+				PrometheusURL: cfg.Prometheus.URL, RunbookURL: cfg.Threats.RunbookURL, Location: cfg.Threats.Location, Muted: true,
+			},
+			Scope: scope(cfg), Step: t.Step, FitEvery: t.FitEvery, History: t.History,
+		}
+	}
 	return out, signals, nil
+}
+
+// rollUpSignal is the signal of the risk of workloads and namespaces.
+const rollUpSignal = "threats-workloads"
+
+// rollUpTask returns the task that rolls the risk of pods up to workloads and namespaces, if
+// one of the tasks of the presets watches pods by namespace.
+func rollUpTask(cfg *config.Config, resolved []resolvedThreat, ts []pipeline.Task) (t pipeline.Task, ok bool) {
+	var pods []string
+	var step time.Duration
+	for i := range resolved {
+		if r := &resolved[i]; r.entityType == threat.TypePod && len(r.entity) == 2 {
+			pods = append(pods, ts[i].Name)
+			if step == 0 || ts[i].Step < step {
+				step = ts[i].Step
+			}
+		}
+	}
+	if pods == nil {
+		return pipeline.Task{}, false
+	}
+	unit := threats.NewRollUp(threats.RollUpOptions{Name: rollUpSignal, Export: 0, Workloads: func(owners []labels.Labels) func(namespace, pod string) string {
+		return rules.NewPodOwners(owners).Workload
+	}})
+	return pipeline.Task{
+		Name: rollUpSignal, Queries: map[string]string{threats.OwnersInput: rules.OwnersQuery}, After: pods,
+		Every: step, FitEvery: max(threatFitEvery, step), Step: step, Offset: min(step, threatOffset), History: 12 * step,
+		Key: fmt.Sprintf("%q %s %s", pods, step, scope(cfg)), Unit: unit,
+	}, true
 }
 
 // allowKey tells allow-lists apart.

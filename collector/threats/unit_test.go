@@ -83,7 +83,7 @@ func part(ss []series.Series, first, last int) pipeline.Input {
 	return in
 }
 
-func fit(t *testing.T, u *Unit, in pipeline.Input) {
+func fit(t *testing.T, u pipeline.Unit, in pipeline.Input) {
 	t.Helper()
 	commit, err := u.Fit(context.Background(), in.End, in)
 	if err != nil {
