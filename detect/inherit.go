@@ -105,3 +105,16 @@ func (s *stream) rebase(t int64, level, spread float64) {
 	s.burst.short = s.burst.long
 	s.calm = true
 }
+
+// Caused tells s, a scorer, that what comes next has a known cause, such as a rollout, and how
+// many times as much scores of deviations count for that, at least 1; 0 is no cause. What is
+// odd then is no habit of its time of day, and none is made of it. It is no part of the state:
+// tell it before each Step.
+func Caused(s Scorer, times float64) {
+	switch s := s.(type) {
+	case *transformed:
+		Caused(s.inner, times)
+	case *stream:
+		s.caused = times
+	}
+}

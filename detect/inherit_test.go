@@ -60,6 +60,42 @@ func TestRebase(t *testing.T) {
 	}
 }
 
+// What has a known cause is no habit, though it comes at the same time of day: where nobody tells,
+// the fourth of such releases is silent.
+func TestCaused(t *testing.T) {
+	o := Options{Step: 5 * time.Minute, Budget: 1}
+	plain, at, next := trained(t, o, 100)
+	told := mustNew(t, o)
+	if err := told.LoadState(plain.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	begin := at
+	for range 4 * dayMS / o.Step.Milliseconds() {
+		at += o.Step.Milliseconds()
+		v, times := next(at), 0.0
+		if since := (at - begin) % dayMS; since >= 6*hourMS && since < 6*hourMS+20*minuteMS {
+			v, times = v+32, 1.25
+		}
+		Caused(told, times)
+		a, b := plain.Step(at, v), told.Step(at, v)
+		if (at-begin)%dayMS != 6*hourMS || at-begin < 3*dayMS {
+			continue
+		}
+		if a.Value != habitual || b.Value < 1.2 {
+			t.Errorf("the fourth in four days: %+v where nobody tells, %+v with a cause", a, b)
+		}
+		if !(b.Upper < a.Upper && b.Upper > b.Expected) {
+			t.Errorf("what counts more has a narrower band: up to %v, and %v with a cause", a.Upper, b.Upper)
+		}
+	}
+	o.MinDeviation = 30
+	least, at, next := trained(t, o, 100)
+	Caused(least, 5)
+	if sc := least.Step(at+o.Step.Milliseconds(), next(at)+25); !(sc.Value < 1) {
+		t.Errorf("below the least deviation: %+v", sc)
+	}
+}
+
 func TestInherit(t *testing.T) {
 	o := Options{Step: 5 * time.Minute, Budget: 1}
 	donor, at, next := trained(t, o, 100)

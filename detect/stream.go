@@ -45,7 +45,8 @@ type stream struct {
 	flat   flat
 	gap    gap
 	tail   [tailed]tail
-	off    uint32 // views that are silent, a bit each: for the measure of what each is worth
+	off    uint32  // views that are silent, a bit each: for the measure of what each is worth
+	caused float64 // see Caused; no part of the state
 }
 
 // gains are the weights of the newest point in the discounted means: a half-life
@@ -75,7 +76,7 @@ func makeStream(o Options) *stream {
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
 		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false,
-		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0,
+		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0, caused: 0,
 	}
 	s.every = min(max(20, s.daily/24), warmPoints)
 	for i := range s.tail {
@@ -227,7 +228,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 // of it where the series is used to such a thing: at this time of day, or of this size.
 func (s *stream) routine(lt int64, value float64, l *look) float64 {
 	odd := value
-	if odd >= habitFrom {
+	if odd >= habitFrom && s.caused == 0 {
 		if s.habits.usual(lt, value) {
 			value = min(value, habitual)
 		}

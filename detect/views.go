@@ -182,13 +182,14 @@ func (s *stream) moved() float64 {
 	return min(max((s.expect.local-s.change.value)/s.change.by/changeMoved, 0), 1)
 }
 
-// permit caps a score below 1 when the deviation goes the way nobody watches or
-// is smaller than the configured minimum: then it is at most the share of the
-// minimum that was reached.
+// permit returns what a score counts: more where it has a known cause, nothing when the
+// deviation goes the way nobody watches, and below 1 when it is smaller than the configured
+// minimum: then it is at most the share of the minimum that was reached.
 func (s *stream) permit(sign, deviation float64, l *look, score float64) float64 {
 	if (s.o.Direction == Up && sign < 0) || (s.o.Direction == Down && sign > 0) {
 		return 0
 	}
+	score *= max(s.caused, 1)
 	if least := s.least(l.level); deviation < least {
 		score = min(score, deviation/least)
 	}
@@ -210,7 +211,7 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 		if s.tail[v].level >= unknownLevel {
 			return math.NaN()
 		}
-		d := s.tail[v].level * margin * scale
+		d := s.tail[v].level * margin * scale / max(s.caused, 1)
 		return max(least, min(d/spanDamp, max(d, edge)))
 	}
 	lower = finite(expected - side(residualDown, expected-s.span.low))

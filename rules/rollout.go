@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/upid/upid/collector/series"
 )
@@ -13,7 +14,13 @@ const regressionWithin = 60 * 60 * 1000
 // Regression reports whether a finding that is bad news began so soon after the
 // newest rollout that this is the first thing to suspect.
 func Regression(info SignalInfo, r series.Result, f series.Finding) bool {
-	return r.Rollout != nil && f.Start >= r.Rollout.At && f.Start <= r.Rollout.At+r.Rollout.Grace.Milliseconds()+regressionWithin && worse(info, f)
+	return r.Rollout != nil && Suspect(r.Rollout.At, r.Rollout.Grace, f.Start) && worse(info, f)
+}
+
+// Suspect reports whether time t is so soon after a rollout at a time, 0 if there was none, that
+// this is the first thing to suspect.
+func Suspect(at int64, grace time.Duration, t int64) bool {
+	return at > 0 && t >= at && t <= at+grace.Milliseconds()+regressionWithin
 }
 
 // worse reports whether a deviation is bad news for the type of its signal: less of

@@ -272,8 +272,34 @@ func (u *Unit) ease(s *state, t int64, v float64) float64 {
 	return 1
 }
 
+// suspicion returns how many times as much the scores of s count at t for a rollout that is the
+// first thing to suspect, 0 without one: after the grace worseTimes, if the mean since the rollout
+// is away from the level before, and from the usual day, in a way that is not benign.
+func (u *Unit) suspicion(s *state, t int64) float64 {
+	r := &s.rollout
+	if u.o.Rollouts == nil || !rules.Suspect(r.at, u.o.Rollouts.Grace, t) {
+		return 0
+	}
+	if r.active(t, u.o.Rollouts.Grace) || r.n == 0 || math.IsNaN(r.before) {
+		return 1
+	}
+	level := r.sum / float64(r.n)
+	by := (level - r.before) / max(math.Abs(r.before), math.SmallestNonzeroFloat64)
+	scales, share, ok := detect.Shifted(s.scorer, t, level)
+	if ok && math.Abs(scales) >= worseScales && math.Abs(by) >= worseFrom && by*share > 0 && !rules.Benign(u.o.Type, share) {
+		return worseTimes
+	}
+	return 1
+}
+
+const (
+	// What gets worse with a rollout by so many scales, and by that share of the level before, is
+	// hardly chance: its scores count so many times.
+	worseScales, worseFrom, worseTimes = 2, 0.2, 1.25
+)
+
 // shiftFrom is the least shift that is worth following at once, in scales.
-const shiftFrom = 2
+const shiftFrom = 1
 
 // rebase lets s go on from its new level once it has settled after a rollout, if it stayed
 // ordinary so far and the shift is benign for a signal of this type.

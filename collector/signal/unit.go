@@ -205,6 +205,7 @@ func (u *Unit) observe(s *state, p point) {
 		return
 	}
 	ease := u.ease(s, t, v)
+	detect.Caused(s.scorer, u.suspicion(s, t))
 	score := s.scorer.Step(t, v)
 	if p.unlike != nil {
 		score = p.unlike.Judge(u.o.Detect.Options, score)
