@@ -24,6 +24,7 @@ import (
 	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/detect/threat"
 	"github.com/upid/upid/forecast"
+	"github.com/upid/upid/forecast/learn"
 	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/presets"
 	"github.com/upid/upid/rules/recommend/replay"
@@ -139,6 +140,7 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 		kong.Vars{
 			"models":               strings.Join(forecast.Names(), ", "),
 			"model_types":          strings.Join(views.ModelTypes, ", "),
+			"algorithms":           strings.Join(learn.Algorithms(), ","),
 			"confidence_levels":    strings.Join(views.ConfidenceLevels(), ", "),
 			"families":             strings.Join(rules.Families, ", "),
 			"anomaly_types":        strings.Join(series.AnomalyTypes, ", "),

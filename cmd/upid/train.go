@@ -61,7 +61,7 @@ type trainCmd struct {
 	ModelType     string    `arg:"" name:"model-type" placeholder:"TYPE" help:"What to train: ${model_types}."`
 	TrainingData  string    `placeholder:"FILE" help:"Rows of features with targets, - is stdin: a JSON array of objects, JSON lines or CSV; also gzipped. (default made from Prometheus)"`
 	Epochs        int       `default:"100" placeholder:"N" help:"Rounds of boosting, or passes of a network, at most; it ends early when the held-out error stops falling. (default ${default})"`
-	Algorithm     string    `default:"trees" enum:"trees,network" placeholder:"NAME" help:"Of models of numbers: ${enum}. (default ${default})"`
+	Algorithm     string    `default:"auto" enum:"auto,${algorithms}" placeholder:"NAME" help:"Of models of numbers: ${enum}; auto trains each and keeps, for each target, the one with the least error on the rows that end the training. (default ${default})"`
 	Level         float64   `default:"0.9" placeholder:"SHARE" help:"Share of values an interval is to hold. (default ${default})"`
 	Seed          uint64    `default:"1" placeholder:"N" help:"The same rows and seed give the same model. (default ${default})"`
 	TargetHorizon *duration `placeholder:"DURATION" help:"How long after its timestamp the target of a row is known; such rows are kept out of each other's way. (default 7d for resource_prediction and cost_optimization, else 0)"`
@@ -189,7 +189,7 @@ func (c *trainCmd) verdict(e *env, v *models.Version) error {
 			continue
 		}
 		what := "it is not used"
-		if t.Algorithm == "naive" {
+		if t.Algorithm == learn.NaiveAlgorithm {
 			what = "the naive prediction answers, with a measured interval"
 		}
 		e.warnf("target %s: %s; %s", t.Name, strings.Join(t.Why, "; "), what)
@@ -289,20 +289,20 @@ type trainingBar struct {
 }
 
 func (b *trainingBar) tell(target string, done, targets int, ep learn.Epoch) {
-	if done == 0 && ep.Epoch == 1 {
-		b.bar = b.e.progress("train", ep.Of*targets)
+	if done == 0 && ep.Turn == 0 && ep.Epoch == 1 {
+		b.bar = b.e.progress("train", ep.Of*ep.Turns*targets)
 	}
 	said := "?"
 	if !math.IsNaN(ep.HeldOut) {
 		said = output.Human(ep.HeldOut)
 	}
 	if b.bar != nil {
-		b.bar.Label(fmt.Sprintf("%s epoch %d/%d held-out error %s", output.Printable(target), ep.Epoch, ep.Of, said))
-		b.bar.Set(done*ep.Of + ep.Epoch)
+		b.bar.Label(fmt.Sprintf("%s by %s: epoch %d/%d held-out error %s", output.Printable(target), ep.Algorithm, ep.Epoch, ep.Of, said))
+		b.bar.Set((done*ep.Turns+ep.Turn)*ep.Of + ep.Epoch)
 		return
 	}
 	if ep.Epoch == 1 || ep.Epoch == ep.Of || ep.Epoch%max(1, ep.Of/10) == 0 {
-		fmt.Fprintf(b.e.stderr, "upid: train %s: epoch %d/%d, held-out error %s\n", output.Printable(target), ep.Epoch, ep.Of, said)
+		fmt.Fprintf(b.e.stderr, "upid: train %s by %s: epoch %d/%d, held-out error %s\n", output.Printable(target), ep.Algorithm, ep.Epoch, ep.Of, said)
 	}
 }
 

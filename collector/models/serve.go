@@ -262,8 +262,8 @@ func (s *Service) train(r *http.Request) (any, error) {
 		Seed: uint64(number("seed", 1, 1<<31)), Horizon: -1, Build: s.o.Build, Now: s.o.Now, //nolint:gosec // at least 1
 	}
 	days := number("lookback", 60, 3650)
-	if t.Algorithm != "" && !slices.Contains(learn.Algorithms(), t.Algorithm) {
-		err = errors.Join(err, fmt.Errorf("algorithm: %q, want one of %s", t.Algorithm, strings.Join(learn.Algorithms(), ", ")))
+	if t.Algorithm != "" && t.Algorithm != learn.Auto && !slices.Contains(learn.Algorithms(), t.Algorithm) {
+		err = errors.Join(err, fmt.Errorf("algorithm: %q, want %s or one of %s", t.Algorithm, learn.Auto, strings.Join(learn.Algorithms(), ", ")))
 	}
 	force, ferr := strconv.ParseBool(q.Get("force"))
 	if ferr != nil && q.Has("force") {

@@ -93,7 +93,7 @@ func TestServiceTrainsAndPredicts(t *testing.T) {
 		t.Errorf("%d, %+v", code, ps)
 	}
 	// From the server, without a body.
-	if code := ask("POST", "/api/v1/models/resource_prediction/train?epochs=10", "", &run); code != http.StatusAccepted {
+	if code := ask("POST", "/api/v1/models/resource_prediction/train?epochs=60", "", &run); code != http.StatusAccepted {
 		t.Fatalf("%d", code)
 	}
 	if run = wait(t, ask, run.ID); run.State != Saved || len(run.Result) != 4 {

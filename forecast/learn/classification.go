@@ -65,7 +65,7 @@ func trainClassification(d Data, c Config) (*Classification, Report, error) {
 		if sum < least {
 			least, kept = sum, epoch
 		}
-		if err := c.tell(Epoch{epoch, c.Epochs, sum / float64(len(y))}); err != nil {
+		if err := c.tell(epoch, sum/float64(len(y))); err != nil {
 			return nil, Report{}, err
 		}
 	}

@@ -85,7 +85,7 @@ func trainIsolation(d Data, c Config) (*Isolation, Report, error) {
 			}
 			sums[k] += h
 		}
-		if err := c.tell(Epoch{epoch, c.Epochs, moved / float64(len(p.tail))}); err != nil {
+		if err := c.tell(epoch, moved/float64(len(p.tail))); err != nil {
 			return nil, Report{}, err
 		}
 	}

@@ -16,6 +16,17 @@ type Report struct {
 	Metrics     map[string]float64 `json:"metrics"`
 	Calibration []Calibrated       `json:"calibration,omitempty"`
 	Importance  []float64          `json:"importance,omitempty"` // by feature, shares of the whole
+	// Drift is by feature how the rows judged on differ from those learned from, see Profile.PSI.
+	Drift []float64 `json:"drift,omitempty"`
+	// Tried are the algorithms there was a choice among.
+	Tried []Tried `json:"tried,omitempty"`
+}
+
+// Tried is how an algorithm did on the tail, by which one is chosen.
+type Tried struct {
+	Algorithm string  `json:"algorithm"`
+	Epochs    int     `json:"epochs"`
+	Error     float64 `json:"tail_error"` // mean absolute
 }
 
 // set notes a metric unless it is not a number.

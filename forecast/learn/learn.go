@@ -5,8 +5,9 @@
 //
 // # A model in one file
 //
-// A regressor is one file with a type that implements learner: fit one epoch after the
-// other, predict three quantiles of a transformed target. It has a name in learners.
+// A regressor is one file with a type that implements learner (fit one epoch after the other,
+// predict three quantiles of a transformed target) and one that implements fitted (what is
+// kept), and a line in algorithms.
 package learn
 
 import (
@@ -103,7 +104,7 @@ func (d Data) row(dst []float64, i int) {
 // Config says how to train.
 type Config struct {
 	Epochs    int     // at most; of boosting a round, of the network a pass over the rows
-	Algorithm string  // of a regressor: "trees" or "network"
+	Algorithm string  // of a regressor: one of Algorithms, or Auto
 	Level     float64 // of the interval, in (0, 1)
 	Seed      uint64
 	// Progress is told of every epoch; nil tells nobody. An error ends the training with it.
@@ -112,15 +113,31 @@ type Config struct {
 
 // Epoch is how far a training is.
 type Epoch struct {
-	Epoch, Of int
-	HeldOut   float64 // error on the tail that ends it early: absolute error, log loss
+	Epoch, Of   int
+	HeldOut     float64 // error on the tail that ends it early: absolute error, log loss
+	Algorithm   string
+	Turn, Turns int // which one of so many algorithms that are tried, from 0
 }
 
-func (c Config) tell(e Epoch) error {
+// tell reports an epoch.
+func (c Config) tell(epoch int, heldOut float64) error {
 	if c.Progress == nil {
 		return nil
 	}
-	return c.Progress(e)
+	return c.Progress(Epoch{Epoch: epoch, Of: c.Epochs, HeldOut: heldOut, Algorithm: c.Algorithm, Turn: 0, Turns: 1})
+}
+
+// turn returns c for the k-th of n algorithms.
+func (c Config) turn(k, n int, name string) Config {
+	tell := c.Progress
+	c.Algorithm = name
+	if tell != nil {
+		c.Progress = func(e Epoch) error {
+			e.Turn, e.Turns = k, n
+			return tell(e)
+		}
+	}
+	return c
 }
 
 // generator returns the random numbers of one purpose.

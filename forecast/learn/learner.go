@@ -1,10 +1,10 @@
 package learn
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 )
 
@@ -24,99 +24,94 @@ type learner interface {
 	// best keeps, for a quantile, the state of the newest epoch.
 	best(quantile int)
 	// done returns what was kept.
-	done() Fitted
+	done() fitted
 }
 
-// Fitted is a fitted learner; one of its fields is set. Both predict the quantiles of
-// the transformed target.
-type Fitted struct {
-	Trees   []Trees  `json:"trees,omitempty"` // by quantile
-	Network *Network `json:"network,omitempty"`
-}
-
-// at fills dst with the quantiles for x.
-func (f *Fitted) at(dst, x []float64) {
-	if f.Network != nil {
-		f.Network.at(dst, x)
-		return
-	}
-	for q := range f.Trees {
-		dst[q] = f.Trees[q].at(x)
-	}
+// fitted is what a learner kept: plain data that predicts the quantiles of the transformed
+// target. It is written as JSON.
+type fitted interface {
+	// at fills dst with the quantiles for x.
+	at(dst, x []float64)
+	// contribute adds to dst what each feature contributes to the median for x, and returns
+	// the median that contributions start at.
+	contribute(dst, x []float64) (mean float64)
+	// valid returns what makes it unfit to be asked with so many values.
+	valid(width int) error
 }
 
 // middle is the index of the median among the quantiles.
 const middle = 1
 
-// contribute adds to dst what each feature contributes to the median for x.
-func (f *Fitted) contribute(dst, x []float64) (mean float64) {
-	if f.Network != nil {
-		return f.Network.contribute(dst, x)
-	}
-	return f.Trees[middle].contribute(dst, x)
+// algorithm is a way to learn a regressor.
+type algorithm struct {
+	name  string
+	learn func(problem) learner
+	empty func() fitted // to decode into
 }
 
-// learners are the algorithms of a regressor by name.
-var learners = map[string]func(problem) learner{
-	"trees":   newBoosted,
-	"network": newNetwork,
+// algorithms are those there are. With Auto each is trained; of equal ones the first is kept.
+var algorithms = []algorithm{
+	{"trees", newBoosted, func() fitted { return new(quantileTrees) }},
+	{"network", newNetwork, func() fitted { return new(Network) }},
 }
+
+// Auto trains every algorithm and keeps the one with the least error on the tail.
+const Auto = "auto"
 
 // Algorithms lists the algorithms of a regressor.
-func Algorithms() []string { return slices.Sorted(maps.Keys(learners)) }
-
-func newLearner(name string, p problem) (learner, error) {
-	make, ok := learners[name]
-	if !ok {
-		return nil, fmt.Errorf("%w: algorithm %q, want one of %s", ErrInput, name, strings.Join(Algorithms(), ", "))
+func Algorithms() []string {
+	var names []string
+	for _, a := range algorithms {
+		names = append(names, a.name)
 	}
-	return make(p), nil
+	return names
 }
 
-// boosted is a booster for each quantile, in step.
-type boosted struct {
-	boosters []*booster
-	tail     *bins
-	f        [][]float64 // of the tail
-	kept     []int       // trees
-}
-
-func newBoosted(p problem) learner {
-	b := newBins(p.d, p.train)
-	tail := b.with(p.d, p.tail)
-	b.mask(maskShare, p.r)
-	l := &boosted{tail: tail, kept: make([]int, len(p.quantiles))}
-	for q, level := range p.quantiles {
-		o := newBooster(pinball{level}, b, p.y, rand.New(rand.NewPCG(p.r.Uint64(), uint64(q))))
-		l.boosters = append(l.boosters, o)
-		f := make([]float64, tail.n)
-		for i := range f {
-			f[i] = o.trees.Base
-		}
-		l.f = append(l.f, f)
+// chosen returns the algorithms of a name, all of them for Auto.
+func chosen(name string) ([]algorithm, error) {
+	if name == Auto {
+		return algorithms, nil
 	}
-	return l
-}
-
-func (l *boosted) epoch() [][]float64 {
-	for q, o := range l.boosters {
-		o.grow()
-		root := o.trees.Roots[len(o.trees.Roots)-1]
-		for i := range l.f[q] {
-			l.f[q][i] += o.trees.leafOf(root, l.tail.code[i*l.tail.width:(i+1)*l.tail.width], o.b.edges)
+	for _, a := range algorithms {
+		if a.name == name {
+			return []algorithm{a}, nil
 		}
 	}
-	return l.f
+	return nil, fmt.Errorf("%w: algorithm %q, want %s or one of %s", ErrInput, name, Auto, strings.Join(Algorithms(), ", "))
 }
 
-func (l *boosted) best(q int) { l.kept[q] = len(l.boosters[q].trees.Roots) }
+// Fitted is a fitted learner with the name of its algorithm. In JSON it is an object with the
+// name as its only key.
+type Fitted struct {
+	Algorithm string
+	fitted
+}
 
-func (l *boosted) done() Fitted {
-	var f Fitted
-	for q, o := range l.boosters {
-		o.trees.cut(l.kept[q])
-		o.trees.round()
-		f.Trees = append(f.Trees, o.trees)
+// MarshalJSON implements json.Marshaler.
+func (f Fitted) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]fitted{f.Algorithm: f.fitted})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It refuses what it does not know.
+func (f *Fitted) UnmarshalJSON(b []byte) error {
+	var by map[string]json.RawMessage
+	if err := json.Unmarshal(b, &by); err != nil {
+		return err
 	}
-	return f
+	if len(by) != 1 {
+		return fmt.Errorf("%d fitted learners in one", len(by))
+	}
+	for name, raw := range by {
+		as, err := chosen(name)
+		if err != nil || len(as) != 1 {
+			return fmt.Errorf("algorithm %q is not known", name)
+		}
+		f.Algorithm, f.fitted = name, as[0].empty()
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(f.fitted); err != nil {
+			return err
+		}
+	}
+	return nil
 }

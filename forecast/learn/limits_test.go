@@ -71,7 +71,7 @@ func (l lost) epoch() [][]float64 {
 	return [][]float64{row, row, row}
 }
 func (lost) best(int)     { panic("nothing is better") }
-func (lost) done() Fitted { panic("nothing was kept") }
+func (lost) done() fitted { panic("nothing was kept") }
 
 func TestFitKeepsNothing(t *testing.T) {
 	d := made(300, 3, 1, bent)
@@ -80,8 +80,8 @@ func TestFitKeepsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &Regression{Naive: newNaive(d, p.train), Scale: scale{Unit: 1}}
-	_, err = m.fit(lost{len(p.tail)}, d, p.tail, []float64{0.05, 0.5, 0.95}, config())
-	if !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "in none of 15 epochs") {
+	_, err = m.fit(lost{len(p.tail)}, "lost", d, p.tail, []float64{0.05, 0.5, 0.95}, config())
+	if !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "of 15") {
 		t.Errorf("%v", err)
 	}
 }

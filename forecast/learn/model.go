@@ -23,9 +23,11 @@ const (
 // set. It is data: it has no behaviour but arithmetic.
 type Model struct {
 	Kind      Kind     `json:"kind"`
-	Algorithm string   `json:"algorithm"` // trees, network, isolation_forest; naive: what was learned lost
+	Algorithm string   `json:"algorithm"` // one of Algorithms, isolation_forest; naive: what was learned lost
 	Features  []string `json:"features"`  // in the order of x
 	Report    Report   `json:"report"`
+	// Profiles are by feature how the rows learned from were spread, to notice when others are not.
+	Profiles []Profile `json:"profiles,omitempty"`
 
 	Regression     *Regression     `json:"regression,omitempty"`
 	Classification *Classification `json:"classification,omitempty"`
@@ -34,10 +36,13 @@ type Model struct {
 
 // Defaults of Config.
 const (
-	DefaultAlgorithm = "trees"
+	DefaultAlgorithm = Auto
 	DefaultLevel     = 0.9
 	DefaultEpochs    = 100
 )
+
+// NaiveAlgorithm is that of a regressor whose learned part is not used.
+const NaiveAlgorithm = "naive"
 
 // Train trains a model of a kind. A regressor that does not beat the naive prediction on
 // the newest rows is made naive; Report.Gate still says so.
@@ -63,14 +68,17 @@ func Train(kind Kind, d Data, c Config) (*Model, error) {
 	switch kind {
 	case Number:
 		m.Regression, m.Report, err = trainRegression(d, c)
-		if m.Regression != nil && m.Regression.Share == 0 {
-			m.Algorithm = "naive"
+		if m.Regression != nil {
+			m.Algorithm = m.Regression.Fitted.Algorithm
+			if m.Regression.Share == 0 {
+				m.Algorithm = NaiveAlgorithm
+			}
 		}
 	case Class:
-		m.Algorithm = "trees"
+		c.Algorithm, m.Algorithm = "trees", "trees"
 		m.Classification, m.Report, err = trainClassification(d, c)
 	case Oddness:
-		m.Algorithm = "isolation_forest"
+		c.Algorithm, m.Algorithm = "isolation_forest", "isolation_forest"
 		m.Isolation, m.Report, err = trainIsolation(d, c)
 	default:
 		err = fmt.Errorf("%w: kind %q", ErrInput, kind)
@@ -78,6 +86,10 @@ func Train(kind Kind, d Data, c Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kind == Oddness {
+		d.Target = nil
+	}
+	m.profile(d)
 	return m, nil
 }
 
@@ -92,6 +104,19 @@ func (m *Model) At(x []float64, why bool) (Output, error) {
 			return Output{}, fmt.Errorf("%w: %s is infinite", ErrInput, m.Features[j])
 		}
 	}
+	return m.finite(m.output(x, why))
+}
+
+// Plain answers for x with the naive prediction alone, whatever was learned, and with the
+// interval that held its level on the tail; ErrInput for models that are no regressors.
+func (m *Model) Plain(x []float64) (Output, error) {
+	if m.Regression == nil || len(x) != len(m.Features) {
+		return Output{}, fmt.Errorf("%w: %d values for %d features of a model of %s", ErrInput, len(x), len(m.Features), m.Kind)
+	}
+	return m.finite(m.Regression.plain(x))
+}
+
+func (m *Model) output(x []float64, why bool) Output {
 	var o Output
 	switch m.Kind {
 	case Number:
@@ -101,6 +126,10 @@ func (m *Model) At(x []float64, why bool) (Output, error) {
 	case Oddness:
 		o = m.Isolation.at(x, why)
 	}
+	return o
+}
+
+func (*Model) finite(o Output) (Output, error) {
 	if math.IsNaN(o.Value) || math.IsInf(o.Value, 0) {
 		return Output{}, fmt.Errorf("%w: the prediction is not finite", ErrModel)
 	}
@@ -165,6 +194,14 @@ func (m *Model) valid() error {
 	if set != 1 {
 		return fmt.Errorf("%d models in one", set)
 	}
+	if len(m.Profiles) != 0 && len(m.Profiles) != n {
+		return fmt.Errorf("%d profiles of %d features", len(m.Profiles), n)
+	}
+	for _, p := range m.Profiles {
+		if err := p.valid(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case m.Kind == Number && m.Regression != nil:
 		return m.Regression.valid(n)
@@ -187,19 +224,10 @@ func (m *Regression) valid(n int) error {
 			return errForm
 		}
 	}
-	wide := n + len(m.Naive.Features)
-	switch f := m.Fitted; {
-	case f.Network != nil && f.Trees == nil:
-		return f.Network.valid(wide)
-	case f.Network == nil && len(f.Trees) == 3:
-		for q := range f.Trees {
-			if err := f.Trees[q].valid(wide); err != nil {
-				return err
-			}
-		}
-		return nil
+	if m.Fitted.fitted == nil || !(m.Plain >= 0) {
+		return errForm
 	}
-	return errForm
+	return m.Fitted.valid(n + len(m.Naive.Features))
 }
 
 func (m *Classification) valid(n int) error {
@@ -254,21 +282,6 @@ func validNodes(roots, feature []int, threshold []float64, right []int, n int) e
 			if feature[i] >= 0 && (right[i] <= i+1 || right[i] >= to) {
 				return errForm
 			}
-		}
-	}
-	return nil
-}
-
-func (n *Network) valid(width int) error {
-	if len(n.Mean) != width || len(n.Scale) != width || len(n.Spread) != width || n.Hidden < 1 || n.Hidden > 1024 {
-		return errForm
-	}
-	if len(n.In) != n.Hidden*n.inputs() || len(n.Out) != 3*(n.Hidden+1) {
-		return errForm
-	}
-	for j := range width {
-		if !(n.Scale[j] > 0) || !(n.Spread[j] > 0) {
-			return errForm
 		}
 	}
 	return nil

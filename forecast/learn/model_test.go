@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,9 +75,9 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 	}
 	loop := *m.Regression
-	trees := append([]Trees(nil), loop.Fitted.Trees...)
+	trees := slices.Clone(*loop.Fitted.fitted.(*quantileTrees))
 	trees[0] = Trees{Roots: []int{0}, Feature: []int{0, -1, -1}, Threshold: make([]float64, 3), Right: []int{0, 0, 0}, Missing: make([]int, 3), Value: make([]float64, 3)}
-	loop.Fitted.Trees = trees
+	loop.Fitted.fitted = &trees
 	if err := loop.valid(3); err == nil {
 		t.Error("a node that points back at itself")
 	}
@@ -117,7 +118,7 @@ func FuzzDecode(f *testing.F) {
 // core.
 func BenchmarkTrain(b *testing.B) {
 	d := made(100_000, 18, 1, bent)
-	for _, algorithm := range Algorithms() {
+	for _, algorithm := range append(Algorithms(), Auto) {
 		b.Run(algorithm, func(b *testing.B) {
 			for b.Loop() {
 				m, err := Train(Number, d, Config{Epochs: 100, Algorithm: algorithm, Level: 0.9, Seed: 1})

@@ -293,4 +293,19 @@ func (t *trainer) best(quantile int) {
 	t.kept[0] = n
 }
 
-func (t *trainer) done() Fitted { return Fitted{Network: &t.kept[0]} }
+func (t *trainer) done() fitted { return &t.kept[0] }
+
+func (n *Network) valid(width int) error {
+	if len(n.Mean) != width || len(n.Scale) != width || len(n.Spread) != width || n.Hidden < 1 || n.Hidden > 1024 {
+		return errForm
+	}
+	if len(n.In) != n.Hidden*n.inputs() || len(n.Out) != 3*(n.Hidden+1) {
+		return errForm
+	}
+	for j := range width {
+		if !(n.Scale[j] > 0) || !(n.Spread[j] > 0) {
+			return errForm
+		}
+	}
+	return nil
+}

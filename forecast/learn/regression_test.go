@@ -61,7 +61,7 @@ func TestNoiseIsNotLearned(t *testing.T) {
 
 func TestEarlyStopping(t *testing.T) {
 	c := config()
-	c.Epochs = 5000
+	c.Epochs, c.Algorithm = 5000, "trees"
 	var told []Epoch
 	c.Progress = func(e Epoch) error { told = append(told, e); return nil }
 	m := train(t, Number, made(600, 3, 4, bent), c)
