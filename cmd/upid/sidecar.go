@@ -50,12 +50,15 @@ type sidecar struct {
 	web      *web.Server
 	views    *views.Views
 	learned  *models.Service
+	registry *models.Registry
 	started  time.Time
 
 	reload   sync.Mutex // one configuration at a time
 	name     string     // of the configuration file; "" = default
 	running  *config.Config
 	threats  []resolvedThreat // presets in use; guarded by reload
+	judge    *models.Judge    // trained model that they ask; likewise
+	refused  string           // version of it that cannot be read; likewise
 	reloadOK atomic.Bool
 	reloaded struct{ ok, at, hash prometheus.Gauge }
 	byRules  *prometheus.GaugeVec // signal
@@ -119,8 +122,9 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	}
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.openThreatHistory(cfg, keys)
+	s.registry = models.NewRegistry(cfg.Storage.Path, keys)
 	s.learned = models.NewService(models.ServiceOptions{
-		Registry: models.NewRegistry(cfg.Storage.Path, keys), Trail: audit.New(filepath.Join(cfg.Storage.Path, audit.FileName)), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
+		Registry: s.registry, Trail: audit.New(filepath.Join(cfg.Storage.Path, audit.FileName)), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
 	})
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
@@ -158,7 +162,8 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	if err != nil {
 		return err
 	}
-	ofThreats, described, err := threatTasks(cfg, watched, s.ofThreat)
+	trained := s.trainedThreats(cfg)
+	ofThreats, described, err := threatTasks(cfg, watched, trained, s.ofThreat)
 	if err != nil {
 		return err
 	}
@@ -188,7 +193,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 		return err
 	}
 	was := s.threats
-	s.running, s.threats = cfg, watched
+	s.running, s.threats, s.judge = cfg, watched, trained
 	s.ofThreat.set(watched, was)
 	s.views.SetThreatRetention(cfg.Threats.Retention)
 	s.sayThreats(was)

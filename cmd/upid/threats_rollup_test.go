@@ -14,14 +14,15 @@ import (
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
 	"github.com/upid/upid/collector/engine"
+	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/source"
 )
 
 // playThreats runs the tasks of threat detectors as the sidecar does over counters that an
 // engine holds, five minutes apart from monday on: one fit of each, then score passes up to
-// the last point. It returns /metrics.
-func playThreats(t *testing.T, counters map[string][]float64, fitAt int) string {
+// the last point, with a trained model if there is one. It returns /metrics.
+func playThreats(t *testing.T, counters map[string][]float64, fitAt int, trained *models.Judge) string {
 	t.Helper()
 	const step = 300_000
 	eng, err := engine.Open(engine.Options{Dir: filepath.Join(t.TempDir(), "tsdb"), Timeout: time.Minute, MaxSamples: 50_000_000})
@@ -66,7 +67,7 @@ func playThreats(t *testing.T, counters map[string][]float64, fitAt int) string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	ts, signals, err := threatTasks(cfg, found, nil)
+	ts, signals, err := threatTasks(cfg, found, trained, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func TestThreats_rollUp(t *testing.T) {
 		`kube_replicaset_owner{namespace="shop",replicaset="cart-7d9f8b6c5d",owner_kind="Deployment",owner_name="shopping-cart"}`:                   flat(n, 1),
 		`up{job="kube-state-metrics"}`: flat(n, 1),
 	}
-	metrics := playThreats(t, counters, n-5)
+	metrics := playThreats(t, counters, n-5, nil)
 	risk := map[string]string{}
 	for line := range strings.Lines(metrics) {
 		rest, ok := strings.CutPrefix(line, "upid_threat_risk_score{")
@@ -155,11 +156,11 @@ func TestThreats_rollUp(t *testing.T) {
 	} {
 		delete(counters, ls)
 	}
-	if metrics := playThreats(t, counters, n-5); !strings.Contains(metrics, `entity="shop/cart",entity_type="workload"`) {
+	if metrics := playThreats(t, counters, n-5, nil); !strings.Contains(metrics, `entity="shop/cart",entity_type="workload"`) {
 		t.Errorf("by name:\n%s", metrics)
 	}
 	// No pods, no task.
-	if metrics := playThreats(t, map[string][]float64{`ssh_auth_events_total{host="a",result="failed"}`: flat(n, 1)}, n-5); strings.Contains(metrics, rollUpSignal) {
+	if metrics := playThreats(t, map[string][]float64{`ssh_auth_events_total{host="a",result="failed"}`: flat(n, 1)}, n-5, nil); strings.Contains(metrics, rollUpSignal) {
 		t.Errorf("of hosts:\n%s", metrics)
 	}
 }

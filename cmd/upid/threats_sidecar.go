@@ -22,14 +22,23 @@ const (
 // say when they are gone is for its detectors to tell.
 func (s *sidecar) watchThreats(ctx context.Context) error {
 	told := map[string]bool{}
+	moved := time.NewTicker(judgeEvery)
+	defer moved.Stop()
 	for {
-		wait := s.probeThreats(ctx, told)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.reprobe:
-			told = map[string]bool{}
-		case <-time.After(wait):
+		again := time.After(s.probeThreats(ctx, told))
+		for waits := true; waits; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-s.reprobe:
+				told, waits = map[string]bool{}, false
+			case <-again:
+				waits = false
+			case <-moved.C:
+				if s.judgeMoved() {
+					s.rejudge()
+				}
+			}
 		}
 	}
 }
@@ -129,6 +138,7 @@ type threatStatus struct {
 	EntityType string   `json:"entity_type"`
 	Entity     []string `json:"entity_labels"`
 	Detectors  []string `json:"detectors"`
+	Model      string   `json:"model,omitempty"` // version of the trained model that is asked too
 	Note       string   `json:"note,omitempty"`
 }
 
@@ -139,7 +149,10 @@ func (s *sidecar) threatStatuses() []threatStatus {
 	out := make([]threatStatus, 0, len(s.threats))
 	for i := range s.threats {
 		r := &s.threats[i]
-		st := threatStatus{Preset: r.preset.Name, Signal: r.task(), EntityType: r.entityType, Entity: append([]string{}, r.entity...), Detectors: []string{}, Note: ""}
+		st := threatStatus{Preset: r.preset.Name, Signal: r.task(), EntityType: r.entityType, Entity: append([]string{}, r.entity...), Detectors: []string{}, Model: "", Note: ""}
+		if s.judge != nil {
+			st.Model = s.judge.Version()
+		}
 		without := s.running.Threats.Override(r.preset.Name).Without
 		for _, d := range r.preset.Detectors {
 			if !slices.Contains(without, d.Name) {

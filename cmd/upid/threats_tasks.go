@@ -12,6 +12,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/threats"
 	"github.com/upid/upid/collector/views"
@@ -28,7 +29,7 @@ const threatFitEvery = 24 * time.Hour
 const threatOffset = 30 * time.Second
 
 // threatTasks turns presets into tasks and into what alerts and views say about them.
-func threatTasks(cfg *config.Config, resolved []resolvedThreat, m *threatMetrics) ([]pipeline.Task, map[string]views.Signal, error) {
+func threatTasks(cfg *config.Config, resolved []resolvedThreat, trained *models.Judge, m *threatMetrics) ([]pipeline.Task, map[string]views.Signal, error) {
 	var out []pipeline.Task
 	signals := map[string]views.Signal{}
 	for i := range resolved {
@@ -42,6 +43,10 @@ func threatTasks(cfg *config.Config, resolved []resolvedThreat, m *threatMetrics
 			return nil, nil, err
 		}
 		key += fmt.Sprintf("\n%+v", maintenanceKey(cfg.Maintenance))
+		if trained != nil { // another version learns anew
+			o.Classifier = trained
+			key += "\n" + trained.Version()
+		}
 		if m != nil {
 			o.Observe = m.observer(o.Name)
 		}
@@ -153,8 +158,8 @@ func threatOptions(cfg *config.Threats, r *resolvedThreat) (threats.Options, err
 	over := cfg.Override(r.preset.Name)
 	o := threats.Options{
 		Name: r.task(), EntityType: r.entityType, Entity: r.entity, Step: r.preset.Step, AlertFrom: over.AlertFrom, Hold: 0, Detectors: nil,
-		Allow:  threats.Allow{CIDRs: cfg.Allow.CIDRs, Users: cfg.Allow.Users, Namespaces: cfg.Allow.Namespaces},
-		Export: 0, Quiet: nil, Observe: nil,
+		Allow:      threats.Allow{CIDRs: cfg.Allow.CIDRs, Users: cfg.Allow.Users, Namespaces: cfg.Allow.Namespaces},
+		Classifier: nil, Export: 0, Quiet: nil, Observe: nil,
 	}
 	if over.Step != 0 {
 		o.Step = over.Step

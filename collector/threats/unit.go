@@ -33,6 +33,7 @@ type Options struct {
 	Hold       time.Duration // see threat.MonitorOptions
 	Detectors  []Detector
 	Allow      Allow
+	Classifier threat.Classifier  // a trained model whose opinion is evidence; nil is none
 	Export     int                // entities whose risk is said, the riskiest [200]
 	Quiet      func(t int64) bool // whether no alert is opened at t; nil is never
 	Observe    func(Stats)        // is told how things are after each step; may be nil
@@ -121,6 +122,7 @@ func (u *Unit) empty() (*state, error) {
 	}
 	m, err := threat.NewMonitor(threat.MonitorOptions{
 		EntityType: u.o.EntityType, Step: u.o.Step, AlertFrom: u.o.AlertFrom, Hold: u.o.Hold, Entities: 0,
+		Classifier: u.o.Classifier,
 	}, specs)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,11 @@ func TestClassifierFeatures(t *testing.T) {
 		t.Errorf("two hours later: %v", c.last)
 	}
 	now += 2 * day
-	next(map[string]Slot{ModelRatio: ratio(0, 0)})
+	n := c.n
+	if next(map[string]Slot{ModelRatio: ratio(0, 0)}); c.n != n {
+		t.Error("it was asked though nothing was counted")
+	}
+	next(map[string]Slot{ModelRatio: ratio(0, 0), ModelEgress: of("value", Sample{Value: 1})})
 	if c.last["failed_logins_24h"] != 0 || !math.IsNaN(c.last["failure_ratio_1h"]) {
 		t.Errorf("two days later: %v", c.last)
 	}

@@ -97,6 +97,16 @@ func cut(s Sample) Sample {
 // get returns the samples of an input, nil if there are none.
 func (g *grouped) get(input string) []Sample { return g.inputs[inputIndex(input)] }
 
+// busy reports whether anything was counted of the entity.
+func (g *grouped) busy() bool {
+	for _, samples := range g.inputs {
+		if slices.ContainsFunc(samples, func(s Sample) bool { return known(s.Value) && s.Value > 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
 // sum adds up an input; NaN if it is not there.
 func (g *grouped) sum(input string) float64 {
 	samples := g.get(input)

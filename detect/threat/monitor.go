@@ -185,10 +185,13 @@ func (m *Monitor) observe(t int64, s *Spec, w *watched, g *grouped) {
 		m.tallies.put(g.entity, y)
 	}
 	y.take(t, s, w, g)
-	m.observed[g.entity] = struct{}{}
+	if g.busy() {
+		m.observed[g.entity] = struct{}{}
+	}
 }
 
-// classify asks the trained model about the entities of the slot.
+// classify asks the trained model about the entities of which something was counted in the
+// slot.
 func (m *Monitor) classify(t int64, fresh map[string]float64) {
 	if m.o.Classifier == nil {
 		return
