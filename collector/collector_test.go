@@ -58,7 +58,7 @@ func planned() []series.Result {
 	return []series.Result{
 		plan(series.Plan{Capacity: &series.Capacity{Median: 864000, Lower: 432000, Upper: 1728000, Horizons: []time.Duration{day, 30 * day}, Probability: []float64{0.0625, nan}}}, "disk", "a"),
 		plan(series.Plan{Cost: &series.Cost{
-			Currency: "USD", Horizons: []time.Duration{7 * day, 10 * day}, MonthEnd: 10 * day, Value: []float64{70, 100}, Lower: []float64{60, 90}, Upper: []float64{80, 110},
+			Currency: "USD", Horizons: []time.Duration{7 * day, 10 * day}, MonthEnd: 10 * day, Value: []float64{70, 100}, Lower: []float64{60, 90}, Upper: []float64{80, 110}, Budget: 500, ToDate: 120,
 		}}, "namespace", "shop"),
 		plan(series.Plan{Advice: &advice}, "container", "app", "id", "right_size-1", "kind", "right_size"),
 		plan(series.Plan{Advice: &blocked}, "container", "app", "id", "right_size-2", "kind", "right_size"),
@@ -90,6 +90,8 @@ func TestEveryMetric(t *testing.T) {
 		`{__name__="upid_signal_series", signal="plans", state="stale"}`:                                                                                     0,
 		`{__name__="upid_signal_series", signal="plans", state="warming"}`:                                                                                   0,
 		`{__name__="upid_capacity_exhaustion_probability", disk="a", horizon="1d", signal="plans"}`:                                                          0.0625,
+		`{__name__="upid_cost_budget_value", currency="USD", namespace="shop", signal="plans"}`:                                                              500,
+		`{__name__="upid_cost_month_to_date_value", currency="USD", namespace="shop", signal="plans"}`:                                                       120,
 		`{__name__="upid_cost_forecast_value", currency="USD", horizon="7d", namespace="shop", signal="plans"}`:                                              70,
 		`{__name__="upid_cost_forecast_value", currency="USD", horizon="month_end", namespace="shop", signal="plans"}`:                                       100,
 		`{__name__="upid_cost_forecast_lower", currency="USD", horizon="7d", namespace="shop", signal="plans"}`:                                              60,
@@ -138,7 +140,7 @@ func TestEveryMetric(t *testing.T) {
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
 	// 11 + 2 × 4 of the series, 4 + 5 of the signal, 9 of what was judged.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 58, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 60, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 

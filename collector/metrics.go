@@ -73,6 +73,8 @@ var Metrics = []Metric{
 	{"upid_cost_forecast_value", Gauge, "Predicted spend from now over the horizon." + onSchedule, []string{"signal", "horizon", "currency"}, PerSeries, Stable},
 	{"upid_cost_forecast_lower", Gauge, "Lower bound of the predicted spend." + onSchedule, []string{"signal", "horizon", "currency"}, PerSeries, Stable},
 	{"upid_cost_forecast_upper", Gauge, "Upper bound of the predicted spend." + onSchedule, []string{"signal", "horizon", "currency"}, PerSeries, Stable},
+	{"upid_cost_budget_value", Gauge, "The month's budget of the configuration; absent where there is none." + onSchedule, []string{"signal", "currency"}, PerSeries, Experimental},
+	{"upid_cost_month_to_date_value", Gauge, "Spend since the first of the month in UTC; absent where history does not reach back to it." + onSchedule, []string{"signal", "currency"}, PerSeries, Experimental},
 
 	// Recommendations.
 	{"upid_recommendation_info", Gauge, "1 for each recommendation that is open." + onSchedule, []string{"signal", "id", "kind", "optimization_type", "risk_level", "effort", "urgency"}, PerAdvice, Stable},

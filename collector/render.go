@@ -81,6 +81,9 @@ var perSeries = map[string]func(w *writer, labels string, r *series.Result){
 	"upid_cost_forecast_lower": ofCost(func(c *series.Cost) []float64 { return c.Lower }),
 	"upid_cost_forecast_upper": ofCost(func(c *series.Cost) []float64 { return c.Upper }),
 
+	"upid_cost_budget_value":        ofMonth(func(c *series.Cost) float64 { return c.Budget }),
+	"upid_cost_month_to_date_value": ofMonth(func(c *series.Cost) float64 { return c.ToDate }),
+
 	"upid_recommendation_info": advice(func(w *writer, labels string, a *series.Advice) {
 		w.sample(labels, tailOf("risk_level", a.RiskLevel, "effort", a.Effort, "urgency", a.Urgency), 1)
 	}),

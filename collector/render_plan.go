@@ -48,6 +48,15 @@ func ofCost(of func(*series.Cost) []float64) func(*writer, string, *series.Resul
 	}
 }
 
+// ofMonth writes a number about the month that is running.
+func ofMonth(of func(*series.Cost) float64) func(*writer, string, *series.Result) {
+	return func(w *writer, labels string, r *series.Result) {
+		if r.Plan != nil && r.Plan.Cost != nil {
+			w.sample(labels, tailOf("currency", r.Plan.Cost.Currency), of(r.Plan.Cost))
+		}
+	}
+}
+
 // advice writes what is said about a recommendation that is open.
 func advice(say func(w *writer, labels string, a *series.Advice)) func(*writer, string, *series.Result) {
 	return func(w *writer, labels string, r *series.Result) {

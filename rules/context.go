@@ -92,6 +92,18 @@ func Subjects(ls labels.Labels) []string {
 	return out
 }
 
+// compared are labels that, where two series have both, must agree for one to have moved with the other.
+var compared = append([]string{"cluster", "namespace", "environment"}, controllers...)
+
+// Compatible reports whether nothing in the labels of two series says that they are about
+// different things: a KPI of a whole shop has no label, one of a service has its name.
+func Compatible(a, b labels.Labels) bool {
+	return !slices.ContainsFunc(compared, func(name string) bool {
+		x, y := a.Get(name), b.Get(name)
+		return x != "" && y != "" && x != y
+	})
+}
+
 // SameSubject reports whether two series with these Subjects have one in common.
 func SameSubject(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })

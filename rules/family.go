@@ -15,6 +15,10 @@ const (
 // Families lists them.
 var Families = []string{FamilyResource, FamilyPerformance, FamilyCost, FamilySecurity, FamilyBehavior, FamilySystem}
 
+// TypeBusiness is the type of signals that say how the business does: orders, sign-ups, what is
+// left of an error budget.
+const TypeBusiness = "business"
+
 // Family returns the family of an anomaly of the given type in a signal of the
 // given type. Missing or flat telemetry is a failure of the system, whatever it
 // measured; an unknown signal type is taken as resource.
@@ -30,7 +34,7 @@ func Family(signalType, anomalyType string) string {
 		return FamilyCost
 	case "security":
 		return FamilySecurity
-	case "behavior":
+	case "behavior", TypeBusiness:
 		return FamilyBehavior
 	}
 	return FamilyResource
@@ -53,6 +57,7 @@ type Preset struct {
 //	cost         both ways: what costs nothing does nothing; at least 10 %
 //	security     up
 //	behavior     both ways, the root, info: people change their habits
+//	business     both ways, the root: orders are counts, and both more and less matter
 //
 // With the root the simulated cluster's errors have a quarter of the false alarms,
 // its requests and orders half of them, at the same recall; security events, which
@@ -74,6 +79,8 @@ func PresetOf(signalType, unit string) Preset {
 		p.Direction = "up"
 	case "behavior":
 		p.Transform, p.Severity = "sqrt", series.SeverityInfo
+	case TypeBusiness:
+		p.Transform = "sqrt"
 	}
 	return p
 }

@@ -30,7 +30,11 @@ func firstActionTemplate() string {
 	line(`{{- else if eq $labels.type "flatline" }}%s`, rules.FirstAction(rules.FamilySystem, series.TypeFlatline))
 	for _, of := range signalTypes {
 		family := rules.Family(of, series.TypeSpike)
-		line(`{{- else if eq $of %q }}`, of)
+		if of == "behavior" { // and what has its family
+			line(`{{- else if match "^(behavior|business)$" $of }}`)
+		} else {
+			line(`{{- else if eq $of %q }}`, of)
+		}
 		other := rules.FirstAction(family, "another")
 		word := "if"
 		for _, t := range series.AnomalyTypes {

@@ -27,7 +27,7 @@ func Suspect(at int64, grace time.Duration, t int64) bool {
 // what users do, more of anything else.
 func worse(info SignalInfo, f series.Finding) bool {
 	d := f.Worst.Why.Deviation
-	if info.Type == "behavior" {
+	if info.Type == "behavior" || info.Type == TypeBusiness {
 		return d < 0
 	}
 	return d > 0
@@ -42,7 +42,7 @@ func Benign(signalType string, share float64) bool {
 	switch signalType {
 	case "performance":
 		return share < 0
-	case "behavior":
+	case "behavior", TypeBusiness:
 		return share > 0
 	case "security":
 		return false

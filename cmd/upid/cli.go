@@ -54,6 +54,7 @@ type cli struct {
 	Predictions     predictionsCmd     `cmd:"" help:"List what a running sidecar expects."`
 	Anomalies       anomaliesCmd       `cmd:"" help:"List what a running sidecar found out of the ordinary, and why."`
 	Recommendations recommendationsCmd `cmd:"" help:"List what to change, why and what it saves."`
+	Report          reportCmd          `cmd:"" help:"What upid was worth: spend, savings, incidents, accuracy."`
 	Dashboard       dashboardCmd       `cmd:"" help:"Show a running sidecar, live."`
 
 	// Learned models.

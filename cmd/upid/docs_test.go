@@ -302,6 +302,7 @@ func TestImportDiagram(t *testing.T) {
 		"rules":                {"collector/series"},
 		"rules/notify":         {"collector", "collector/series", "rules"},
 		"rules/presets":        {},
+		"rules/report":         {"collector/series", "detect/threat", "rules", "rules/presets"},
 		"rules/recommend":      {"collector/series", "forecast/capacity", "forecast/num", "rules/recommend/sizing"},
 		"collector/advice":     {"collector/pipeline", "collector/series", "forecast", "forecast/capacity", "rules", "rules/recommend"},
 		"dashboards":           {},
@@ -319,7 +320,7 @@ func TestImportDiagram(t *testing.T) {
 		"rules/recommend/replay": {"collector/series", "forecast", "rules/recommend/sizing"},
 	}
 	pure := []string{
-		"forecast", "forecast/judge", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend",
+		"forecast", "forecast/judge", "forecast/num", "forecast/accuracy", "forecast/backtest", "detect", "detect/cluster", "detect/threat", "rules", "rules/recommend", "rules/report",
 		"rules/recommend/sizing", "rules/recommend/replay",
 		"collector/privacy", "forecast/features", "forecast/capacity",
 		"forecast/learn",

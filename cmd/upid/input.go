@@ -57,16 +57,19 @@ func (f *inputFlags) lookback() duration {
 }
 
 // end returns --end, or now if there is none.
-func (f *inputFlags) end(now time.Time) (time.Time, error) {
-	if f.End == "" {
+func (f *inputFlags) end(now time.Time) (time.Time, error) { return endTime(f.End, now) }
+
+// endTime returns what a flag --end says, or now if it says nothing.
+func endTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
 		return now, nil
 	}
-	if t, err := time.Parse(time.RFC3339, f.End); err == nil {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	s, err := strconv.ParseFloat(f.End, 64)
+	s, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(math.Abs(s) < 1e11) {
-		return now, fmt.Errorf("--end is %q, want a time such as 2026-01-31T12:00:00Z or Unix seconds", f.End)
+		return now, fmt.Errorf("--end is %q, want a time such as 2026-01-31T12:00:00Z or Unix seconds", text)
 	}
 	return time.UnixMilli(int64(math.Round(s * 1000))), nil
 }

@@ -236,10 +236,19 @@ func (s *Said) forecastSpend(in Input, p Prices, ws []workload, ls labels.Labels
 	now := time.UnixMilli(in.End).UTC()
 	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	left := month.AddDate(0, 1, 0).Sub(now)
-	c := series.Cost{Currency: p.Currency, Horizons: []time.Duration{7 * 24 * time.Hour, left}, MonthEnd: left, Value: nil, Lower: nil, Upper: nil, Confidence: spendTrust * math.Sqrt(min(1, float64(len(spend.Days))/28))}
+	c := series.Cost{Currency: p.Currency, Horizons: []time.Duration{7 * 24 * time.Hour, left}, MonthEnd: left, Value: nil, Lower: nil, Upper: nil, Budget: math.NaN(), ToDate: math.NaN(), Confidence: spendTrust * math.Sqrt(min(1, float64(len(spend.Days))/28))}
 	for _, h := range c.Horizons {
 		v, l, u := spend.Over(h, costLevel)
 		c.Value, c.Lower, c.Upper = append(c.Value, v), append(c.Lower, l), append(c.Upper, u)
+	}
+	spent, whole := toDate(y, month)
+	if ns == "" {
+		if whole {
+			c.ToDate = spent
+		}
+		if p.Budget > 0 {
+			c.Budget = p.Budget
+		}
 	}
 	r := planned(ls, in.End, &series.Plan{Capacity: nil, Cost: &c, Advice: nil})
 	r.Observed = last(y, in.End)
@@ -247,23 +256,24 @@ func (s *Said) forecastSpend(in Input, p Prices, ws []workload, ls labels.Labels
 		r.Findings = []series.Finding{*f}
 	}
 	s.Results = append(s.Results, r)
-	if ns == "" && p.Budget > 0 {
-		s.budget(in, p, y, spend, month, left)
+	if ns == "" && p.Budget > 0 && whole {
+		s.budget(in, p, y, spend, spent, left)
 	}
 }
 
-// budget says whether the month's budget lasts. Nothing is said where the history does not reach back to
-// the first of the month.
-func (s *Said) budget(in Input, p Prices, y series.Series, spend capacity.Spend, month time.Time, left time.Duration) {
-	if y.Start > month.UnixMilli()+2*in.Step {
-		return
-	}
-	spent := 0.0
+// toDate returns what was spent since the first of the month; whole is false where the history does not reach
+// back to it.
+func toDate(y series.Series, month time.Time) (spent float64, whole bool) {
 	for _, v := range y.Slice(month.UnixMilli(), y.End()).Values {
 		if !math.IsNaN(v) {
-			spent += v * float64(in.Step) / 3_600_000
+			spent += v * float64(y.Step) / 3_600_000
 		}
 	}
+	return spent, y.Start <= month.UnixMilli()+2*y.Step
+}
+
+// budget says whether the month's budget lasts, of which spent is gone.
+func (s *Said) budget(in Input, p Prices, y series.Series, spend capacity.Spend, spent float64, left time.Duration) {
 	b := recommend.Budget{Budget: p.Budget, Spent: spent, Currency: p.Currency, Left: left}
 	b.Ahead, b.Lower, b.Upper = spend.Over(left, costLevel)
 	e, r := recommend.Overrun(b, func(d time.Duration) float64 { v, _, _ := spend.Over(d, costLevel); return v }, in.Slot)

@@ -29,6 +29,7 @@ type Cost struct {
 	MonthEnd            time.Duration   // until the end of the month; 0 if unknown
 	Value, Lower, Upper []float64       // over each of Horizons
 	Confidence          float64         // in [0, 1]
+	Budget, ToDate      float64         // a month's, and what was spent since its first; NaN if unknown
 }
 
 // Advice is a recommendation as the doors need it.

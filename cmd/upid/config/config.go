@@ -46,7 +46,7 @@ type Alertmanager struct {
 // Signal is one PromQL expression and what to do with its series.
 type Signal struct {
 	Name      string
-	Type      string // resource, performance, cost, security or behavior
+	Type      string // resource, performance, cost, security, behavior or business
 	Query     string
 	Unit      string
 	Step      time.Duration
@@ -142,7 +142,7 @@ const (
 var DefaultHorizons = []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
 
 // Types are the signal types.
-var Types = []string{"resource", "performance", "cost", "security", "behavior"}
+var Types = []string{"resource", "performance", "cost", "security", "behavior", "business"}
 
 // Checks are what the file's values are checked against; config itself knows no
 // model and no PromQL.
