@@ -23,7 +23,7 @@ const adviceStep = time.Hour
 const monthOfHistory = 32 * 24 * time.Hour
 
 // adviceNames are the tasks behind recommendations.
-var adviceNames = []string{presets.TaskCapacity, presets.TaskCosts, presets.TaskRecommendations}
+var adviceNames = []string{presets.TaskCapacity, presets.TaskCosts, presets.TaskRecommendations, presets.TaskSizing}
 
 // adviceKinds returns the kinds of recommendations.
 func adviceKinds() []string {
@@ -45,12 +45,7 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 	signals := map[string]views.Signal{}
 	history := max(rc.History, monthOfHistory)
 	add := func(name, kind string, every time.Duration, more map[string]string, advisors ...advice.Advisor) error {
-		queries := presets.Advice(name)
-		for input := range queries {
-			if q, ok := rc.Queries[input]; ok {
-				queries[input] = q
-			}
-		}
+		queries, _ := adviceQueries(rc, name)
 		maps.Copy(queries, more)
 		unit, err := advice.New(name, adviceStep, every, queries, advisors...)
 		if err != nil {
@@ -61,13 +56,7 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 			Key: fmt.Sprintf("%+v %+v %v\n%s", rc, cfg.Costs, queries, scope(cfg)), Unit: unit,
 		}
 		out = append(out, t)
-		signals[name] = views.Signal{
-			SignalInfo: rules.SignalInfo{
-				Name: name, Type: kind, Unit: "", Query: "", Every: adviceStep, PrometheusURL: cfg.Prometheus.URL, RunbookURL: "", Location: nil,
-				Muted: !cfg.Alertmanager.Post,
-			},
-			Scope: scope(cfg), Step: adviceStep, FitEvery: every, History: history, Horizons: nil, Level: 0, Budget: "",
-		}
+		signals[name] = adviceSignal(cfg, &t, kind)
 		return nil
 	}
 	pairs := slices.Clone(advice.Pairs)
@@ -93,7 +82,67 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 	if err := add(presets.TaskRecommendations, "performance", rc.Every, nil, only(rc, advice.Health)...); err != nil {
 		return nil, nil, err
 	}
+	if len(rc.Kinds) == 0 || slices.Contains(rc.Kinds, string(recommend.RightSize)) {
+		t, err := sizingTask(cfg, prices)
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, t)
+		signals[t.Name] = adviceSignal(cfg, &t, "resource")
+	}
 	return out, signals, nil
+}
+
+// adviceQueries returns the inputs of a task, those of its grid points and those of the newest, as the
+// configuration has them.
+func adviceQueries(rc config.Recommendations, task string) (points, newest map[string]string) {
+	points, newest = presets.Advice(task)
+	for _, queries := range []map[string]string{points, newest} {
+		for input := range queries {
+			if q, ok := rc.Queries[input]; ok {
+				queries[input] = q
+			}
+		}
+	}
+	return points, newest
+}
+
+// adviceSignal is what is said about a task.
+func adviceSignal(cfg *config.Config, t *pipeline.Task, kind string) views.Signal {
+	return views.Signal{
+		SignalInfo: rules.SignalInfo{
+			Name: t.Name, Type: kind, Unit: "", Query: "", Every: t.Every, PrometheusURL: cfg.Prometheus.URL, RunbookURL: "", Location: nil,
+			Muted: !cfg.Alertmanager.Post,
+		},
+		Scope: scope(cfg), Step: t.Step, FitEvery: t.FitEvery, History: t.History, Horizons: nil, Level: 0, Budget: "",
+	}
+}
+
+// Sizes are learned from four weeks, day by day, and the day under way.
+const (
+	sizingStep    = 5 * time.Minute
+	sizingPiece   = 24 * time.Hour
+	sizingHistory = 29 * 24 * time.Hour
+	// sizingFit is how often four weeks are learned anew, so that processes which started at different times
+	// agree. In between days are learned as they end.
+	sizingFit = 7 * 24 * time.Hour
+)
+
+// sizingTask returns the task that sizes containers.
+func sizingTask(cfg *config.Config, p advice.Prices) (pipeline.Task, error) {
+	rc := cfg.Recommendations
+	points, newest := adviceQueries(rc, presets.TaskSizing)
+	all := maps.Clone(points)
+	maps.Copy(all, newest)
+	unit, err := advice.NewSizes(advice.SizesOptions{Name: presets.TaskSizing, Step: sizingStep, Policy: rc.Policy, Prices: p, Costs: presets.TaskCosts, Queries: all})
+	if err != nil {
+		return pipeline.Task{}, err
+	}
+	return pipeline.Task{
+		Name: presets.TaskSizing, Queries: points, Newest: newest, Piece: sizingPiece, After: []string{presets.TaskCosts},
+		Every: sizingStep, FitEvery: sizingFit, Step: sizingStep, Offset: 30 * time.Second, History: sizingHistory,
+		Key: fmt.Sprintf("%+v %+v %v\n%s", rc, cfg.Costs, all, scope(cfg)), Unit: unit,
+	}, nil
 }
 
 // only returns the advisors with the recommendations of the kinds wanted.

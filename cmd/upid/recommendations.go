@@ -39,8 +39,6 @@ Examples:
     upid recommendations --kind hpa_at_max -o patch
     upid recommendations --kind hpa_at_max -o patch --reverse
 
-The kinds right_size and replicas are not made by the sidecar yet, so none is listed: upid replay sizes containers over files of past usage.
-
 CSV columns: ` + strings.Join(recommendationColumns, ", ") + `. JSON and YAML are an array of the objects of the HTTP API. A missing number is null.
 `
 }

@@ -20,10 +20,10 @@ func Health(ctx context.Context, in Input) (Said, error) {
 		}
 	}
 	for _, s := range in.all("throttled") {
-		add(recommend.CPUThrottled(container(s.Labels), s, in.Slot))
+		add(recommend.CPUThrottled(containerOf(s.Labels), s, in.Slot))
 	}
 	for _, s := range in.all("oom_kills") {
-		add(recommend.KilledForMemory(container(s.Labels), s, in.Slot))
+		add(recommend.KilledForMemory(containerOf(s.Labels), s, in.Slot))
 	}
 	names := []string{"cluster", "namespace", "horizontalpodautoscaler"}
 	most := byLabels(in.all("hpa_max"), in.End, names...)
@@ -33,12 +33,12 @@ func Health(ctx context.Context, in Input) (Said, error) {
 	}
 	requests := byLabels(in.all("container_cpu_request"), in.End, byContainer...)
 	for _, s := range in.all("container_cpu") {
-		add(recommend.RequestBelowUse(container(s.Labels), s, value(requests, key(s.Labels, byContainer...)), in.Slot))
+		add(recommend.RequestBelowUse(containerOf(s.Labels), s, value(requests, key(s.Labels, byContainer...)), in.Slot))
 	}
 	limits := byLabels(in.all("container_memory_limit"), in.End, byContainer...)
 	for _, s := range in.all("containers") {
 		if !math.IsNaN(last(s, in.End)) && !there(limits, key(s.Labels, byContainer...)) {
-			r := recommend.NoLimit(container(s.Labels), in.Slot)
+			r := recommend.NoLimit(containerOf(s.Labels), in.Slot)
 			add(&r)
 		}
 	}
@@ -55,7 +55,7 @@ func Health(ctx context.Context, in Input) (Said, error) {
 	return out, ctx.Err()
 }
 
-// container returns the target of a container of a workload.
-func container(ls labels.Labels) recommend.Target {
+// containerOf returns the target of a container of a workload.
+func containerOf(ls labels.Labels) recommend.Target {
 	return recommend.Target{Cluster: ls.Get("cluster"), Namespace: ls.Get("namespace"), Kind: "Workload", Name: ls.Get("workload"), Container: ls.Get("container")}
 }

@@ -22,7 +22,6 @@ import (
 
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
-	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/recommend"
 )
 
@@ -63,8 +62,7 @@ type Unit struct {
 	advisors []Advisor
 	position atomic.Int64
 	at       int64 // End of the newest fit
-	results  []series.Result
-	ended    []series.Result // with findings that a fit did not confirm
+	said     said
 }
 
 // New returns a unit that asks advisors in their order; every is the cadence of fits.
@@ -94,69 +92,19 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	}
 	recommend.Sort(rs)
 	for i := range rs {
-		r, err := u.advised(rs[i], in.End)
+		r, err := advised(rs[i], in.End)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, r)
 	}
-	for i := range out {
-		out[i].Signal = u.name
-		for k := range out[i].Findings {
-			f := &out[i].Findings[k]
-			u.keep(out[i].Labels, f)
-			f.ID = rules.FindingID(u.name, out[i].Labels, f.Type, f.Start)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b series.Result) int { return labels.Compare(a.Labels, b.Labels) })
+	u.said.name(u.name, out)
 	return func() {
-		u.ended = u.notConfirmed(out, in.End)
-		u.results, u.at = out, in.End
+		u.said.ended = nil
+		u.said.swap(out, in.End)
+		u.at = in.End
 		u.position.Store(in.End)
 	}, nil
-}
-
-// keep gives a finding that is open since an earlier fit the beginning it had, and no less
-// severity: the history from which a beginning is told moves on with every fit.
-func (u *Unit) keep(ls labels.Labels, f *series.Finding) {
-	for i := range u.results {
-		if !labels.Equal(u.results[i].Labels, ls) {
-			continue
-		}
-		for _, old := range u.results[i].Findings {
-			if old.Type != f.Type || !old.Open() {
-				continue
-			}
-			f.Start = old.Start
-			f.WorstAt = max(f.WorstAt, f.Start)
-			if old.Severity == series.SeverityCritical {
-				f.Severity = old.Severity
-			}
-			return
-		}
-	}
-}
-
-// notConfirmed returns the results whose findings were open and are not any more, with
-// their end.
-func (u *Unit) notConfirmed(now []series.Result, end int64) []series.Result {
-	open := map[string]bool{}
-	for i := range now {
-		for _, f := range now[i].Findings {
-			open[f.ID] = true
-		}
-	}
-	var out []series.Result
-	for _, r := range u.results {
-		for _, f := range r.Findings {
-			if f.Open() && !open[f.ID] {
-				f.End = end
-				r.Findings, r.Plan = []series.Finding{f}, nil
-				out = append(out, r)
-			}
-		}
-	}
-	return out
 }
 
 // Step implements pipeline.Unit.
@@ -164,27 +112,7 @@ func (u *Unit) Step(_ context.Context, slot int64, in pipeline.Input) ([]series.
 	if in.End >= in.Start {
 		u.position.Store(in.End)
 	}
-	out := make([]series.Result, 0, len(u.results)+len(u.ended))
-	said := map[string]bool{}
-	for _, r := range u.results {
-		r.Slot, r.Time = slot, u.position.Load()
-		r.Plan = later(r.Plan, float64(slot-u.at)/1000)
-		said[r.Labels.String()] = true
-		out = append(out, r)
-	}
-	for _, r := range u.ended {
-		if said[r.Labels.String()] {
-			for i := range out {
-				if labels.Equal(out[i].Labels, r.Labels) {
-					out[i].Findings = append(slices.Clone(out[i].Findings), r.Findings...)
-				}
-			}
-			continue
-		}
-		r.Slot, r.Time = slot, u.position.Load()
-		out = append(out, r)
-	}
-	return out, nil
+	return u.said.at(slot, u.position.Load(), float64(slot-u.at)/1000), nil
 }
 
 // later returns p as it is that many seconds after the fit.
@@ -200,7 +128,7 @@ func later(p *series.Plan, seconds float64) *series.Plan {
 }
 
 // advised makes the result of a recommendation.
-func (u *Unit) advised(r recommend.Recommendation, end int64) (series.Result, error) {
+func advised(r recommend.Recommendation, end int64) (series.Result, error) {
 	if err := r.Check(); err != nil {
 		return series.Result{}, err
 	}

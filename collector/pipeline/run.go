@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -87,20 +88,49 @@ func (p *Pipeline) fit(ctx context.Context, e *entry, slot int64) error {
 // fitAt makes the fit of a slot from the history before another.
 func (p *Pipeline) fitAt(ctx context.Context, e *entry, fitSlot, slot int64) error {
 	end := e.complete(slot)
-	in, err := p.input(ctx, e, end-e.History.Milliseconds()+e.Step.Milliseconds(), end)
+	commit, err := p.learn(ctx, e, slot, end-e.History.Milliseconds()+e.Step.Milliseconds(), end)
 	if err != nil {
 		return err
-	}
-	defer p.stage("fit")()
-	commit, err := e.Unit.Fit(ctx, slot, in)
-	if err != nil {
-		return fmt.Errorf("fit: %w", err)
 	}
 	e.unit.Lock()
 	defer e.unit.Unlock()
 	commit()
 	e.kept.fitSlot, e.kept.fitted, e.kept.torn = fitSlot, true, false
 	return nil
+}
+
+// learn asks for the history from start to end and lets the unit learn from it.
+func (p *Pipeline) learn(ctx context.Context, e *entry, slot, start, end int64) (commit func(), err error) {
+	unit, gradual := e.Unit.(Gradual)
+	if !gradual {
+		in, err := p.input(ctx, e, start, end, true)
+		if err != nil {
+			return nil, err
+		}
+		defer p.stage("fit")()
+		if commit, err = e.Unit.Fit(ctx, slot, in); err != nil {
+			return nil, fmt.Errorf("fit: %w", err)
+		}
+		return commit, nil
+	}
+	l := unit.Begin(slot)
+	if whole := floor(start-1, e.Piece.Milliseconds()) + e.Piece.Milliseconds(); whole <= end {
+		start = whole // half a piece at the beginning is no use
+	}
+	pieces := e.pieces(start, end)
+	for i, piece := range pieces {
+		in, err := p.input(ctx, e, piece[0], piece[1], i == len(pieces)-1)
+		if err != nil {
+			return nil, err
+		}
+		done := p.stage("fit")
+		err = l.Learn(ctx, in)
+		done()
+		if err != nil {
+			return nil, fmt.Errorf("fit: %w", err)
+		}
+	}
+	return l.Commit, nil
 }
 
 func (p *Pipeline) score(ctx context.Context, e *entry, slot int64) error {
@@ -113,15 +143,19 @@ func (p *Pipeline) score(ctx context.Context, e *entry, slot int64) error {
 		p.retryFit(e, nil)
 		return failure{"unfitted", fmt.Errorf("score: the newest point taken in is %v old, a new fit is due", time.Duration(end-from)*time.Millisecond)}
 	}
-	in, err := p.input(ctx, e, from+e.Step.Milliseconds(), end)
-	if err != nil {
-		return err
-	}
-	done := p.stage("score")
-	rs, err := p.step(ctx, e, from, slot, in)
-	done()
-	if err != nil {
-		return fmt.Errorf("score: %w", err)
+	var rs []series.Result
+	pieces := e.pieces(from+e.Step.Milliseconds(), end)
+	for i, piece := range pieces {
+		in, err := p.input(ctx, e, piece[0], piece[1], i == len(pieces)-1)
+		if err != nil {
+			return err
+		}
+		done := p.stage("score")
+		rs, err = p.step(ctx, e, piece[0]-e.Step.Milliseconds(), slot, in)
+		done()
+		if err != nil {
+			return fmt.Errorf("score: %w", err)
+		}
 	}
 	defer p.stage("write")()
 	return p.write(ctx, e, slot, rs)
@@ -146,25 +180,39 @@ func (p *Pipeline) step(ctx context.Context, e *entry, from, slot int64, in Inpu
 
 // input queries every input of the task. A partial answer fails the pass:
 // nothing is trained on it, and no score, alert or resolution follows from it.
-// Its grid points are asked for again by the next pass.
-func (p *Pipeline) input(ctx context.Context, e *entry, start, end int64) (Input, error) {
+// Its grid points are asked for again by the next pass. Task.Newest is asked only if
+// last, and if something is new.
+func (p *Pipeline) input(ctx context.Context, e *entry, start, end int64, last bool) (Input, error) {
 	defer p.stage("query")()
 	in := Input{Start: start, End: end, Series: series.Set{}, Results: p.joined(e)}
 	if end < start {
 		return in, nil
 	}
-	for _, name := range e.inputs() {
-		d, err := p.source.Query(ctx, e.Queries[name], start, end, e.Step.Milliseconds())
+	if err := p.ask(ctx, e, e.Queries, start, end, in.Series); err != nil {
+		return Input{}, err
+	}
+	if last {
+		if err := p.ask(ctx, e, e.Newest, end, end, in.Series); err != nil {
+			return Input{}, err
+		}
+	}
+	return in, nil
+}
+
+// ask puts the answer of each of queries into set, in the order of their names.
+func (p *Pipeline) ask(ctx context.Context, e *entry, queries map[string]string, start, end int64, set series.Set) error {
+	for _, name := range slices.Sorted(maps.Keys(queries)) {
+		d, err := p.source.Query(ctx, queries[name], start, end, e.Step.Milliseconds())
 		if err != nil {
-			return Input{}, err // the source names the query
+			return err // the source names the query
 		}
 		p.m.ignored(e.Name, d)
 		if d.Partial {
-			return Input{}, failure{"partial", fmt.Errorf("query %q: the answer is incomplete: %s", e.Queries[name], strings.Join(d.Warnings, "; "))}
+			return failure{"partial", fmt.Errorf("query %q: the answer is incomplete: %s", queries[name], strings.Join(d.Warnings, "; "))}
 		}
-		in.Series[name] = d
+		set[name] = d
 	}
-	return in, nil
+	return nil
 }
 
 // joined returns the newest results of the tasks named in After.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/upid/upid/collector/series"
@@ -41,10 +40,29 @@ type Unit interface {
 	Position() int64
 }
 
+// Gradual is a Unit that learns from history in pieces, in order of time: all of it at once
+// would not fit into memory. Its Fit is not called. Score passes come in pieces too, and what all but
+// the last of them say is dropped.
+type Gradual interface {
+	Unit
+	// Begin starts a fit beside what the unit does.
+	Begin(slot int64) Learner
+}
+
+// Learner is a fit under way.
+type Learner interface {
+	// Learn takes the next piece. In the last one are the inputs of Task.Newest.
+	Learn(ctx context.Context, in Input) error
+	// Commit makes what was learned the state of the unit. It is called once, never beside Step.
+	Commit()
+}
+
 // Task is a Unit with what it reads and when it runs.
 type Task struct {
 	Name     string
 	Queries  map[string]string // input name → PromQL
+	Newest   map[string]string // the same of a Gradual, asked only at the end of a pass
+	Piece    time.Duration     // of a Gradual: the most that is asked for at once, a multiple of Step
 	After    []string          // tasks whose results join the Input
 	Every    time.Duration     // cadence of the score pass, a multiple of Step
 	FitEvery time.Duration     // cadence of the fit pass
@@ -79,6 +97,11 @@ func (t *Task) validate() error {
 	}
 	if t.History < t.Step {
 		bad("history: %v, want at least one step", t.History)
+	}
+	if _, ok := t.Unit.(Gradual); ok != (t.Piece > 0) || len(t.Newest) > 0 && !ok {
+		bad("piece: %v, %d inputs of the newest point: want both of a unit that learns in pieces, and of no other", t.Piece, len(t.Newest))
+	} else if t.Step > 0 && t.Piece%t.Step != 0 {
+		bad("piece: %v, want a multiple of step %v", t.Piece, t.Step)
 	}
 	if t.Offset < 0 {
 		bad("offset: %v, want at least 0", t.Offset)
@@ -172,14 +195,20 @@ func Check(tasks []Task) error {
 	return errors.Join(errs...)
 }
 
-// inputs returns the input names of the queries in a fixed order.
-func (t *Task) inputs() []string {
-	names := make([]string, 0, len(t.Queries))
-	for n := range t.Queries {
-		names = append(names, n)
+// pieces returns the pieces of the grid times from start to end, each within one multiple of
+// Piece; all at once where there is none, and one without points if nothing is new.
+func (t *Task) pieces(start, end int64) [][2]int64 {
+	piece, step := t.Piece.Milliseconds(), t.Step.Milliseconds()
+	if piece <= 0 || end < start {
+		return [][2]int64{{start, end}}
 	}
-	slices.Sort(names)
-	return names
+	var out [][2]int64
+	for start <= end {
+		last := min(end, floor(start, piece)+piece-step)
+		out = append(out, [2]int64{start, last})
+		start = last + step
+	}
+	return out
 }
 
 // Source answers queries. It is safe for concurrent use and returns when ctx is

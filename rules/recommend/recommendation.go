@@ -187,6 +187,7 @@ const (
 	BlockSmallChange      = "small_change"       // the change is too small to be worth it
 	BlockLittleWorth      = "little_worth"       // the saving is too small to be worth the disruption
 	BlockRecentlyChanged  = "recently_changed"   // changed lately; wait and see
+	BlockTooMany          = "too_many"           // more containers than are looked at
 	BlockLimitNeverKilled = "limit_never_killed" // a raise without evidence that the limit hurts
 )
 

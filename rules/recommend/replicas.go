@@ -93,7 +93,7 @@ func ReplicaCounts(in ReplicaInput) Recommendation {
 		r.Impact.SavingsMonthly = Number(saved * in.Request * in.CPUPrice * monthHours)
 		r.Impact.Currency, r.Impact.PriceSource = in.Currency, in.PriceSource
 	}
-	r.Reasons = append(r.Reasons, fmt.Sprintf("The demand of the next seven days takes %d to %d replicas, %.1f on average.", least, int(math.Ceil(float64(most)/burst)), mean))
+	r.Reasons = append(r.Reasons, fmt.Sprintf("The demand of the next seven days takes %d to %d replicas, %.1f on average", least, int(math.Ceil(float64(most)/burst)), mean))
 	if in.HPAName == "" {
 		in.withoutHPA(&r, hours, mean)
 	} else {
@@ -147,12 +147,12 @@ func (in ReplicaInput) withHPA(r *Recommendation, least, most int) {
 	low, high := float64(least), float64(most)
 	if in.HPAMin == low && in.HPAMax == high || in.HPAMin == low && in.HPAMax > high {
 		r.State = StateKept
-		r.Reasons = append(r.Reasons, "The autoscaler's bounds leave room, and are no higher than needed below.")
+		r.Reasons = append(r.Reasons, "The autoscaler's bounds leave room, and are no higher than needed below")
 		return
 	}
 	high = max(high, orZero(in.HPAMax)) // a most that is never reached costs nothing
 	r.Recommended[ReplicasMax] = high
-	r.Action = fmt.Sprintf("Let %s scale from %.0f to %.0f replicas.", in.HPAName, low, high)
+	r.Action = fmt.Sprintf("Let %s scale from %.0f to %.0f replicas", in.HPAName, low, high)
 	bounds := func(low, high float64) Patch {
 		set := map[string]any{"minReplicas": nil, "maxReplicas": nil}
 		if low == low {
@@ -182,14 +182,14 @@ func (in ReplicaInput) withoutHPA(r *Recommendation, hours [24]int, mean float64
 	r.Recommended[ReplicaCount] = float64(all)
 	if in.Replicas == in.Replicas && math.Abs(in.Replicas-mean) < 1 && math.Abs(in.Replicas-float64(all)) < 1 {
 		r.State = StateKept
-		r.Reasons = append(r.Reasons, "It has as many replicas as it needs.")
+		r.Reasons = append(r.Reasons, "It has as many replicas as it needs")
 		return
 	}
 	var parts []string
 	for _, s := range r.Schedule {
 		parts = append(parts, fmt.Sprintf("%02d:00 to %02d:00 %d", s.From, s.To, s.Replicas))
 	}
-	r.Action = fmt.Sprintf("Scale by the hour (UTC): %s; or to %d for good.", strings.Join(parts, ", "), all)
+	r.Action = fmt.Sprintf("Scale by the hour (UTC): %s; or to %d for good", strings.Join(parts, ", "), all)
 	if in.Replicas == math.Trunc(in.Replicas) && (in.Target.Kind == "Deployment" || in.Target.Kind == "StatefulSet") {
 		count := func(n int) Patch {
 			return Patch{

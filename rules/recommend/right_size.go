@@ -15,12 +15,13 @@ type SizeInput struct {
 	Policy string // cost, balanced or safe, for the texts
 
 	Size       sizing.Size // what the container should ask for
-	Days       int         // of history
+	Days       int         // of history, whole ones
+	Seen       bool        // there was a sample
 	Trust      sizing.Trust
 	Startup    float64                 // highest CPU of a start, cores
 	Above      func(r float64) float64 // share of the time CPU is above r cores
 	Risk       func(m float64) float64 // that memory is above m bytes within seven days
-	MemoryNow  float64                 // newest working set, bytes
+	MemoryNow  float64                 // highest working set of the last hour, bytes
 	MemoryPeak float64                 // highest of 28 days, bytes
 	Kills      int                     // in a row at one limit
 
@@ -34,6 +35,7 @@ type SizeInput struct {
 
 	HPATarget   float64 // of CPU, of the request, in (0, 1]; NaN: none on CPU
 	HPAName     string
+	HPAOthers   bool // it looks at other metrics too
 	HPAOnMemory bool
 	VPA         bool
 	QuotaCPU    float64 // cores left in the namespace
@@ -56,7 +58,7 @@ type SizeInput struct {
 
 // Learn fills in what a Sizer knows, after its Decide.
 func (in *SizeInput) Learn(s *sizing.Sizer, c *sizing.Scratch) {
-	in.Size, in.Days, in.Trust, in.Startup = s.Size(), s.Days(), s.Trust(c), s.Startup()
+	in.Size, in.Days, in.Seen, in.Trust, in.Startup = s.Size(), s.Days(), s.Seen(), s.Trust(c), s.Startup()
 	in.MemoryPeak = s.MemoryPeak()
 	in.Kills, _ = s.Kills()
 	in.Above = s.Above
@@ -141,7 +143,7 @@ func (s *sizes) evidence() {
 // possible reports whether there is anything to say; it blocks where there is not.
 func (s *sizes) possible() bool {
 	in, r := s.in, s.r
-	if in.Days == 0 || math.IsNaN(in.Size.CPU) && math.IsNaN(in.Size.Memory) && in.Days >= leastHistory {
+	if in.Days == 0 && !in.Seen || math.IsNaN(in.Size.CPU) && math.IsNaN(in.Size.Memory) && in.Days >= leastHistory {
 		r.Block(BlockNoUsage, "Check that Prometheus scrapes cAdvisor: there are no series of CPU or memory of this container.")
 	} else if in.Days < leastHistory {
 		r.Block(BlockShortHistory, fmt.Sprintf("Wait: there are %d days of history, a size needs %d.", in.Days, leastHistory))
@@ -163,7 +165,7 @@ func (s *sizes) cpu() {
 	}
 	if in.Throttled > throttledBad {
 		s.fix = true
-		s.r.Reasons = append(s.r.Reasons, fmt.Sprintf("It waits for its CPU limit in %.0f %% of the periods.", 100*in.Throttled))
+		s.r.Reasons = append(s.r.Reasons, fmt.Sprintf("It waits for its CPU limit in %.0f %% of the periods", 100*in.Throttled))
 		if in.CPULimit == in.CPULimit {
 			s.r.Recommended[CPULimit] = max(roundUp(1.25*in.CPULimit, 0.001), s.request)
 		}
@@ -172,6 +174,9 @@ func (s *sizes) cpu() {
 		}
 	}
 	if in.HPATarget == in.HPATarget {
+		if in.HPAOthers {
+			s.r.Block(BlockHPAOnCPU, "Change request and target by hand: the autoscaler "+in.HPAName+" looks at other metrics too, which a patch of its target would take away.")
+		}
 		var ok bool
 		if s.request, s.target, ok = Pair(in.CPURequest, in.HPATarget, s.request); !ok {
 			s.r.Block(BlockHPAOnCPU, "Set a CPU request first: the autoscaler "+in.HPAName+" divides usage by it.")
@@ -207,14 +212,14 @@ func (s *sizes) memory() {
 	s.memorySz = roundUp(in.Size.Memory, 1<<20)
 	if in.JVMHeap == in.JVMHeap && in.JVMNonHeap == in.JVMNonHeap {
 		s.memorySz = roundUp(jvmMargin*(in.JVMHeap+in.JVMNonHeap), 1<<20)
-		s.r.Reasons = append(s.r.Reasons, "It is a Java virtual machine: memory is the heap it may have, the rest and 10 %.")
+		s.r.Reasons = append(s.r.Reasons, "It is a Java virtual machine: memory is the heap it may have, the rest and 10 %")
 	}
 	if s.memorySz != s.memorySz {
 		return
 	}
 	if in.HPAOnMemory {
 		s.memorySz = math.NaN()
-		s.r.Reasons = append(s.r.Reasons, "An autoscaler divides memory by its request: memory stays as it is.")
+		s.r.Reasons = append(s.r.Reasons, "An autoscaler divides memory by its request: memory stays as it is")
 		return
 	}
 	hurt := in.Kills > 0 || in.MemoryPeak > nearLimit*in.MemoryLimit
@@ -234,7 +239,7 @@ func (s *sizes) memory() {
 	}
 	if in.MemoryNow > nearLimit*in.MemoryLimit {
 		s.memorySz = max(s.memorySz, roundUp(1.2*in.MemoryNow, 1<<20))
-		s.r.Reasons = append(s.r.Reasons, fmt.Sprintf("Memory is at %.0f %% of its limit.", 100*in.MemoryNow/in.MemoryLimit))
+		s.r.Reasons = append(s.r.Reasons, fmt.Sprintf("Memory is at %.0f %% of its limit", 100*in.MemoryNow/in.MemoryLimit))
 	}
 	s.r.Recommended[MemoryRequest], s.r.Recommended[MemoryLimit] = s.memorySz, s.memorySz
 }

@@ -38,7 +38,6 @@ func (s *sizes) decide() {
 		if s.target == s.target {
 			r.Action += fmt.Sprintf(", and the CPU target of %s %.0f %% → %.0f %%", in.HPAName, 100*in.HPATarget, 100*s.target)
 		}
-		r.Action += "."
 	}
 	saves := r.Impact.SavingsMonthly
 	switch {
@@ -46,12 +45,15 @@ func (s *sizes) decide() {
 		return
 	case len(changes) == 0 || !far && !s.fix:
 		r.State = StateKept
-		r.Reasons = append(r.Reasons, "What is set is within 10 % of what would be best.")
+		r.Reasons = append(r.Reasons, "What is set is within 10 % of what would be best")
 		return
 	case saves != nil && *saves >= 0 && *saves < in.LeastSavings && !s.fix:
 		r.State = StateKept
-		r.Reasons = append(r.Reasons, fmt.Sprintf("It would save %.2f %s a month, less than is worth a restart.", *saves, in.Currency))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("It would save %.2f %s a month, less than is worth a restart", *saves, in.Currency))
 		return
+	}
+	if saves != nil && *saves > 0 && !s.fix {
+		r.OptimizationType = CostReduction // what raises and what mends stays resource scaling
 	}
 	s.explain()
 	s.apply()
@@ -60,19 +62,19 @@ func (s *sizes) decide() {
 func (s *sizes) explain() {
 	in, r := s.in, s.r
 	if v, ok := r.Recommended[CPURequest]; ok && in.Above != nil {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("CPU was above %s %.1f %% of the last three weeks.", cpuText(v), 100*in.Above(v)))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("CPU was above %s %.1f %% of the last three weeks", cpuText(v), 100*in.Above(v)))
 	}
 	if v, ok := r.Recommended[MemoryLimit]; ok && in.MemoryPeak == in.MemoryPeak {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("Memory peaked at %s in 28 days; %s is set for the next seven.", memoryText(in.MemoryPeak), memoryText(v)))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("Memory peaked at %s in 28 days; %s is set for the next seven", memoryText(in.MemoryPeak), memoryText(v)))
 	}
 	if in.Kills > 0 {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("It was killed for memory %d times at this limit.", in.Kills))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("It was killed for memory %d times at this limit", in.Kills))
 	}
 	if s.target == s.target {
-		r.Reasons = append(r.Reasons, "Request and target of the autoscaler change together, so that the number of replicas does not.")
+		r.Reasons = append(r.Reasons, "Request and target of the autoscaler change together, so that the number of replicas does not")
 	}
 	if r.Impact.SavingsMonthly == nil {
-		r.Reasons = append(r.Reasons, "Savings are not known: there is no price of CPU and memory.")
+		r.Reasons = append(r.Reasons, "Savings are not known: there is no price of CPU and memory")
 	}
 }
 

@@ -51,7 +51,7 @@ func TestRightSizes(t *testing.T) {
 	if got, want := *r.Impact.SavingsMonthly, 4*730*(0.249*0.03+0.5*0.004); math.Abs(got-want) > 1e-9 {
 		t.Errorf("saves %g, want %g", got, want)
 	}
-	if want := "Set CPU request 500m → 251m, memory request 1024Mi → 512Mi, memory limit 1024Mi → 512Mi."; r.Action != want {
+	if want := "Set CPU request 500m → 251m, memory request 1024Mi → 512Mi, memory limit 1024Mi → 512Mi"; r.Action != want {
 		t.Errorf("%s\nwant %s", r.Action, want)
 	}
 	if math.Abs(r.Confidence-0.9) > 1e-12 || r.ExpiresAt != 1_764_000_000+7*86400 || r.Risk.Effort != EffortRestart {

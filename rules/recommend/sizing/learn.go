@@ -26,26 +26,34 @@ func Learn(ctx context.Context, p Policy, all []Usage, end int64, c *Scratch) ([
 		}
 		sizers[i] = New(p, step/1000)
 	}
-	scales := make([]Scale, len(all))
 	for now := end - (window-1)*daySeconds; now <= end; now += daySeconds {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		for i, u := range all {
 			sizers[i].observe(u, now-daySeconds, now)
-			sizers[i].EndDay(c)
-			scales[i] = sizers[i].Usual(c)
 		}
-		scale := Mean(scales)
-		for _, s := range sizers {
-			if !s.seen {
-				s.days = 0 // days before the first sample are no history
-				continue
-			}
-			s.Decide(now, scale, c)
-		}
+		EndDays(now, sizers, c)
 	}
 	return sizers, nil
+}
+
+// EndDays closes the day that ends now, Unix seconds, for all that are decided together, and
+// decides. Sizers that have seen nothing yet have no history.
+func EndDays(now int64, all []*Sizer, c *Scratch) {
+	scales := make([]Scale, len(all))
+	for i, s := range all {
+		s.EndDay(c)
+		scales[i] = s.Usual(c)
+	}
+	scale := Mean(scales)
+	for _, s := range all {
+		if !s.seen {
+			s.days = 0 // days before the first sample are no history
+			continue
+		}
+		s.Decide(now, scale, c)
+	}
 }
 
 // observe takes in what is from ≤ time < to, both series in order of time.
@@ -76,7 +84,6 @@ func (s *Sizer) observe(u Usage, from, to int64) {
 			k++
 		}
 		if x.CPU == x.CPU || x.Memory == x.Memory {
-			s.seen = true
 			s.Observe(x)
 		}
 	}

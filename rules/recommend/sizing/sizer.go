@@ -121,6 +121,7 @@ func (s *Sizer) Observe(x Sample) (raised bool) {
 		return false
 	}
 	s.newest = x.Time
+	s.seen = s.seen || x.CPU == x.CPU || x.Memory == x.Memory
 	if x.CPU >= 0 && x.CPU <= math.MaxFloat32 {
 		if x.Startup {
 			s.startup = max(s.startup, x.CPU)
@@ -140,6 +141,13 @@ func (s *Sizer) Observe(x Sample) (raised bool) {
 		return true
 	}
 	return false
+}
+
+// Started takes in that a container used so many cores in its first minutes.
+func (s *Sizer) Started(cores float64) {
+	if cores >= 0 && cores <= math.MaxFloat32 {
+		s.startup = max(s.startup, cores)
+	}
 }
 
 // Killed takes in that the container was killed for memory at the given limit, in bytes.
@@ -346,6 +354,9 @@ func (s *Sizer) Startup() float64 { return s.startup }
 
 // Days returns how many days are remembered.
 func (s *Sizer) Days() int { return s.days }
+
+// Seen reports whether there was any sample.
+func (s *Sizer) Seen() bool { return s.seen }
 
 // Kills returns how often in a row the container was killed at one limit, and that limit in
 // bytes; 0 if never.
