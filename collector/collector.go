@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,7 +39,16 @@ type Collector struct {
 	signals map[string]*task // which task speaks for a signal
 	free    [][]byte
 	pass    uint64
+
+	learned atomic.Pointer[[]ModelState]
 }
+
+// ModelState is a line of upid_model_info. Empty texts are left out.
+type ModelState struct{ ModelType, Version, Stage, State string }
+
+// SetModels says how the learned models are doing, in the place of what was said before.
+// The built-in models of signals are known from their results.
+func (c *Collector) SetModels(states []ModelState) { c.learned.Store(&states) }
 
 // New returns a Collector without results.
 func New(o Options) *Collector {

@@ -158,6 +158,11 @@ func (c *Collector) writeModels(out *bytes.Buffer, s *snapshot) {
 		}
 		w.sample(string(labels), state, 1)
 	}
+	if states := c.learned.Load(); states != nil {
+		for _, m := range *states {
+			w.sample(string(appendLabel([]byte{'{'}, "model_type", m.ModelType)), tailOf("version", m.Version, "stage", m.Stage, "state", m.State), 1)
+		}
+	}
 	writeFamily(out, &w)
 }
 

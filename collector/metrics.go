@@ -42,6 +42,13 @@ type Metric struct {
 	Stability Stability
 }
 
+// Labels of versions of learned models.
+var (
+	versionLabels  = []string{"model_type", "target", "horizon", "stage", "version"}
+	workloadLabels = append(versionLabels[:len(versionLabels):len(versionLabels)], "cluster", "namespace", "workload")
+	pairLabels     = []string{"model_type", "target", "stage", "version", "against"}
+)
+
 const onSchedule = " Computed on schedule."
 
 // Metrics lists every metric upid exports: code, tests, documentation,
@@ -89,7 +96,20 @@ var Metrics = []Metric{
 	{"upid_model_mase", Gauge, "Mean absolute scaled error of the published forecasts whose time has come; until 20 of the longest horizon were judged, on held-out history." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Stable},
 	{"upid_model_judged_forecasts", Gauge, "Published forecasts that were judged when their time had come, ever." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Experimental},
 	{"upid_model_demoted", Gauge, "1 while the configured model is not in use because its forecasts were worse than the seasonal naive ones." + onSchedule, []string{"signal"}, PerSignal, Experimental},
-	{"upid_model_info", Gauge, "1 for each model type and its state.", []string{"model_type", "version", "stage", "state"}, Snapshot, Stable},
+	{"upid_model_info", Gauge, "1 for each model and its state: of the built-in models of signals, whose version is that of upid, and of the versions of learned models. States: untrained, training, shadow, canary, active, degraded, parked, quarantined.", []string{"model_type", "version", "stage", "state"}, Snapshot, Stable},
+	// Learned models: versions beside one another.
+	{"upid_version_trainings_total", Counter, "Trainings that began by themselves and ended, by outcome: saved, refused, failed, cancelled, interrupted.", []string{"model_type", "outcome"}, Self, Stable},
+	{"upid_version_skill_ratio", Gauge, "1 - error / error of the naive prediction, of a version of a learned model on rows newer than all it was trained on and whose time has come." + onSchedule, versionLabels, Self, Experimental},
+	{"upid_version_coverage_ratio", Gauge, "Share of the values of those rows inside the interval of the version." + onSchedule, versionLabels, Self, Experimental},
+	{"upid_version_judged_rows", Gauge, "How many such rows there are." + onSchedule, versionLabels, Self, Experimental},
+	{"upid_version_alerting_workloads", Gauge, "Workloads that the version alerts on at the newest time that was judged, or would if it were active: a value outside its interval, a score above 1." + onSchedule, versionLabels, Self, Experimental},
+	{"upid_version_prediction_value", Gauge, "Prediction of a version for a workload at the newest time." + onSchedule, workloadLabels, Self, Experimental},
+	{"upid_version_prediction_lower", Gauge, "Lower bound of that prediction." + onSchedule, workloadLabels, Self, Experimental},
+	{"upid_version_prediction_upper", Gauge, "Upper bound of that prediction." + onSchedule, workloadLabels, Self, Experimental},
+	{"upid_version_predictions_left_out", Gauge, "Predictions that are not exported, because there are too many." + onSchedule, []string{"model_type", "stage"}, Self, Experimental},
+	{"upid_version_paired_times", Gauge, "Times on which a version and the active one were both judged live." + onSchedule, pairLabels, Self, Experimental},
+	{"upid_version_paired_times_needed", Gauge, "Times that a verdict between the two takes." + onSchedule, pairLabels, Self, Experimental},
+	{"upid_version_paired_loss_ratio", Gauge, "Mean loss of the version on those times, divided by that of the active one." + onSchedule, pairLabels, Self, Experimental},
 	{"upid_alert_budget_ratio", Gauge, "Anomalies raised over the budget period, divided by the budget." + onSchedule, []string{"signal"}, PerSignal, Stable},
 
 	// The work queue.

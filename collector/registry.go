@@ -95,9 +95,18 @@ func NewInfo(reg prometheus.Registerer, name string) *Info {
 // Set replaces the label values, each in the order of the metric's labels. It
 // panics if their number is another or one of them is not UTF-8.
 func (i *Info) Set(values [][]string) {
+	ones := make([]float64, len(values))
+	for k := range ones {
+		ones[k] = 1
+	}
+	i.Put(values, ones)
+}
+
+// Put is Set with a number for each set of label values.
+func (i *Info) Put(values [][]string, numbers []float64) {
 	set := make([]prometheus.Metric, len(values))
 	for k, v := range values {
-		set[k] = prometheus.MustNewConstMetric(i.desc, prometheus.GaugeValue, 1, v...)
+		set[k] = prometheus.MustNewConstMetric(i.desc, prometheus.GaugeValue, numbers[k], v...)
 	}
 	i.set.Store(&set)
 }

@@ -91,6 +91,8 @@ func TestReferenceConfigSections(t *testing.T) {
 		{"a limit", "recommendations: {limits: [{%s: x}]}", child(child(child(top, "recommendations"), "limits"), 0)},
 		{"a calendar", "calendars: [{%s: x}]", calendar},
 		{"an event", "calendars: [{events: [{%s: x}]}]", child(child(calendar, "events"), 0)},
+		{"models", "models: {%s: x}", child(top, "models")},
+		{"a model", "models: {security_threat: {%s: x}}", child(child(top, "models"), "resource_prediction")},
 		{"storage", "storage: {%s: x}", child(top, "storage")},
 		{"web", "web: {%s: x}", child(top, "web")},
 	} {

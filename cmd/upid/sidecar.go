@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	ossignal "os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +22,6 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
-	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/history"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/pipeline"
@@ -123,9 +121,7 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.openThreatHistory(cfg, keys)
 	s.registry = models.NewRegistry(cfg.Storage.Path, keys)
-	s.learned = models.NewService(models.ServiceOptions{
-		Registry: s.registry, Trail: audit.New(filepath.Join(cfg.Storage.Path, audit.FileName)), Querier: s.upstream, Build: build().Version, Now: time.Now, Location: e.loc, Live: nil,
-	})
+	s.learned = s.newLearned(cfg, keys, e.loc, results)
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
 	})
@@ -195,6 +191,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	was := s.threats
 	s.running, s.threats, s.judge = cfg, watched, trained
 	s.ofThreat.set(watched, was)
+	s.learned.Automate(automatic(cfg.Models))
 	s.views.SetThreatRetention(cfg.Threats.Retention)
 	s.sayThreats(was)
 	s.reloaded.ok.Set(1)
@@ -395,6 +392,9 @@ func (s *sidecar) ready() (ok bool, body string) {
 			state = "nothing posted yet"
 		}
 		fmt.Fprintf(&b, "alertmanager %s: %s\n", a.URL, state)
+	}
+	for _, m := range s.learned.Ailing() {
+		fmt.Fprintf(&b, "model %s %s: %s: %s\n", m.ModelType, m.Version, m.State, m.Reason)
 	}
 	for _, t := range s.pipeline.Status() {
 		var passes []string

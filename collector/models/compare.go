@@ -97,13 +97,25 @@ func Compare(a, b *Version, rows *Rows) ([]Comparison, error) {
 		}
 		p := judge.Compare(losses, horizon.Milliseconds())
 		c.Rows, c.Times, c.Least, c.A, c.B, c.P = p.Rows, p.Times, p.Least, finite(p.A), finite(p.B), finite(p.P)
-		c.Verdict = map[judge.Verdict]string{judge.Better: Better, judge.Worse: Worse, judge.Open: Open}[p.Verdict]
+		c.Verdict = verdict(p.Verdict)
 		out = append(out, c)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: they have no target that both versions predict", ErrRows)
 	}
 	return out, nil
+}
+
+// verdict names a verdict.
+func verdict(v judge.Verdict) string {
+	switch v {
+	case judge.Better:
+		return Better
+	case judge.Worse:
+		return Worse
+	case judge.Open:
+	}
+	return Open
 }
 
 // Sum puts the verdicts of all targets together: better if one is and none is worse, worse
@@ -143,8 +155,15 @@ func (r *Rows) after(from int64) *Rows {
 	for k, i := range keep {
 		times[k] = r.Times[i]
 	}
+	var workloads []string
+	if r.workloads != nil {
+		workloads = make([]string, len(keep))
+		for k, i := range keep {
+			workloads[k] = r.workloads[i]
+		}
+	}
 	return &Rows{
-		Features: r.Features, Columns: pick(r.Columns), Targets: r.Targets, Values: pick(r.Values), Times: times, N: len(keep),
+		Features: r.Features, Columns: pick(r.Columns), Targets: r.Targets, Values: pick(r.Values), Times: times, N: len(keep), workloads: workloads,
 		feature: r.feature, target: r.target, timed: len(keep), limits: r.limits,
 	}
 }

@@ -25,7 +25,9 @@ type Extraction struct {
 	From, To  int64         // of the rows and their targets, Unix milliseconds
 	Every     time.Duration // between rows of one workload, whole hours
 	Location  *time.Location
-	Progress  func(done, of int) // queries; nil tells nobody
+	Progress  func(done, of int) // queries, all of them once their answers are there; nil tells nobody
+	Limits    Limits             // of the rows; their cells bound the hourly means as well. The zero value: those of files
+	Open      bool               // also rows whose targets are not known yet
 }
 
 // ErrNoRows says that a server has nothing to make rows from.
@@ -46,7 +48,10 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 	if len(bases) == 0 {
 		return nil, fmt.Errorf("%w: %s is learned from labelled rows; give them with --training-data", ErrNoRows, x.ModelType)
 	}
-	workloads := map[string]features.History{}
+	if x.Limits == (Limits{}) {
+		x.Limits = fileLimits
+	}
+	workloads, samples := map[string]features.History{}, 0
 	from, to := x.From/hour*hour-longestWindow.Milliseconds(), x.To/hour*hour
 	for k, name := range bases {
 		if x.Progress != nil {
@@ -60,6 +65,9 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 			return nil, fmt.Errorf("hourly means of %s: the answer is incomplete: %s", name, strings.Join(data.Warnings, "; "))
 		}
 		for _, y := range data.Series {
+			if samples += len(y.Values); samples > x.Limits.Cells {
+				return nil, fmt.Errorf("%w: there are more than %d hourly means: ask for a shorter time with a shorter lookback, or spread the workloads over several upid", ErrNoRows, x.Limits.Cells)
+			}
 			var id []string
 			for _, l := range features.EntityLabels {
 				id = append(id, y.Labels.Get(l))
@@ -71,14 +79,17 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 			workloads[key][name] = y
 		}
 	}
+	if x.Progress != nil {
+		x.Progress(len(bases), len(bases))
+	}
 	if len(workloads) == 0 {
 		return nil, fmt.Errorf("%w: the server knows none of %s of any workload; are cAdvisor, kube-state-metrics and OpenCost scraped?", ErrNoRows, strings.Join(bases, ", "))
 	}
-	rows := newRows(fileLimits)
+	rows := newRows(x.Limits)
 	fs := table.All()
 	for t := x.From / hour * hour; t <= to; t += x.Every.Milliseconds() {
 		for _, key := range slices.Sorted(maps.Keys(workloads)) {
-			if err := rows.extracted(table, fs, workloads[key], t, x.Location); err != nil {
+			if err := rows.extracted(table, fs, workloads[key], t, &x, key); err != nil {
 				return nil, err
 			}
 		}
@@ -90,14 +101,14 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 }
 
 // extracted appends the row of a workload at t, if anything measured is known of it and,
-// where there are targets, one of them is.
-func (r *Rows) extracted(table features.Table, fs []features.Feature, h features.History, t int64, loc *time.Location) error {
-	values, measured := features.Compute(fs, h, t, loc), false
+// where there are targets and x.Open is not set, one of them is.
+func (r *Rows) extracted(table features.Table, fs []features.Feature, h features.History, t int64, x *Extraction, workload string) error {
+	values, measured := features.Compute(fs, h, t, x.Location), false
 	for i, v := range values {
 		measured = measured || fs[i].Base != "" && !math.IsNaN(v.Value)
 	}
 	targets := make([]float64, len(table.Targets))
-	known := len(targets) == 0
+	known := len(targets) == 0 || x.Open
 	for i, g := range table.Targets {
 		targets[i] = g.Compute(h, t).Value
 		known = known || !math.IsNaN(targets[i])
@@ -109,6 +120,7 @@ func (r *Rows) extracted(table features.Table, fs []features.Feature, h features
 		return err
 	}
 	r.Times[r.N-1] = t
+	r.workloads = append(r.workloads, workload)
 	for i, v := range values {
 		if math.IsNaN(v.Value) {
 			continue // a feature that is never there is no feature

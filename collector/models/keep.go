@@ -39,16 +39,31 @@ func (j Journal) Do(action, object, detail string, do func() error) error {
 // type is active; a later one only if a paired test on rows that neither has learned from
 // shows that it is better, else it is in the shadow. It returns why.
 func (r *Registry) Keep(j Journal, v *Version, rows *Rows) (why string, err error) {
+	return r.keep(j, v, rows, false)
+}
+
+// keep is Keep; on trial, a version goes into the shadow beside an active one, whatever the
+// test on its held-out rows says: it is judged live first.
+func (r *Registry) keep(j Journal, v *Version, rows *Rows, trial bool) (why string, err error) {
 	detail := fmt.Sprintf("%d rows of %s, seed %d; %s", v.Rows, v.Source, v.Seed, v.Gate())
 	if err := j.Do(audit.TrainEnd, v.ModelType, detail, func() error { return r.Save(v) }); err != nil {
 		return "", err
 	}
+	return r.place(j, v, rows, trial)
+}
+
+// place puts a version that was saved into its stage.
+func (r *Registry) place(j Journal, v *Version, rows *Rows, trial bool) (why string, err error) {
 	stages, err := r.Stages(v.ModelType)
 	if err != nil {
 		return "", err
 	}
 	stage, why := Active, "no other was active"
-	if stages.Active != "" {
+	switch {
+	case stages.Active == "":
+	case trial && r.readable(v.ModelType, stages.Active):
+		stage, why = Shadow, "it is judged live beside "+stages.Active+" first"
+	default:
 		stage, why = r.against(v, stages.Active, rows)
 	}
 	err = j.Do(audit.Promote, v.ModelType+"/"+v.Version, "to "+stage+": "+why, func() error {
@@ -59,6 +74,12 @@ func (r *Registry) Keep(j Journal, v *Version, rows *Rows) (why string, err erro
 		v.State = stage
 	}
 	return why, err
+}
+
+// readable reports whether a version can be asked.
+func (r *Registry) readable(typ, name string) bool {
+	_, err := r.Get(typ, name)
+	return err == nil
 }
 
 // against returns the stage that a new version is for beside the active one, and why.

@@ -28,6 +28,7 @@ type Rows struct {
 	Times    []int64     // [row], Unix milliseconds; nil if a row has none
 	N        int
 
+	workloads       []string // [row], the values of features.EntityLabels joined by \xff; nil if they were not extracted
 	limits          Limits
 	feature, target *index
 	timed           int

@@ -17,6 +17,8 @@ type Run struct {
 	ID        string   `json:"run_id"`
 	ModelType string   `json:"model_type"`
 	State     string   `json:"state"`
+	Cause     string   `json:"cause"`  // request, or why it began by itself: first, schedule, drift, demotion
+	Step      string   `json:"step"`   // extract, features, split, train, gate, save
 	Target    string   `json:"target"` // under way
 	Done      int      `json:"targets_done"`
 	Targets   int      `json:"targets"`
@@ -38,7 +40,37 @@ const (
 	Refused   = "refused" // trained, and the gate did not let it pass
 	Failed    = "failed"
 	Cancelled = "cancelled"
+
+	Interrupted = "interrupted" // the process ended under it; of the pipeline only
 )
+
+// The steps of a training, in order.
+const (
+	StepExtract  = "extract"
+	StepFeatures = "features"
+	StepSplit    = "split"
+	StepTrain    = "train"
+	StepGate     = "gate"
+	StepSave     = "save"
+)
+
+// The causes of a training.
+const (
+	CauseRequest  = "request"
+	CauseFirst    = "first"
+	CauseSchedule = "schedule"
+	CauseDrift    = "drift"
+	CauseDemotion = "demotion"
+)
+
+// order says how a training goes about beside what is trained.
+type order struct {
+	cause string
+	force bool // the gate does not matter
+	trial bool // beside an active version it goes into the shadow, to be judged live
+	step  func(step, detail string, v *Version)
+	ended func(run Run, v *Version, err error)
+}
 
 // keptRuns is how many ended runs are remembered.
 const keptRuns = 20
@@ -63,7 +95,7 @@ type runs struct {
 }
 
 // start begins a training; rows makes what is learned from. It returns at once.
-func (r *runs) start(j Journal, t Training, force bool, rows func(context.Context) (*Rows, error)) (Run, error) {
+func (r *runs) start(j Journal, t Training, o order, rows func(context.Context, func(step string)) (*Rows, error)) (Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -73,7 +105,7 @@ func (r *runs) start(j Journal, t Training, force bool, rows func(context.Contex
 		return *r.all[len(r.all)-1], errBusy
 	}
 	began := r.now()
-	run := &Run{ID: fmt.Sprintf("%s-%d", t.ModelType, began.UnixMilli()), ModelType: t.ModelType, State: Running, Epochs: t.Epochs, StartedAt: unix(began), Result: []Target{}}
+	run := &Run{ID: fmt.Sprintf("%s-%d", t.ModelType, began.UnixMilli()), ModelType: t.ModelType, State: Running, Cause: o.cause, Epochs: t.Epochs, StartedAt: unix(began), Result: []Target{}}
 	if n := len(r.all); n > 0 && r.all[n-1].ID == run.ID {
 		run.ID += "-2"
 	}
@@ -81,19 +113,50 @@ func (r *runs) start(j Journal, t Training, force bool, rows func(context.Contex
 	r.all = r.all[max(0, len(r.all)-keptRuns):]
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel, r.ended = cancel, make(chan struct{})
+	tell := o.step
+	o.step = func(step, detail string, v *Version) {
+		r.mu.Lock()
+		run.Step = step
+		r.mu.Unlock()
+		if tell != nil {
+			tell(step, detail, v)
+		}
+	}
+	underway := false
 	t.Progress = func(target string, done, targets int, e learn.Epoch) {
+		if !underway {
+			underway = true
+			o.step(StepTrain, "", nil)
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		run.Target, run.Done, run.Targets, run.Epoch, run.HeldOut = target, done, targets, e.Epoch, finite(e.HeldOut)
 	}
-	go r.train(ctx, run, j, t, force, rows, r.ended)
+	go r.train(ctx, run, j, t, o, rows, r.ended)
 	return *run, nil
 }
 
-func (r *runs) train(ctx context.Context, run *Run, j Journal, t Training, force bool, rows func(context.Context) (*Rows, error), ended chan struct{}) {
-	v, err := r.trained(ctx, j, t, force, rows)
+// busy reports whether a training runs.
+func (r *runs) busy() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.ended != nil
+}
+
+// running returns the training that runs, if one does.
+func (r *runs) running() (Run, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended == nil {
+		return Run{}, false
+	}
+	return *r.all[len(r.all)-1], true
+}
+
+func (r *runs) train(ctx context.Context, run *Run, j Journal, t Training, o order, rows func(context.Context, func(string)) (*Rows, error), ended chan struct{}) {
+	lowPriority()
+	v, err := r.trained(ctx, j, t, o, rows)
+	r.mu.Lock()
 	run.EndedAt = finite(unix(r.now()))
 	if v != nil {
 		run.Result, run.Done = v.Targets, len(v.Targets)
@@ -111,6 +174,13 @@ func (r *runs) train(ctx context.Context, run *Run, j Journal, t Training, force
 	default:
 		run.State, run.Version, run.Stage = Saved, v.Version, v.State
 	}
+	done := *run
+	r.mu.Unlock()
+	if o.ended != nil {
+		o.ended(done, v, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.cancel()
 	r.ended = nil
 	close(ended)
@@ -119,26 +189,30 @@ func (r *runs) train(ctx context.Context, run *Run, j Journal, t Training, force
 var errRefused = errors.New("nothing beats the naive prediction on the held-out rows; force=true saves it all the same")
 
 // trained trains and saves. A panic is an error of this training alone.
-func (r *runs) trained(ctx context.Context, j Journal, t Training, force bool, rows func(context.Context) (*Rows, error)) (v *Version, err error) {
+func (r *runs) trained(ctx context.Context, j Journal, t Training, o order, rows func(context.Context, func(string)) (*Rows, error)) (v *Version, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			v, err = nil, fmt.Errorf("internal error: %v", p)
 		}
 	}()
-	if t.Rows, err = rows(ctx); err != nil {
+	o.step(StepExtract, "from "+t.Source, nil)
+	if t.Rows, err = rows(ctx, func(step string) { o.step(step, "", nil) }); err != nil {
 		return nil, err
 	}
-	if err := j.Note(audit.TrainStart, t.ModelType, audit.OK, fmt.Sprintf("%d rows of %s", t.Rows.N, t.Source)); err != nil {
+	if err := j.Note(audit.TrainStart, t.ModelType, audit.OK, fmt.Sprintf("%d rows of %s, cause %s", t.Rows.N, t.Source, o.cause)); err != nil {
 		return nil, fmt.Errorf("nothing is trained, because it cannot be written down: %w", err)
 	}
+	o.step(StepSplit, fmt.Sprintf("%d rows by time: three fifths to learn from, one to calibrate on, one to judge on", t.Rows.N), nil)
 	if v, err = Train(ctx, t); err != nil {
 		return nil, errors.Join(err, j.Note(audit.TrainEnd, t.ModelType, audit.Failed, err.Error()))
 	}
-	if !v.Passed() && !force {
+	o.step(StepGate, v.Gate(), v)
+	if !v.Passed() && !o.force {
 		return v, errors.Join(errRefused, j.Note(audit.Gate, t.ModelType, audit.Refused, v.Gate()))
 	}
 	v.Forced = !v.Passed()
-	_, err = r.registry.Keep(j, v, t.Rows)
+	o.step(StepSave, "", v)
+	_, err = r.registry.keep(j, v, t.Rows, o.trial)
 	return v, err
 }
 

@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/store"
@@ -29,34 +33,100 @@ type ServiceOptions struct {
 	Build    string
 	Now      func() time.Time
 	Location *time.Location
-	// Live is what was measured of a model type since it runs, for /api/v1/performance; nil
-	// where nothing is judged live.
-	Live func(modelType string) any
+	// Progress keeps how far the pipelines are; nil: nothing goes by itself and nothing is
+	// judged live.
+	Progress   *store.Records
+	Logger     *slog.Logger          // nil discards
+	Registerer prometheus.Registerer // nil: nothing is exported
+	States     func([]ModelState)    // is told how all models are, again and again; nil tells nobody
 }
 
 // Service answers for trained models over HTTP.
 type Service struct {
 	o    ServiceOptions
 	runs runs
+	life *lifecycle
+	m    *metrics // nil: nothing is exported
+
+	newest atomic.Pointer[[]ModelState]
 }
 
 // NewService returns a Service. Nothing runs yet.
 func NewService(o ServiceOptions) *Service {
-	return &Service{o: o, runs: runs{registry: o.Registry, now: o.Now}}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{o: o, runs: runs{registry: o.Registry, now: o.Now}}
+	if o.Registerer != nil {
+		s.m = newMetrics(o.Registerer)
+	}
+	s.life = newLifecycle(s)
+	return s
 }
 
-// Run waits until ctx is done, then cancels the training that runs.
+// Run keeps the pipelines going until ctx is done, then cancels the training that runs.
 func (s *Service) Run(ctx context.Context) error {
+	if s.o.Progress != nil {
+		done := make(chan struct{})
+		go func() { // on a thread of its own
+			defer close(done)
+			s.life.run(ctx)
+		}()
+		defer func() { <-done }()
+	}
 	<-ctx.Done()
 	s.runs.close()
 	return nil
+}
+
+// Ailing returns the states of models that somebody should look at, as of the newest round.
+func (s *Service) Ailing() []ModelState {
+	if states := s.newest.Load(); states != nil {
+		return Ailing(*states)
+	}
+	return nil
+}
+
+// publish tells how all models are.
+func (s *Service) publish() {
+	l := s.life
+	l.mu.Lock()
+	progress, live, said := map[string]*Progress{}, map[string]*Judged{}, map[string][]Said{}
+	for typ, p := range l.progress {
+		c := p.clone()
+		progress[typ], live[typ] = &c, c.Live
+	}
+	for typ, x := range l.said {
+		said[typ] = x
+	}
+	l.mu.Unlock()
+	states := s.o.Registry.AllStates(progress)
+	s.newest.Store(&states)
+	if s.o.States != nil {
+		s.o.States(states)
+	}
+	if s.m != nil {
+		s.m.set(live, said)
+	}
+}
+
+func (s *Service) count(typ, outcome string) {
+	if s.m != nil {
+		s.m.trainings.WithLabelValues(typ, outcome).Inc()
+	}
+}
+
+func (s *Service) panicked() {
+	if s.m != nil {
+		s.m.panics.Inc()
+	}
 }
 
 // Performance is the answer of /api/v1/performance.
 type Performance struct {
 	ModelType string   `json:"model_type"`
 	Versions  []Record `json:"versions"`
-	Live      any      `json:"live"` // null: nothing is judged live
+	Live      *Judged  `json:"live"` // null: nothing was judged live
 }
 
 // The limits of rows in a request, whose body is small but may have many empty rows of
@@ -81,6 +151,7 @@ func (s *Service) Routes() []web.Route {
 		{Path: "/api/v1/performance", Methods: get, Role: web.Viewer, Name: "api_performance", About: "How good trained models are", Serve: handle(s.performance), Query: []string{"model_type"}, Data: []Performance{}},
 		{Path: "/api/v1/predict", Methods: post, Role: web.Viewer, Name: "api_predict", Serve: handle(s.predict), Body: Question{}, Data: []Prediction{}},
 		{Path: "/api/v1/models/{type}/train", Methods: post, Role: web.Operator, Name: "api_train", Serve: handle(s.train), Query: trainQuery, Body: []map[string]any{}, Data: Run{}, Accepts: true},
+		{Path: "/api/v1/models/states", Methods: get, Role: web.Viewer, Name: "api_model_states", About: "How models are doing and how far their trainings are", Serve: handle(s.states), Query: []string{"model_type"}, Data: []TypeState{}},
 		{Path: "/api/v1/training/{id}", Methods: get, Role: web.Viewer, Name: "api_training", Serve: handle(s.training), Data: Run{}},
 		{Path: "/api/v1/training/{id}/cancel", Methods: post, Role: web.Operator, Name: "api_training_cancel", Serve: handle(s.cancel), Data: Run{}},
 	}
@@ -183,6 +254,35 @@ func (s *Service) models(r *http.Request) (any, error) {
 	return out, nil
 }
 
+// TypeState is how the models of a type are doing.
+type TypeState struct {
+	ModelType string       `json:"model_type"`
+	States    []ModelState `json:"states"`
+	Automatic bool         `json:"automatic"` // it is trained by itself
+	RunID     string       `json:"run_id"`    // of the training that runs, "" if none does
+	Progress  Progress     `json:"pipeline"`
+}
+
+func (s *Service) states(r *http.Request) (any, error) {
+	ts, err := types(r)
+	if err != nil {
+		return nil, err
+	}
+	out := []TypeState{}
+	for _, typ := range ts {
+		t := TypeState{ModelType: typ, Progress: s.life.of(typ)}
+		s.life.mu.Lock()
+		_, t.Automatic = s.life.plans[typ]
+		s.life.mu.Unlock()
+		if run, ok := s.runs.running(); ok && run.ModelType == typ {
+			t.RunID = run.ID
+		}
+		t.States, _ = s.o.Registry.States(typ, &t.Progress) // the error is in the reason
+		out = append(out, t)
+	}
+	return out, nil
+}
+
 func (s *Service) performance(r *http.Request) (any, error) {
 	ts, err := types(r)
 	if err != nil {
@@ -195,9 +295,7 @@ func (s *Service) performance(r *http.Request) (any, error) {
 			return nil, err
 		}
 		p := Performance{ModelType: typ, Versions: append([]Record{}, records...)}
-		if s.o.Live != nil {
-			p.Live = s.o.Live(typ)
-		}
+		p.Live = s.life.of(typ).Live
 		out = append(out, p)
 	}
 	return out, nil
@@ -276,20 +374,23 @@ func (s *Service) train(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := func(context.Context) (*Rows, error) { return ReadRowsWithin(bytes.NewReader(body), sentLimits) }
+	rows := func(context.Context, func(string)) (*Rows, error) {
+		return ReadRowsWithin(bytes.NewReader(body), sentLimits)
+	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		if typ == features.SecurityThreat {
 			return nil, bad("security_threat is learned from labelled rows: send them as the body")
 		}
 		t.Source = "prometheus"
-		rows = func(ctx context.Context) (*Rows, error) {
+		rows = func(ctx context.Context, step func(string)) (*Rows, error) {
 			now := s.o.Now()
 			return Extract(ctx, s.o.Querier, Extraction{
 				ModelType: typ, From: now.AddDate(0, 0, -days).UnixMilli(), To: now.UnixMilli(), Every: 12 * time.Hour, Location: s.o.Location,
+				Limits: serverLimits, Progress: stepper(step),
 			})
 		}
 	}
-	run, err := s.runs.start(Journal{Trail: s.o.Trail, Actor: "api", Source: r.RemoteAddr}, t, force, rows)
+	run, err := s.runs.start(Journal{Trail: s.o.Trail, Actor: "api", Source: r.RemoteAddr}, t, order{cause: CauseRequest, force: force}, rows)
 	if errors.Is(err, errBusy) {
 		return nil, fmt.Errorf("%w: %s; wait for it, or cancel it", err, run.ID)
 	}

@@ -3,6 +3,7 @@ package models
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -21,7 +22,13 @@ func state(s store.Stages, name string) string {
 }
 
 // Stages returns which versions of a type are in use.
-func (r *Registry) Stages(typ string) (store.Stages, error) { return r.store.Stages(typ) }
+func (r *Registry) Stages(typ string) (store.Stages, error) {
+	s, err := r.store.Stages(typ)
+	if errors.Is(err, store.ErrDamaged) {
+		err = errors.Join(err, r.quarantined(typ, "stages", err))
+	}
+	return s, err
+}
 
 // Promote puts a version into a stage: Active, Canary (for a share of the rows) or Shadow.
 // It is read first: what cannot be read is not promoted.

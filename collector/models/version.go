@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
+	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/forecast/learn"
 )
@@ -125,16 +127,24 @@ func fromParts(typ, name string, parts [][]byte) (*Version, error) {
 // Registry is the versions of all types on disk, with the active ones in memory. It is safe
 // for concurrent use; other processes may save and activate versions meanwhile.
 type Registry struct {
-	store *store.Versions
+	store   *store.Versions
+	journal *Journal // nil: quarantine is written down nowhere
 
 	mu     sync.Mutex
 	loaded map[string]*Version // by type and name: those that are active or a canary
+	known  map[string]stamped  // records by type and name, so that listing many versions reads none twice
+}
+
+// stamped is a record with the file it was read from.
+type stamped struct {
+	stamp  store.Stamp
+	record Record
 }
 
 // NewRegistry returns the registry of a data directory, which is sealed if there are
 // keys. It reads nothing yet.
 func NewRegistry(dir string, keys *store.Keys) *Registry {
-	return &Registry{store: store.NewVersions(dir, keys), loaded: map[string]*Version{}}
+	return &Registry{store: store.NewVersions(dir, keys), loaded: map[string]*Version{}, known: map[string]stamped{}}
 }
 
 // ErrNoVersion says that a type has no version that could answer.
@@ -142,7 +152,7 @@ var ErrNoVersion = store.ErrNoVersion
 
 // Get returns a version by name, "" being the active one.
 func (r *Registry) Get(typ, name string) (*Version, error) {
-	stages, err := r.store.Stages(typ)
+	stages, err := r.Stages(typ)
 	if err != nil {
 		return nil, err
 	}
@@ -177,16 +187,38 @@ func (r *Registry) Get(typ, name string) (*Version, error) {
 }
 
 func (r *Registry) load(typ, name string) (*Version, error) {
-	parts, err := r.store.Load(typ, name)
+	parts, err := r.read(typ, name)
 	if err != nil {
 		return nil, err
 	}
 	v, err := fromParts(typ, name, parts)
 	if err != nil {
-		return nil, fmt.Errorf("model %s %s: %w: %w", typ, name, store.ErrDamaged, errors.Join(err, r.store.Reject(typ, name)))
+		err = fmt.Errorf("model %s %s: %w: %w", typ, name, store.ErrDamaged, errors.Join(err, r.store.Reject(typ, name)))
+		return nil, errors.Join(err, r.quarantined(typ, name, err))
 	}
 	return v, nil
 }
+
+// read returns the parts of a version. One that is moved into quarantine is in the audit
+// trail.
+func (r *Registry) read(typ, name string) ([][]byte, error) {
+	parts, err := r.store.Load(typ, name)
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrExposed) {
+		err = errors.Join(err, r.quarantined(typ, name, err))
+	}
+	return parts, err
+}
+
+// quarantined writes down that a version was moved into quarantine.
+func (r *Registry) quarantined(typ, name string, why error) error {
+	if r.journal == nil {
+		return nil
+	}
+	return r.journal.Note(audit.Quarantine, typ+"/"+name, audit.OK, why.Error())
+}
+
+// Audit says who writes down what is found damaged; without it nobody does.
+func (r *Registry) Audit(j Journal) { r.journal = &j }
 
 // Records returns the records of the versions of a type, oldest first. Those that cannot
 // be read are left out and reported in the error, beside the others.
@@ -195,26 +227,61 @@ func (r *Registry) Records(typ string) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	stages, err := r.store.Stages(typ)
+	stages, err := r.Stages(typ)
 	var errs []error
 	if err != nil {
 		errs = append(errs, err)
 	}
 	var out []Record
 	for _, name := range names {
-		parts, err := r.store.Load(typ, name)
-		if err == nil {
-			var rec Record
-			if rec, err = decodeRecord(parts[0]); err == nil {
-				rec.State = state(stages, name)
-				out = append(out, rec)
-				continue
-			}
-			err = fmt.Errorf("model %s %s: %w: %w", typ, name, store.ErrDamaged, err)
+		rec, err := r.record(typ, name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		rec.State = state(stages, name)
+		out = append(out, rec)
 	}
+	r.forget(typ, names)
 	return out, errors.Join(errs...)
+}
+
+// record returns the record of a version, from memory if its file is the same as when it
+// was last read in whole.
+func (r *Registry) record(typ, name string) (Record, error) {
+	key := typ + "/" + name
+	stamp, serr := r.store.Stamp(typ, name)
+	r.mu.Lock()
+	old, ok := r.known[key]
+	r.mu.Unlock()
+	if serr == nil && ok && old.stamp == stamp {
+		return old.record, nil
+	}
+	parts, err := r.read(typ, name)
+	if err != nil {
+		return Record{}, err
+	}
+	rec, err := decodeRecord(parts[0])
+	if err != nil {
+		return Record{}, fmt.Errorf("model %s %s: %w: %w", typ, name, store.ErrDamaged, err)
+	}
+	if serr == nil {
+		r.mu.Lock()
+		r.known[key] = stamped{stamp, rec}
+		r.mu.Unlock()
+	}
+	return rec, nil
+}
+
+// forget drops what is remembered of versions of a type that are gone.
+func (r *Registry) forget(typ string, names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.known {
+		if t, name, _ := strings.Cut(key, "/"); t == typ && !slices.Contains(names, name) {
+			delete(r.known, key)
+		}
+	}
 }
 
 // Save keeps v under a new name. It is in no stage yet.

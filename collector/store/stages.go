@@ -105,6 +105,19 @@ func (s Stages) Rollback(there func(string) bool) (Stages, error) {
 	return s, errors.New("no version was active before this one")
 }
 
+// Leave returns the stages with a version that was canary or shadow in neither.
+func (s Stages) Leave(name string) Stages {
+	out := s
+	out.Before = slices.Clone(s.Before)
+	if out.Canary == name {
+		out.Canary, out.Share = "", 0
+	}
+	if out.Shadow == name {
+		out.Shadow = ""
+	}
+	return out
+}
+
 // without returns the stages without a version.
 func (s Stages) without(name string) Stages {
 	out := s

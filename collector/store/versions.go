@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // versionMagic names the schema of model files.
@@ -345,6 +346,43 @@ func (v *Versions) Has(typ, name string) bool {
 	}
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// QuarantineDir is where what was damaged, or could have been written by others, is moved.
+func (v *Versions) QuarantineDir() string { return filepath.Join(v.dir, quarantine) }
+
+// Quarantined reports whether a version lies there.
+func (v *Versions) Quarantined(typ, name string) bool {
+	_, err := os.Lstat(filepath.Join(v.QuarantineDir(), typ+"-"+name+versionSuffix))
+	return err == nil
+}
+
+// Stamp identifies the content of a version's file without reading it: a version never
+// changes, but its file may be replaced by another.
+func (v *Versions) Stamp(typ, name string) (Stamp, error) {
+	path, err := v.path(typ, name)
+	if err != nil {
+		return Stamp{}, err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return Stamp{}, err
+	}
+	s := Stamp{Size: info.Size(), Modified: info.ModTime(), Mode: info.Mode()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.Inode, s.Owner, s.Changed = st.Ino, st.Uid, changed(st)
+	}
+	return s, nil
+}
+
+// Stamp is what is known of a file without reading it.
+type Stamp struct {
+	Size     int64
+	Modified time.Time
+	Changed  int64 // nanoseconds
+	Mode     fs.FileMode
+	Inode    uint64
+	Owner    uint32
 }
 
 // Delete removes a version that is in no stage.

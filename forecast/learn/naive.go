@@ -77,3 +77,13 @@ func take(v []float64, rows []int) []float64 {
 	}
 	return out
 }
+
+// NaiveAt returns the naive prediction for x, which models of numbers are judged by; NaN
+// for models of other kinds.
+func (m *Model) NaiveAt(x []float64) float64 {
+	if m.Regression == nil {
+		return math.NaN()
+	}
+	b, _ := m.Regression.Naive.at(x)
+	return b
+}

@@ -17,6 +17,7 @@ type Config struct {
 	Costs           Costs
 	Recommendations Recommendations
 	Threats         Threats
+	Models          []Model // that are trained by themselves, by type
 	Privacy         Privacy
 	Maintenance     []Maintenance
 	Calendars       []Calendar

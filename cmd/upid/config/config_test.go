@@ -283,3 +283,30 @@ func TestPlaces(t *testing.T) {
 	f("- a\n", DefaultStorage, DefaultListen)
 	f("storage: &s {path: y}\nweb: *s\n", "y", DefaultListen)
 }
+
+func TestModels(t *testing.T) {
+	c, err := Parse("/etc/upid/config.yaml", []byte(`models:
+  resource_prediction: {}
+  security_threat: {every: 1d, on_drift: false, source: file, file: rows.csv, lookback: 90d, step: 1h, canary_share: 0.25}
+`), checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Model{
+		{Type: "resource_prediction", Every: 7 * 24 * time.Hour, OnDrift: true, Lookback: 60 * 24 * time.Hour, Step: 12 * time.Hour, Share: 0.1},
+		{Type: "security_threat", Every: 24 * time.Hour, File: "/etc/upid/rows.csv", Lookback: 90 * 24 * time.Hour, Step: time.Hour, Share: 0.25},
+	}
+	if !reflect.DeepEqual(c.Models, want) {
+		t.Errorf("got  %+v\nwant %+v", c.Models, want)
+	}
+	text, err := c.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "file: /etc/upid/rows.csv") || !strings.Contains(text, "canary_share: 0.25") {
+		t.Errorf("shown: %s", text)
+	}
+	if _, err := Parse("x", []byte("models: {resource_prediction: {canary_share: 1}}"), checks); err == nil || !strings.Contains(err.Error(), "canary_share: 1, want a number between 0 and 1") {
+		t.Errorf("a canary of all rows: %v", err)
+	}
+}

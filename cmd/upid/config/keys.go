@@ -23,6 +23,8 @@ var raws = []any{
 	rawPrivacy{},
 	rawMaintenance{},
 	rawThreats{},
+	rawModels{},
+	rawModel{},
 	rawThreatAllow{},
 	rawThreatOverride{},
 	rawCalendar{},

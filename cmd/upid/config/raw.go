@@ -11,6 +11,7 @@ type rawConfig struct {
 	Costs           *rawCosts           `yaml:"costs"`           // nil: not given
 	Recommendations *rawRecommendations `yaml:"recommendations"` // nil: not given
 	Threats         *rawThreats         `yaml:"threats"`         // nil: not given
+	Models          *rawModels          `yaml:"models"`          // nil: not given
 	Privacy         rawPrivacy          `yaml:"privacy"`
 	Maintenance     []rawMaintenance    `yaml:"maintenance"`
 	Calendars       []rawCalendar       `yaml:"calendars"`

@@ -30,6 +30,7 @@ type shown struct {
 	Costs           *shownCosts           `yaml:"costs,omitempty"`
 	Recommendations *shownRecommendations `yaml:"recommendations,omitempty"`
 	Threats         *shownThreats         `yaml:"threats,omitempty"`
+	Models          map[string]shownModel `yaml:"models,omitempty"`
 	Privacy         *shownPrivacy         `yaml:"privacy,omitempty"`
 	Maintenance     []shownMaintenance    `yaml:"maintenance,omitempty"`
 	Calendars       []shownCalendar       `yaml:"calendars,omitempty"`
@@ -113,6 +114,7 @@ func (c *Config) Show() (string, error) {
 	}
 	s.Costs, s.Recommendations = showCosts(c.Costs), showRecommendations(c.Recommendations)
 	s.Threats, s.Privacy = showThreats(&c.Threats), showPrivacy(&c.Privacy)
+	s.Models = showModels(c.Models)
 	s.Maintenance = showMaintenance(c.Maintenance)
 	for _, c := range c.Calendars {
 		out := shownCalendar{Name: c.Name, AllSignals: c.AllSignals, Events: nil}

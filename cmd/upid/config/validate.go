@@ -71,6 +71,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 	}
 	cfg.Costs, cfg.Recommendations = v.costs(raw.Costs), v.recommendations(raw.Recommendations)
 	cfg.Threats = v.threats(raw.Threats)
+	cfg.Models = v.models(raw.Models)
 	cfg.Privacy = v.privacy(raw.Privacy)
 	cfg.Maintenance = v.maintenance(raw.Maintenance)
 	v.readCalendars(raw.Calendars)
@@ -88,8 +89,8 @@ func (v *validator) config(raw *rawConfig) *Config {
 	if v.roads.twice > 0 {
 		v.at("Prometheus' rules are to alert, and so is upid, on alertmanager.urls: every alert would come twice; set alertmanager.post: false, or rules: false", "alertmanager", "rules")
 	}
-	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && raw.Recommendations == nil && raw.Threats == nil && len(v.list) == 0 {
-		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]), a signal, threats or recommendations")
+	if len(raw.Signals) == 0 && len(raw.Presets) == 0 && raw.Recommendations == nil && raw.Threats == nil && raw.Models == nil && len(v.list) == 0 {
+		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]), a signal, threats, models or recommendations")
 	}
 	return cfg
 }

@@ -1,0 +1,188 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/upid/upid/collector/audit"
+	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/forecast/learn"
+)
+
+// judge judges the versions of a type in use once a step, and when others are in use.
+func (l *lifecycle) judge(ctx context.Context, typ string, plan Automatic) {
+	if kindOf(typ) == learn.Class {
+		return // what is learned from labelled rows has no live ones
+	}
+	now := l.s.o.Now()
+	stages, err := l.s.o.Registry.Stages(typ)
+	if err != nil {
+		l.log.Warn("models are not judged", "model_type", typ, "err", err)
+		return
+	}
+	slot := now.UnixMilli() / plan.Step.Milliseconds()
+	l.mu.Lock()
+	last := l.judged[typ]
+	l.mu.Unlock()
+	same := last.slot == slot && sameStages(last.stages, stages)
+	if stages.Active == "" || same && (last.retryAt.IsZero() || now.Before(last.retryAt)) {
+		return
+	}
+	judged, said, err := l.s.o.Registry.Judge(ctx, l.s.o.Querier, Judging{
+		ModelType: typ, Now: now, Step: plan.Step, Lookback: plan.Lookback, Location: l.s.o.Location, Limits: serverLimits,
+	})
+	last = judgement{stages: stages, slot: slot}
+	if err != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		last.retryAt = now.Add(judgeRetry)
+		judged, said = &Judged{At: unix(now), Error: err.Error(), Live: []Live{}, Pairs: []Pair{}}, nil
+		l.log.Warn("models could not be judged live", "model_type", typ, "err", err, "again_in", judgeRetry)
+	}
+	l.mu.Lock()
+	l.judged[typ], l.said[typ] = last, said
+	l.mu.Unlock()
+	l.update(typ, func(p *Progress) {
+		p.Live = judged
+		if err == nil {
+			p.Degraded = degraded(judged)
+		}
+	})
+	for _, pair := range judged.Pairs {
+		l.log.Info("versions compared live", "model_type", typ, "active", pair.Active, "version", pair.Version, "stage", pair.Stage, "verdict", pair.Verdict, "found", pair.found())
+	}
+}
+
+// degraded says what is wrong with the active version, "" if nothing is known to be.
+func degraded(j *Judged) string {
+	if w := j.worse(); w != "" {
+		return "it is worse than the naive prediction: " + w
+	}
+	return j.Drift
+}
+
+// found says what a comparison found, or why there is none.
+func (p Pair) found() string {
+	if p.Error != "" {
+		return p.Error
+	}
+	return Say(p.Comparisons)
+}
+
+func sameStages(a, b store.Stages) bool {
+	return a.Active == b.Active && a.Canary == b.Canary && a.Shadow == b.Shadow
+}
+
+// decide moves the versions of a type between stages by what was judged live: a shadow
+// that is better becomes the canary, a canary that still is becomes active after a day;
+// one that is worse leaves. An active version that is worse than the naive prediction makes
+// room for the one before it.
+func (l *lifecycle) decide(typ string, plan Automatic) {
+	p := l.of(typ)
+	stages, err := l.s.o.Registry.Stages(typ)
+	if err != nil || p.Live == nil || p.Live.Error != "" {
+		return
+	}
+	l.mu.Lock()
+	current := sameStages(l.judged[typ].stages, stages)
+	l.mu.Unlock()
+	if !current {
+		return // judged are others than those in use now
+	}
+	if pair, ok := p.Live.Pair(stages.Active, stages.Canary); ok {
+		switch since := p.CanarySince; {
+		case pair.Verdict == Worse:
+			l.demote(typ, stages.Canary, Canary, pair.found())
+			return
+		case since == nil: // made by hand
+		case pair.Verdict == Better && l.s.o.Now().Sub(when(*since)) >= canaryFor:
+			l.promote(typ, stages.Canary, Active, 0, "in the place of "+stages.Active+", "+pair.found())
+			return
+		}
+	}
+	if pair, ok := p.Live.Pair(stages.Active, stages.Shadow); ok {
+		switch {
+		case pair.Verdict == Worse:
+			l.demote(typ, stages.Shadow, Shadow, pair.found())
+			return
+		case pair.Verdict == Better && stages.Canary == "":
+			l.promote(typ, stages.Shadow, Canary, plan.Share, fmt.Sprintf("for %g of the rows, beside %s: %s", plan.Share, stages.Active, pair.found()))
+			return
+		}
+	}
+	if why := p.Live.worse(); why != "" && !p.Live.better() && l.before(typ, stages) {
+		l.demote(typ, stages.Active, Active, "worse than the naive prediction: "+why)
+	}
+}
+
+// before reports whether there is a version to go back to.
+func (l *lifecycle) before(typ string, s store.Stages) bool {
+	return slices.ContainsFunc(s.Before, func(name string) bool {
+		return name != s.Active && l.s.o.Registry.store.Has(typ, name)
+	})
+}
+
+func (l *lifecycle) promote(typ, name, stage string, share float64, why string) {
+	err := l.journal().Do(audit.Promote, typ+"/"+name, "to "+stage+" "+why, func() error {
+		_, _, err := l.s.o.Registry.Promote(typ, name, stage, share)
+		return err
+	})
+	if err != nil {
+		l.log.Error("a version is not promoted", "model_type", typ, "version", name, "stage", stage, "err", err)
+		return
+	}
+	l.log.Info("version promoted", "model_type", typ, "version", name, "stage", stage, "why", why)
+	now := l.s.o.Now()
+	l.update(typ, func(p *Progress) {
+		p.CanarySince = nil
+		if stage == Canary {
+			p.CanarySince = finite(unix(now))
+		}
+		p.note(now, stage, name+": "+why)
+	})
+}
+
+// demote takes a version out of its stage; the active one makes room for the one before it.
+func (l *lifecycle) demote(typ, name, stage, why string) {
+	detail := "from " + stage + ": " + why
+	err := l.journal().Do(audit.Demote, typ+"/"+name, detail, func() error {
+		return l.s.o.Registry.Demote(typ, name)
+	})
+	if err != nil {
+		l.log.Error("a version is not demoted", "model_type", typ, "version", name, "stage", stage, "err", err)
+		return
+	}
+	l.log.Warn("version demoted", "model_type", typ, "version", name, "stage", stage, "why", why)
+	now := l.s.o.Now()
+	l.update(typ, func(p *Progress) {
+		p.Demoted = true
+		if stage == Canary {
+			p.CanarySince = nil
+		}
+		p.note(now, "demoted", name+" "+detail)
+	})
+}
+
+// errStage says that a version is in no stage it could leave.
+var errStage = errors.New("it is in no stage")
+
+// Demote takes a version out of its stage; the active one makes room for the one that was
+// active before.
+func (r *Registry) Demote(typ, name string) error {
+	_, _, err := r.store.Change(typ, func(s store.Stages) (store.Stages, error) {
+		switch s.Of(name) {
+		case Active:
+			return s.Rollback(func(name string) bool {
+				_, err := r.store.Check(typ, name)
+				return err == nil
+			})
+		case Canary, Shadow:
+			return s.Leave(name), nil
+		}
+		return s, fmt.Errorf("%s %s: %w", typ, name, errStage)
+	})
+	return err
+}

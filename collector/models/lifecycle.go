@@ -1,0 +1,475 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/upid/upid/collector/audit"
+	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/forecast/features"
+	"github.com/upid/upid/forecast/learn"
+)
+
+// Automatic says how versions of a model type come about by themselves.
+type Automatic struct {
+	Every    time.Duration // between trainings
+	OnDrift  bool          // also when the active version drifts or is demoted
+	File     string        // rows are read from it; "": they are made from the server
+	Lookback time.Duration // how far back rows from the server go
+	Step     time.Duration // between rows, and between times at which versions are judged; whole hours
+	Share    float64       // of the rows that a canary answers for
+}
+
+// Timing of the pipeline.
+const (
+	roundEvery   = 15 * time.Second
+	triggerEvery = 24 * time.Hour      // at most, drift and demotions begin a training
+	retryAfter   = time.Hour           // a training that failed, such as for want of the server
+	refusedAfter = 24 * time.Hour      // one that was refused
+	judgeRetry   = 10 * time.Minute    // a judgement that failed
+	canaryFor    = 24 * time.Hour      // a canary answers at least before it is active
+	trialFor     = 60 * 24 * time.Hour // a version that is not decided on makes room for the next
+	interrupted  = 3                   // trainings in a row that ended with the process
+	keepVersions = 10                  // newest ones in no stage that are kept of those the pipeline made
+)
+
+// serverLimits bound what a server learns from: 256 MiB of cells, and as much of hourly
+// means while rows are made.
+var serverLimits = Limits{Rows: learn.MaxRows, Cells: 1 << 25}
+
+// pipelineSource is the source of what the pipeline does, in the audit trail and in the
+// records of versions.
+const (
+	pipelineActor  = "upid"
+	pipelineSource = "sidecar"
+)
+
+// lifecycle takes the versions of each type from training to use: extract, features, split,
+// train, gate, shadow, canary, active; and judges those in use live, whether they were made
+// here or by hand. It is one task, which trains one version at a time.
+type lifecycle struct {
+	s    *Service
+	file *store.Records // nil: nothing is kept and nothing goes by itself
+	log  *slog.Logger
+	wake chan struct{} // buffered by one: the plans changed
+
+	mu       sync.Mutex
+	plans    map[string]Automatic
+	progress map[string]*Progress
+	judged   map[string]judgement
+	said     map[string][]Said
+	unsaved  bool
+	idle     bool // the progress cannot be read: nothing goes by itself
+}
+
+// judgement remembers what was judged last.
+type judgement struct {
+	stages  store.Stages
+	slot    int64
+	retryAt time.Time
+}
+
+func newLifecycle(s *Service) *lifecycle {
+	return &lifecycle{
+		s: s, file: s.o.Progress, log: s.o.Logger, wake: make(chan struct{}, 1), plans: map[string]Automatic{}, progress: map[string]*Progress{},
+		judged: map[string]judgement{}, said: map[string][]Said{},
+	}
+}
+
+// Automate says which types are trained by themselves from now on, and how.
+func (s *Service) Automate(plans map[string]Automatic) {
+	l := s.life
+	l.mu.Lock()
+	l.plans = plans
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run goes round until ctx is done.
+func (l *lifecycle) run(ctx context.Context) {
+	lowPriority()
+	l.load()
+	t := time.NewTicker(roundEvery)
+	defer t.Stop()
+	for {
+		l.round(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		case <-l.wake:
+		}
+	}
+}
+
+// load reads the progress and takes up what was interrupted.
+func (l *lifecycle) load() {
+	all, err := ReadProgress(l.file)
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrDamaged):
+		l.log.Warn("progress of trainings is lost in part: what runs by itself begins anew", "err", err)
+	default: // of another upid, or sealed with another key: it is left alone
+		l.log.Error("nothing is trained or judged by itself: its progress cannot be read", "err", err)
+		l.mu.Lock()
+		l.idle = true
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Lock()
+	l.progress = all
+	l.mu.Unlock()
+	for _, typ := range features.Types {
+		l.resume(typ)
+	}
+}
+
+// resume takes up a training that ended with the process: a version that was saved is put
+// into its stage, else the training begins anew.
+func (l *lifecycle) resume(typ string) {
+	p := l.of(typ)
+	if !p.under() {
+		return
+	}
+	if p.Step == StepSave && p.Trained != nil {
+		if v := l.saved(typ, *p.Trained); v != nil {
+			j := l.journal()
+			why, err := l.s.o.Registry.place(j, v, nil, true)
+			if err == nil {
+				l.log.Info("a version that was saved before a restart is taken into use", "model_type", typ, "version", v.Version, "stage", v.State)
+				l.update(typ, func(p *Progress) {
+					p.Step, p.Version, p.Reason, p.Interrupted, p.Demoted = Saved, v.Version, why, 0, false
+					p.EndedAt = finite(unix(l.s.o.Now()))
+					p.note(l.s.o.Now(), v.State, why)
+				})
+				return
+			}
+			l.log.Error("a version that was saved before a restart is in no stage", "model_type", typ, "version", v.Version, "err", err)
+		}
+	}
+	l.log.Warn("a training was interrupted and begins anew", "model_type", typ, "step", p.Step)
+	l.update(typ, func(p *Progress) {
+		p.Interrupted++
+		p.Reason = "interrupted at step " + p.Step + " by the end of the process"
+		p.Step, p.EndedAt = Interrupted, finite(unix(l.s.o.Now()))
+		p.note(l.s.o.Now(), Interrupted, p.Reason)
+	})
+}
+
+// saved returns the version of a type that was created then and is in no stage.
+func (l *lifecycle) saved(typ string, created float64) *Version {
+	records, _ := l.s.o.Registry.Records(typ) // those that can be read
+	for _, r := range records {
+		if r.CreatedAt == created && r.State == Trained {
+			if v, err := l.s.o.Registry.Get(typ, r.Version); err == nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+func (l *lifecycle) journal() Journal {
+	return Journal{Trail: l.s.o.Trail, Actor: pipelineActor, Source: pipelineSource}
+}
+
+// of returns the progress of a type.
+func (l *lifecycle) of(typ string) Progress {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.progress[typ]; p != nil {
+		return p.clone()
+	}
+	return Progress{ModelType: typ, Steps: []Step{}}
+}
+
+// update changes the progress of a type and writes it down. What cannot be written is
+// logged once and holds until the end of the process.
+func (l *lifecycle) update(typ string, change func(*Progress)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.progress[typ]
+	if p == nil {
+		p = &Progress{ModelType: typ, Steps: []Step{}}
+		l.progress[typ] = p
+	}
+	change(p)
+	if l.file == nil {
+		return
+	}
+	err := writeProgress(l.file, l.progress)
+	if err != nil && !l.unsaved {
+		l.log.Error("progress of trainings cannot be written: a restart does not know of it", "err", err)
+	}
+	l.unsaved = err != nil
+}
+
+// round looks at every type once.
+func (l *lifecycle) round(ctx context.Context) {
+	for _, typ := range features.Types {
+		if ctx.Err() != nil {
+			return
+		}
+		l.look(ctx, typ)
+	}
+	l.s.publish()
+}
+
+// look does what is due of a type. A panic is that type's alone.
+func (l *lifecycle) look(ctx context.Context, typ string) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("panic in the pipeline of a model type", "model_type", typ, "panic", fmt.Sprint(p))
+			l.s.panicked()
+		}
+	}()
+	if l.s.runs.busy() {
+		return
+	}
+	l.mu.Lock()
+	plan, planned := l.plans[typ]
+	idle := l.idle
+	l.mu.Unlock()
+	if idle {
+		return
+	}
+	if !planned {
+		plan = Automatic{Lookback: 60 * 24 * time.Hour, Step: 12 * time.Hour}
+	}
+	l.judge(ctx, typ, plan)
+	if !planned || ctx.Err() != nil {
+		return
+	}
+	l.decide(typ, plan)
+	l.begin(ctx, typ, plan)
+}
+
+// due says whether a training is to begin, and why, or why not yet.
+func (l *lifecycle) due(typ string, plan Automatic, p *Progress) (cause string, next time.Time, waits string) {
+	now := l.s.o.Now()
+	stages, err := l.s.o.Registry.Stages(typ)
+	if err != nil {
+		return "", now.Add(retryAfter), err.Error()
+	}
+	cause, next = CauseSchedule, now
+	switch trigger := l.trigger(plan, p); {
+	case trigger != "":
+		cause = trigger
+	case p.EndedAt == nil:
+		newest := l.newest(typ)
+		if newest == nil {
+			cause = CauseFirst
+		} else {
+			next = when(newest.CreatedAt).Add(plan.Every)
+		}
+	case p.Step == Interrupted && p.Interrupted < interrupted:
+		cause = p.Cause
+	case p.Step == Failed, p.Step == Interrupted:
+		next = when(*p.EndedAt).Add(min(plan.Every, retryAfter))
+	case p.Step == Refused:
+		next = when(*p.EndedAt).Add(min(plan.Every, refusedAfter))
+	default:
+		next = when(*p.EndedAt).Add(plan.Every)
+	}
+	if now.Before(next) {
+		return "", next, ""
+	}
+	for _, name := range []string{stages.Canary, stages.Shadow} {
+		if name == "" {
+			continue
+		}
+		if r, ok := l.record(typ, name); ok && now.Sub(when(r.CreatedAt)) < trialFor {
+			return "", next, name + " is on trial"
+		}
+	}
+	return cause, next, ""
+}
+
+// trigger says which event is to begin a training, "" if none is.
+func (l *lifecycle) trigger(plan Automatic, p *Progress) string {
+	switch {
+	case !plan.OnDrift, p.TriggeredAt != nil && l.s.o.Now().Sub(when(*p.TriggeredAt)) < triggerEvery:
+		return ""
+	case p.Demoted:
+		return CauseDemotion
+	case p.Live != nil && p.Live.Drift != "" && (p.StartedAt == nil || p.Live.At > *p.StartedAt):
+		return CauseDrift
+	}
+	return ""
+}
+
+func when(s float64) time.Time { return time.UnixMilli(int64(s * 1000)) }
+
+// newest returns the record of the newest version, nil if there is none.
+func (l *lifecycle) newest(typ string) *Record {
+	records, _ := l.s.o.Registry.Records(typ)
+	if len(records) == 0 {
+		return nil
+	}
+	return &records[len(records)-1]
+}
+
+func (l *lifecycle) record(typ, name string) (Record, bool) {
+	records, _ := l.s.o.Registry.Records(typ)
+	i := slices.IndexFunc(records, func(r Record) bool { return r.Version == name })
+	if i < 0 {
+		return Record{}, false
+	}
+	return records[i], true
+}
+
+// begin begins a training if one is due.
+func (l *lifecycle) begin(ctx context.Context, typ string, plan Automatic) {
+	p := l.of(typ)
+	cause, next, waits := l.due(typ, plan, &p)
+	if n := finite(unix(next)); cause == "" {
+		if p.NextAt == nil || *p.NextAt != *n || p.Waits != waits {
+			l.update(typ, func(p *Progress) { p.NextAt, p.Waits = n, waits })
+		}
+		return
+	}
+	t := Training{ModelType: typ, Source: "prometheus", Epochs: learn.DefaultEpochs, Seed: 1, Horizon: -1, Build: l.s.o.Build, Now: l.s.o.Now}
+	rows := func(ctx context.Context, step func(string)) (*Rows, error) {
+		now := l.s.o.Now()
+		return Extract(ctx, l.s.o.Querier, Extraction{
+			ModelType: typ, From: now.Add(-plan.Lookback).UnixMilli(), To: now.UnixMilli(), Every: plan.Step, Location: l.s.o.Location,
+			Limits: serverLimits, Progress: stepper(step),
+		})
+	}
+	if plan.File != "" {
+		t.Source = plan.File
+		rows = func(context.Context, func(string)) (*Rows, error) { return readFile(plan.File) }
+	}
+	_, err := l.s.runs.start(l.journal(), t, order{
+		cause: cause, trial: true,
+		step:  func(step, detail string, v *Version) { l.step(typ, step, detail, v) },
+		ended: func(run Run, v *Version, err error) { l.ended(ctx, typ, run, v, err) },
+	}, rows)
+	if err != nil { // another one was faster, or the server is stopping
+		return
+	}
+	l.log.Info("training begins", "model_type", typ, "cause", cause, "source", t.Source)
+}
+
+// stepper makes the progress of an extraction a step.
+func stepper(step func(string)) func(done, of int) {
+	return func(done, of int) {
+		if done == of {
+			step(StepFeatures)
+		}
+	}
+}
+
+// readFile reads rows within the limits of a server.
+func readFile(path string) (*Rows, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rows, err := ReadRowsWithin(f, serverLimits)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rows, nil
+}
+
+// step notes a step of a training.
+func (l *lifecycle) step(typ, step, detail string, v *Version) {
+	now := l.s.o.Now()
+	run, _ := l.s.runs.running()
+	l.log.Info("training", "model_type", typ, "step", step, "detail", detail)
+	l.update(typ, func(p *Progress) {
+		if step == StepExtract {
+			*p = Progress{
+				ModelType: typ, Cause: run.Cause, StartedAt: finite(unix(now)), TriggeredAt: p.TriggeredAt, Interrupted: p.Interrupted,
+				CanarySince: p.CanarySince, Degraded: p.Degraded, Demoted: p.Demoted, Live: p.Live, Made: p.Made, Steps: []Step{},
+			}
+			if run.Cause == CauseDrift || run.Cause == CauseDemotion {
+				p.TriggeredAt = p.StartedAt
+			}
+		}
+		p.Step = step
+		if v != nil {
+			p.Trained = finite(v.CreatedAt)
+		}
+		p.note(now, step, detail)
+	})
+}
+
+// ended notes what became of a training. One that the end of the process cancelled begins
+// anew after the next start.
+func (l *lifecycle) ended(ctx context.Context, typ string, run Run, v *Version, err error) {
+	now := l.s.o.Now()
+	outcome, reason := run.State, run.Error
+	switch {
+	case run.State == Cancelled && ctx.Err() != nil:
+		outcome, reason = Interrupted, "the server was stopped"
+	case run.State == Cancelled:
+		reason = "it was cancelled"
+	case errors.Is(err, learn.ErrFewRows), errors.Is(err, learn.ErrConstant), errors.Is(err, learn.ErrLeak), errors.Is(err, ErrNoRows), errors.Is(err, ErrRows):
+		outcome = Refused // the rows are no good, and will not be in an hour
+	case run.State == Refused:
+		reason = "nothing beats the naive prediction on the held-out rows: " + v.Gate()
+	case run.State == Saved:
+		reason = v.Gate()
+	}
+	level := slog.LevelInfo
+	if outcome == Failed {
+		level = slog.LevelWarn
+	}
+	l.log.Log(ctx, level, "training ended", "model_type", typ, "outcome", outcome, "version", run.Version, "stage", run.Stage, "reason", reason)
+	l.s.count(typ, outcome)
+	l.update(typ, func(p *Progress) {
+		p.Step, p.Reason, p.EndedAt, p.Version = outcome, reason, finite(unix(now)), run.Version
+		if outcome != Interrupted {
+			p.Interrupted, p.Trained = 0, nil
+		}
+		if outcome == Saved {
+			p.Demoted = false
+			outcome = run.Stage
+			p.Made = append(p.Made, run.Version)
+			p.Made = p.Made[max(0, len(p.Made)-keptMade):]
+		}
+		p.note(now, outcome, reason)
+	})
+	if run.State == Saved {
+		l.retain(typ)
+	}
+}
+
+// retain deletes old versions that the pipeline made and that are in no stage, nor would be
+// rolled back to.
+func (l *lifecycle) retain(typ string) {
+	records, err := l.s.o.Registry.Records(typ)
+	if err != nil {
+		return // not while something is wrong
+	}
+	stages, err := l.s.o.Registry.Stages(typ)
+	if err != nil {
+		return
+	}
+	made := l.of(typ).Made
+	back := stages.Before[max(0, len(stages.Before)-3):]
+	var old []string
+	for _, r := range records {
+		if r.State == Trained && slices.Contains(made, r.Version) && !slices.Contains(back, r.Version) {
+			old = append(old, r.Version)
+		}
+	}
+	for _, name := range old[:max(0, len(old)-keepVersions)] {
+		err := l.journal().Do(audit.Delete, typ+"/"+name, fmt.Sprintf("%d newer ones are kept", keepVersions), func() error { return l.s.o.Registry.Delete(typ, name) })
+		if err != nil {
+			l.log.Warn("an old version stays", "model_type", typ, "version", name, "err", err)
+		}
+	}
+}
