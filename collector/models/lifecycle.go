@@ -59,6 +59,9 @@ type lifecycle struct {
 	log  *slog.Logger
 	wake chan struct{} // buffered by one: the plans changed
 
+	epochs    int    // of trainings
+	algorithm string // of models of numbers
+
 	mu       sync.Mutex
 	plans    map[string]Automatic
 	progress map[string]*Progress
@@ -78,7 +81,7 @@ type judgement struct {
 func newLifecycle(s *Service) *lifecycle {
 	return &lifecycle{
 		s: s, file: s.o.Progress, log: s.o.Logger, wake: make(chan struct{}, 1), plans: map[string]Automatic{}, progress: map[string]*Progress{},
-		judged: map[string]judgement{}, said: map[string][]Said{},
+		judged: map[string]judgement{}, said: map[string][]Said{}, epochs: learn.DefaultEpochs, algorithm: learn.DefaultAlgorithm,
 	}
 }
 
@@ -337,7 +340,7 @@ func (l *lifecycle) begin(ctx context.Context, typ string, plan Automatic) {
 		}
 		return
 	}
-	t := Training{ModelType: typ, Source: "prometheus", Epochs: learn.DefaultEpochs, Seed: 1, Horizon: -1, Build: l.s.o.Build, Now: l.s.o.Now}
+	t := Training{ModelType: typ, Source: "prometheus", Epochs: l.epochs, Algorithm: l.algorithm, Seed: 1, Horizon: -1, Build: l.s.o.Build, Now: l.s.o.Now}
 	rows := func(ctx context.Context, step func(string)) (*Rows, error) {
 		now := l.s.o.Now()
 		return Extract(ctx, l.s.o.Querier, Extraction{

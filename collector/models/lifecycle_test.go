@@ -57,6 +57,7 @@ func newBench(t *testing.T, dir string, at *clock, q Querier) *bench {
 		Progress: ProgressFile(dir, nil), Registerer: prometheus.NewPedanticRegistry(),
 	})
 	t.Cleanup(s.runs.close)
+	s.life.epochs, s.life.algorithm = 20, "trees"
 	s.life.load()
 	return &bench{s, t, at, trail}
 }

@@ -98,8 +98,17 @@ func (m *metrics) set(live map[string]*Judged, said map[string][]Said) {
 		to   *collector.Info
 		from sheet
 	}{
-		{m.skill, skill}, {m.coverage, coverage}, {m.rows, rows}, {m.alerting, alerting}, {m.value, value}, {m.lower, lower}, {m.upper, upper},
-		{m.pairedTimes, times}, {m.pairedNeeded, needed}, {m.pairedLoss, loss}, {m.leftOut, left},
+		{m.skill, skill},
+		{m.coverage, coverage},
+		{m.rows, rows},
+		{m.alerting, alerting},
+		{m.value, value},
+		{m.lower, lower},
+		{m.upper, upper},
+		{m.pairedTimes, times},
+		{m.pairedNeeded, needed},
+		{m.pairedLoss, loss},
+		{m.leftOut, left},
 	} {
 		s.to.Put(s.from.labels, s.from.numbers)
 	}

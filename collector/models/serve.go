@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -96,9 +97,7 @@ func (s *Service) publish() {
 		c := p.clone()
 		progress[typ], live[typ] = &c, c.Live
 	}
-	for typ, x := range l.said {
-		said[typ] = x
-	}
+	maps.Copy(said, l.said)
 	l.mu.Unlock()
 	states := s.o.Registry.AllStates(progress)
 	s.newest.Store(&states)
