@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -15,228 +13,19 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
-	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector/engine"
 	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/threats"
 	"github.com/upid/upid/detect/threat"
-	"github.com/upid/upid/rules/presets"
 )
 
-// readCounters reads the raw counters of all files.
-func readCounters(ctx context.Context, e *env, paths []string) ([]source.FileSeries, error) {
-	var all []source.FileSeries
-	from := map[string]string{}
-	for _, path := range paths {
-		file, err := readCounterFile(ctx, e, path)
-		if err != nil {
-			return nil, err
-		}
-		for _, w := range file.Warnings {
-			e.warnf("%s: %s", path, w)
-		}
-		for _, s := range file.Series {
-			key := s.Labels.String()
-			if other, ok := from[key]; ok {
-				return nil, fmt.Errorf("series %s is in %s and in %s", key, other, path)
-			}
-			from[key] = path
-		}
-		all = append(all, file.Series...)
-	}
-	return all, nil
-}
-
-// readCounterFile reads raw counters from path, or stdin.
-func readCounterFile(ctx context.Context, e *env, path string) (source.File, error) {
-	return interruptible(ctx, func() (source.File, error) {
-		if path == "-" {
-			return source.ReadCounters("<stdin>", e.stdin)
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return source.File{}, err
-		}
-		defer f.Close()
-		return source.ReadCounters(path, f)
-	})
-}
-
-// watch is a preset with the entity that the input can tell apart.
-type watch struct {
-	preset  config.ThreatPreset
-	entity  []string // labels
-	step    time.Duration
-	monitor *threat.Monitor
-	queries map[string]map[string]string // PromQL by detector and input
-	span    time.Duration                // of the counters, known after replay
-}
-
-// unlearned returns how long the preset learns before it says anything, if the counters
-// are no longer than that: then no alert means nothing. It is 0 otherwise.
-func (w *watch) unlearned() time.Duration {
-	least := time.Duration(math.MaxInt64)
-	for _, d := range w.preset.Detectors {
-		least = min(least, learning(d.Model))
-	}
-	if w.span > least {
-		return 0
-	}
-	return least
-}
-
-// learning returns for how long a model of threats says nothing of the first entities.
-func learning(m string) time.Duration {
-	switch m {
-	case threat.ModelNovelty, threat.ModelPassthrough:
-		return 0
-	case threat.ModelFirstSeen:
-		return 3 * 24 * time.Hour
-	case threat.ModelEgress, threat.ModelPeak:
-		return 7 * 24 * time.Hour
-	}
-	return 48 * time.Hour
-}
-
-// threatChecks are what presets of detectors are checked against.
-func threatChecks() config.ThreatChecks {
-	families := make([]string, len(threat.Families))
-	for i, f := range threat.Families {
-		families[i] = string(f)
-	}
-	return config.ThreatChecks{
-		Threats: threat.Threats, Families: families, Catalogues: slices.Sorted(maps.Keys(threat.Catalogues)),
-		Inputs: func(model string) (need, may []string, ok bool) {
-			if _, ok = threat.Models[model]; !ok {
-				return nil, nil, false
-			}
-			need, may = threat.Inputs(model)
-			return need, may, true
-		},
-	}
-}
-
-// watches makes the presets ready that were named, or those whose metrics are there, and
-// says which entity each resolves.
-func (c *threatsCmd) watches(e *env, counters []source.FileSeries) ([]*watch, error) {
-	auto := slices.Contains(c.Preset, "auto")
-	names := c.Preset
-	if auto {
-		names = presets.Threats()
-	}
-	var out []*watch
-	for _, name := range names {
-		b, _ := presets.Threat(name)
-		p, err := config.ParseThreatPreset(name, b, threatChecks())
-		if err != nil {
-			return nil, err
-		}
-		i, have := resolve(p, counters)
-		if i < 0 {
-			if auto {
-				continue
-			}
-			if !have {
-				return nil, fmt.Errorf("preset %s: none of its metrics (%s) is in the input", name, strings.Join(p.Metrics, ", "))
-			}
-			return nil, fmt.Errorf("preset %s: its metrics in the input have none of the labels it tells entities apart by: %s", name, entityText(p))
-		}
-		w, err := c.watch(e, p, i)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(e.stderr, "upid: preset %s: %s by %s, slots of %s\n", name, w.entityType(i), cmp.Or(strings.Join(w.entity, "/"), "nothing: there is one"), duration(w.step))
-		out = append(out, w)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("no preset knows the metrics of the input (%s); --preset names one, --help lists them", metricNames(counters))
-	}
-	return out, nil
-}
-
-func (w *watch) entityType(i int) string {
-	if i < len(w.preset.EntityType) {
-		return w.preset.EntityType[i]
-	}
-	return w.preset.EntityType[len(w.preset.EntityType)-1]
-}
-
-// resolve returns which of the preset's entities the input has: the first whose labels are
-// all on some counter of the preset. A counter that is named after its file has an entity
-// of its own, which comes after those of the preset. It is −1 if there is none; have
-// says whether the metrics are there at all.
-func resolve(p config.ThreatPreset, counters []source.FileSeries) (i int, have bool) {
-	for i, ls := range append(slices.Clone(p.Entity), []string{source.StemLabel}) {
-		for _, s := range counters {
-			if !slices.Contains(p.Metrics, s.Labels.Get(model.MetricNameLabel)) {
-				continue
-			}
-			have = true
-			if !slices.ContainsFunc(ls, func(l string) bool { return !s.Labels.Has(l) }) {
-				return i, true
-			}
-		}
-	}
-	return -1, have
-}
-
-func entityText(p config.ThreatPreset) string {
-	texts := make([]string, len(p.Entity))
-	for i, ls := range p.Entity {
-		texts[i] = strings.Join(ls, "/")
-	}
-	return strings.Join(texts, ", ")
-}
-
-// metricNames lists the first few names of the input.
-func metricNames(counters []source.FileSeries) string {
-	var names []string
-	for _, s := range counters {
-		if n := s.Labels.Get(model.MetricNameLabel); !slices.Contains(names, n) {
-			if len(names) == 5 {
-				return strings.Join(names, ", ") + ", …"
-			}
-			names = append(names, n)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-// watch makes one preset ready.
-func (c *threatsCmd) watch(e *env, p config.ThreatPreset, i int) (*watch, error) {
-	w := &watch{preset: p, entity: []string{source.StemLabel}, step: time.Duration(c.CounterStep), monitor: nil, queries: map[string]map[string]string{}, span: 0}
-	if i < len(p.Entity) {
-		w.entity = p.Entity[i]
-	}
-	if w.step == 0 {
-		w.step = p.Step
-	}
-	loc := e.loc
-	if loc == time.UTC || loc.String() == "UTC" {
-		loc = nil
-	}
-	specs := make([]threat.Spec, len(p.Detectors))
-	for k, d := range p.Detectors {
-		specs[k] = threatSpec(d, w.step, c.Budget, loc)
-		w.queries[d.Name] = map[string]string{}
-		for input, q := range d.Inputs {
-			expr, err := presets.Expand(q, w.entity, w.step)
-			if err != nil {
-				return nil, fmt.Errorf("preset %s: %s: %w", p.Name, d.Name, err)
-			}
-			w.queries[d.Name][input] = expr
-		}
-	}
-	var err error
-	w.monitor, err = threat.NewMonitor(threat.MonitorOptions{EntityType: w.entityType(i), Step: w.step, AlertFrom: 0, Hold: 0, Entities: 0}, specs)
-	if err != nil {
-		return nil, fmt.Errorf("preset %s: %w", p.Name, err)
-	}
-	return w, nil
-}
-
-// replayChunk is how many slots a query answers at once.
-const replayChunk = 512
+// A query answers at most replayChunk slots at once, fewer if there are so many series that
+// it would hold more than replayPoints of them: the memory of a replay does not grow with
+// the length of the input.
+const (
+	replayChunk  = 512
+	replayPoints = 1 << 20
+)
 
 // replay stores the counters on the grid of the slots, asks the queries slot by slot and
 // steps the detectors. A query looks back only, so its answers for a stretch of slots are
@@ -326,15 +115,15 @@ func (w *watch) run(ctx context.Context, eng *engine.Engine, first, last int64, 
 	var rows []threatRow
 	var campaigns []threat.Campaign
 	step := w.step.Milliseconds()
-	for from := first + step; from <= last; from += replayChunk * step {
-		to := min(from+(replayChunk-1)*step, last)
-		slots, err := w.ask(ctx, eng, from, to)
+	slots := int64(min(max(replayPoints/max(eng.Series(), 1), 1), replayChunk))
+	for from := first + step; from <= last; from += slots * step {
+		to := min(from+(slots-1)*step, last)
+		answers, err := w.ask(ctx, eng, from, to)
 		if err != nil {
 			return nil, nil, err
 		}
-		for i, in := range slots {
-			t := from + int64(i)*step
-			alerts, cs := w.monitor.Step(t, in)
+		for t := from; t <= to; t += step {
+			alerts, cs := w.monitor.Step(t, slotAt(answers, t))
 			for _, a := range alerts {
 				rows = append(rows, threatRow{time: t, alert: a})
 			}
@@ -345,32 +134,46 @@ func (w *watch) run(ctx context.Context, eng *engine.Engine, first, last int64, 
 	return rows, campaigns, nil
 }
 
-// ask returns the inputs of the detectors in the slots from from to to.
-func (w *watch) ask(ctx context.Context, eng *engine.Engine, from, to int64) ([]map[string]threat.Slot, error) {
-	step := w.step.Milliseconds()
-	slots := make([]map[string]threat.Slot, (to-from)/step+1)
-	for i := range slots {
-		slots[i] = make(map[string]threat.Slot, len(w.preset.Detectors))
-	}
+// threatAnswer is one series of the answer to a query, with how far it was read.
+type threatAnswer struct {
+	detector, input string
+	sample          threat.Sample
+	line            engine.Line
+	next            int
+}
+
+// ask asks the queries of the detectors for the slots from from to to.
+func (w *watch) ask(ctx context.Context, eng *engine.Engine, from, to int64) ([]threatAnswer, error) {
+	var out []threatAnswer
 	for _, d := range w.preset.Detectors {
 		reader := threats.Reader{Entity: w.entity, Labels: d.Labels}
 		for _, input := range slices.Sorted(maps.Keys(w.queries[d.Name])) {
-			lines, err := eng.Range(ctx, w.queries[d.Name][input], from, to, step)
+			lines, err := eng.Range(ctx, w.queries[d.Name][input], from, to, w.step.Milliseconds())
 			if err != nil {
 				return nil, err
 			}
 			for _, l := range lines {
-				s := reader.Sample(l.Labels)
-				for k, t := range l.Times {
-					s.Value = l.Values[k]
-					slot := slots[(t-from)/step]
-					if slot[d.Name] == nil {
-						slot[d.Name] = threat.Slot{}
-					}
-					slot[d.Name][input] = append(slot[d.Name][input], s)
-				}
+				out = append(out, threatAnswer{detector: d.Name, input: input, sample: reader.Sample(l.Labels), line: l, next: 0})
 			}
 		}
 	}
-	return slots, nil
+	return out, nil
+}
+
+// slotAt returns what the answers say at t, which is later at each call.
+func slotAt(answers []threatAnswer, t int64) map[string]threat.Slot {
+	out := map[string]threat.Slot{}
+	for i := range answers {
+		a := &answers[i]
+		if a.next == len(a.line.Times) || a.line.Times[a.next] != t {
+			continue
+		}
+		a.sample.Value = a.line.Values[a.next]
+		a.next++
+		if out[a.detector] == nil {
+			out[a.detector] = threat.Slot{}
+		}
+		out[a.detector][a.input] = append(out[a.detector][a.input], a.sample)
+	}
+	return out
 }
