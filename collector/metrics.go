@@ -97,6 +97,8 @@ var Metrics = []Metric{
 	{"upid_model_judged_forecasts", Gauge, "Published forecasts that were judged when their time had come, ever." + onSchedule, []string{"signal", "horizon", "stage"}, PerSignal, Experimental},
 	{"upid_model_demoted", Gauge, "1 while the configured model is not in use because its forecasts were worse than the seasonal naive ones." + onSchedule, []string{"signal"}, PerSignal, Experimental},
 	{"upid_model_info", Gauge, "1 for each model and its state: of the built-in models of signals, whose version is that of upid, and of the versions of learned models. States: untrained, training, shadow, canary, active, degraded, parked, quarantined.", []string{"model_type", "version", "stage", "state"}, Snapshot, Stable},
+	{"upid_model_failures_total", Counter, "Answers of stored models that failed, by reason: panic, deadline, memory.", []string{"model_type", "reason"}, Self, Stable},
+	{"upid_models_parked", Gauge, "Versions of stored models that failed three times within ten minutes and are not asked for an hour.", nil, Self, Stable},
 	// Learned models: versions beside one another.
 	{"upid_version_trainings_total", Counter, "Trainings that began by themselves and ended, by outcome: saved, refused, failed, cancelled, interrupted.", []string{"model_type", "outcome"}, Self, Stable},
 	{"upid_version_skill_ratio", Gauge, "1 - error / error of the naive prediction, of a version of a learned model on rows newer than all it was trained on and whose time has come." + onSchedule, versionLabels, Self, Experimental},

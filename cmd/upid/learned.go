@@ -15,6 +15,7 @@ import (
 func (s *sidecar) newLearned(cfg *config.Config, keys *store.Keys, loc *time.Location, results *collector.Collector) *models.Service {
 	trail := audit.New(filepath.Join(cfg.Storage.Path, audit.FileName))
 	s.registry.Audit(models.Journal{Trail: trail, Actor: "upid", Source: "sidecar"})
+	s.registry.Watch(models.Watch{Registerer: s.reg, Logger: s.log})
 	return models.NewService(models.ServiceOptions{
 		Registry: s.registry, Trail: trail, Querier: s.upstream, Build: build().Version, Now: time.Now, Location: loc,
 		Progress: models.ProgressFile(cfg.Storage.Path, keys), Logger: s.log, Registerer: s.reg,

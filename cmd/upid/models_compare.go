@@ -94,5 +94,5 @@ func compareVersions(ctx context.Context, e *env, r *models.Registry, typ, a, b,
 	if err != nil {
 		return nil, fmt.Errorf("--training-data: %w", err)
 	}
-	return models.Compare(va, vb, rows)
+	return r.Compare(ctx, va, vb, rows)
 }

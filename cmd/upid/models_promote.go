@@ -35,7 +35,9 @@ func (f *changeFlags) open() (*models.Registry, models.Journal, error) {
 		}
 		path = filepath.Join(at.dir, audit.FileName)
 	}
-	return r, models.Journal{Trail: audit.New(path), Actor: actor(), Source: "cli"}, nil
+	j := models.Journal{Trail: audit.New(path), Actor: actor(), Source: "cli"}
+	r.Audit(j)
+	return r, j, nil
 }
 
 // actor names the user of the system who runs upid.
@@ -53,7 +55,7 @@ type modelsPromoteCmd struct {
 	Stage        string  `default:"active" enum:"shadow,canary,active" placeholder:"STAGE" help:"Into which stage: ${enum}. shadow answers nothing, canary answers for a share of the rows, active answers. (default ${default})"`
 	Share        float64 `default:"0.1" placeholder:"SHARE" help:"Share of the rows a canary answers for. (default ${default})"`
 	TrainingData string  `placeholder:"FILE" help:"Rows with targets on which it must be better than the active version."`
-	Force        bool    `help:"Make it active without a verdict, or against one; the audit trail says so."`
+	Force        bool    `help:"Make it active without a verdict, or against one, or although it is parked; the audit trail says so."`
 }
 
 // Help is shown by --help.
@@ -104,7 +106,19 @@ func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
 		}
 		detail += " in the place of " + stages.Active + ", " + why
 	}
+	parked, err := r.Parked(c.ModelType, c.Version)
+	if err != nil {
+		return err
+	}
+	if parked != nil && c.Force {
+		detail += fmt.Sprintf(", by force although it is parked (%s)", parked.Reason)
+	}
 	err = j.Do(audit.Promote, object, detail, func() error {
+		if parked != nil && c.Force {
+			if err := r.Unpark(c.ModelType, c.Version); err != nil {
+				return err
+			}
+		}
 		_, _, err := r.Promote(c.ModelType, c.Version, c.Stage, c.Share)
 		return err
 	})

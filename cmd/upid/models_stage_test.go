@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/models"
+	"github.com/upid/upid/collector/store"
 )
 
 // states returns the versions of resource_prediction with their states.
@@ -198,4 +200,42 @@ func TestSealedModels(t *testing.T) {
 		t.Errorf("%s answers", v)
 	}
 	upid(t, "", "predict --model-type resource_prediction --features features.json --storage.encryption-key-file "+keyFile(t, 2)).want(t, exitFailure, "not in the key file")
+}
+
+// TestParkedModel: a version that failed again and again is not asked, says so in every
+// list, is not promoted and not rolled back to, and is asked again by force.
+func TestParkedModel(t *testing.T) {
+	examples(t)
+	prints := func(command string, texts ...string) {
+		t.Helper()
+		o := upid(t, "", command)
+		for _, text := range texts {
+			if o.code != exitOK || !strings.Contains(o.stdout, text) {
+				t.Errorf("%s does not print %q:\n%s", command, text, o.stdout)
+			}
+		}
+	}
+	train := "train resource_prediction --training-data data.json --epochs 5 --force"
+	upid(t, "", train).want(t, exitOK, "saved as resource_prediction v1")
+	prints("models show resource_prediction -o json", `"state": "active"`, `"stage": "active"`, `"parked": null`)
+	until := time.Now().Add(time.Hour)
+	err := store.NewVersions("data", nil).ChangeFailures("resource_prediction", "v1", func(f store.Failures) store.Failures {
+		return store.Failures{Times: []int64{time.Now().UnixMilli()}, Reason: models.FailedDeadline, Detail: "too slow", Until: until.UnixMilli()}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := "parked until " + until.UTC().Format("2006-01-02T15:04")
+	upid(t, "", "predict --model-type resource_prediction --features features.json").want(t, exitFailure, said, "deadline: too slow", "upid models rollback resource_prediction", "upid models promote resource_prediction v1 --force")
+	upid(t, "", "models list").want(t, exitOK, said, "deadline: too slow")
+	prints("models show resource_prediction -o json", `"state": "parked"`, `"stage": "active"`, `"reason": "deadline"`)
+	upid(t, "", "models promote resource_prediction v1").want(t, exitFailure, said)
+	upid(t, "", train).want(t, exitOK, "saved as resource_prediction v2")
+	prints("models promote resource_prediction v2 --force", "to active")
+	upid(t, "", "models rollback resource_prediction").want(t, exitFailure, "no version was active before")
+	prints("models promote resource_prediction v1 --force", "by force although it is parked (deadline)")
+	if v := answers(t); v != "v1" {
+		t.Errorf("%s answers", v)
+	}
+	wantStates(t, map[string]string{"v1": "active", "v2": "trained"})
 }

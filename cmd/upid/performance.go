@@ -57,7 +57,7 @@ func (c *performanceCmd) Run(_ context.Context, e *env) error {
 		return nil
 	}
 	for _, r := range records {
-		if r.State == models.Active {
+		if r.Stage == models.Active {
 			recordNotes(e, r)
 		}
 	}

@@ -55,9 +55,9 @@ func (c *predictCmd) Run(ctx context.Context, e *env) error {
 	}
 	var ps []models.Prediction
 	if c.Version != "" {
-		ps, err = v.Predict(rows)
+		ps, err = r.Predict(ctx, v, rows)
 	} else {
-		ps, v, err = r.Answer(c.ModelType, rows)
+		ps, v, err = r.Answer(ctx, c.ModelType, rows)
 	}
 	if err != nil {
 		return fmt.Errorf("predict %s: %w", c.ModelType, err)

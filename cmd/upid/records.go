@@ -39,6 +39,11 @@ var recordColumns = append([]string{
 
 // writeRecords writes versions with their held-out figures, a line for each target.
 func writeRecords(e *env, format string, records []models.Record) error {
+	for _, r := range records {
+		if p := r.Parked; p != nil {
+			e.warnf("%s %s is parked until %s: it failed again and again (%s: %s)", r.ModelType, r.Version, output.Timestamp(int64(p.Until*1000), e.loc), p.Reason, p.Detail)
+		}
+	}
 	switch f := output.Format(format); f { //nolint:exhaustive // a table follows
 	case output.JSON, output.YAML:
 		return output.Objects(e.stdout, f, records)
@@ -74,7 +79,7 @@ func recordTable(e *env, records []models.Record) error {
 		switch {
 		case version == "":
 			version = "not saved"
-		case r.State == models.Active:
+		case r.Stage == models.Active:
 			version += " *"
 		}
 		for _, t := range r.Targets {

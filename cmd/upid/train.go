@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -53,7 +54,9 @@ func (f *modelFlags) registry() (*models.Registry, error) {
 			return nil, &exitError{code: exitUsage, err: err}
 		}
 	}
-	return models.NewRegistry(at.dir, keys), nil
+	r := models.NewRegistry(at.dir, keys)
+	r.Audit(models.Journal{Trail: audit.New(filepath.Join(at.dir, audit.FileName)), Actor: actor(), Source: "cli"})
+	return r, nil
 }
 
 type trainCmd struct {
@@ -153,7 +156,7 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 	passed := v.Passed()
 	v.Forced = !passed && c.Force
 	if passed || c.Force {
-		if err := c.keep(r, j, v, rows); err != nil {
+		if err := c.keep(ctx, r, j, v, rows); err != nil {
 			return fmt.Errorf("train %s: %w", c.ModelType, err)
 		}
 	} else if err := j.Note(audit.Gate, c.ModelType, audit.Refused, v.Gate()); err != nil {
@@ -166,8 +169,8 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 }
 
 // keep saves a version and says what became of it.
-func (c *trainCmd) keep(r *models.Registry, j models.Journal, v *models.Version, rows *models.Rows) error {
-	why, err := r.Keep(j, v, rows)
+func (c *trainCmd) keep(ctx context.Context, r *models.Registry, j models.Journal, v *models.Version, rows *models.Rows) error {
+	why, err := r.Keep(ctx, j, v, rows)
 	if err != nil {
 		return err
 	}

@@ -36,11 +36,12 @@ const (
 	Delete     = "delete"
 	Feedback   = "feedback"
 	Quarantine = "quarantine"
+	Park       = "park"   // a version failed again and again and is not asked for a while
 	Repair     = "repair" // a line that a crash had cut was dropped
 )
 
 // Actions are all of them.
-var Actions = []string{TrainStart, TrainEnd, Gate, Promote, Demote, Rollback, Import, Export, Delete, Feedback, Quarantine, Repair}
+var Actions = []string{TrainStart, TrainEnd, Gate, Promote, Demote, Rollback, Import, Export, Delete, Feedback, Quarantine, Park, Repair}
 
 // The outcomes, a closed list.
 const (

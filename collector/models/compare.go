@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -43,7 +44,7 @@ var ErrNotCompared = errors.New("labels of anomalies are not compared yet: a sco
 // left out. Loss is |error| for numbers and the Brier score for probabilities. Scores of
 // anomalies are neither, so they get no verdict but ErrNotCompared. The test is
 // judge.Compare.
-func Compare(a, b *Version, rows *Rows) ([]Comparison, error) {
+func (r *Registry) Compare(ctx context.Context, a, b *Version, rows *Rows) ([]Comparison, error) {
 	if a.ModelType != b.ModelType {
 		return nil, fmt.Errorf("%s %s and %s %s are of different types", a.ModelType, a.Version, b.ModelType, b.Version)
 	}
@@ -69,11 +70,11 @@ func Compare(a, b *Version, rows *Rows) ([]Comparison, error) {
 		return nil, fmt.Errorf("%w: no row is younger than what %s or %s has learned from (until %s)",
 			ErrRows, a.Version, b.Version, time.UnixMilli(int64(from)).UTC().Format(time.RFC3339))
 	}
-	pa, err := a.values(fresh)
+	pa, err := r.values(ctx, a, fresh)
 	if err != nil {
 		return nil, err
 	}
-	pb, err := b.values(fresh)
+	pb, err := r.values(ctx, b, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +117,11 @@ func verdict(v judge.Verdict) string {
 	case judge.Open:
 	}
 	return Open
+}
+
+// values are the bare predictions of v behind the guard.
+func (r *Registry) values(ctx context.Context, v *Version, rows *Rows) ([][]float64, error) {
+	return guarded(ctx, r, v, rows.N, int64(8*len(v.Models)), func(ctx context.Context) ([][]float64, error) { return v.values(ctx, rows) })
 }
 
 // Sum puts the verdicts of all targets together: better if one is and none is worse, worse

@@ -55,7 +55,7 @@ func TestCompareManyRows(t *testing.T) {
 	a := trained(t, features.CostOptimization, timedRows(500, 1, false), 1)
 	b := trained(t, features.CostOptimization, timedRows(500, 1, false), 40)
 	rows := timedRows(MaxRows+1000, 2, false, 450, MaxRows)
-	cs, err := Compare(a, b, rows)
+	cs, err := NewRegistry(t.TempDir(), nil).Compare(t.Context(), a, b, rows)
 	if err != nil || len(cs) != 1 {
 		t.Fatalf("%+v, %v", cs, err)
 	}
@@ -64,11 +64,11 @@ func TestCompareManyRows(t *testing.T) {
 		t.Errorf("%d held out: %+v", held, c)
 	}
 	few := timedRows(600, 2, false)
-	values, err := b.values(few)
+	values, err := b.values(t.Context(), few)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ps, err := b.Predict(few)
+	ps, err := b.predict(t.Context(), few)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestCompareManyRows(t *testing.T) {
 func TestCompareClasses(t *testing.T) {
 	rows := timedRows(500, 1, true)
 	v := trained(t, features.SecurityThreat, rows, 5)
-	cs, err := Compare(v, v, timedRows(600, 2, true))
+	cs, err := NewRegistry(t.TempDir(), nil).Compare(t.Context(), v, v, timedRows(600, 2, true))
 	if err != nil || len(cs) != 1 || cs[0].Loss != "Brier score" || cs[0].Verdict != Open {
 		t.Errorf("%+v, %v", cs, err)
 	}
@@ -92,7 +92,7 @@ func TestCompareClasses(t *testing.T) {
 func TestCompareNoAnomalies(t *testing.T) {
 	rows := timedRows(500, 1, true)
 	v := trained(t, features.AnomalyDetection, rows, 20)
-	cs, err := Compare(v, v, timedRows(600, 2, true))
+	cs, err := NewRegistry(t.TempDir(), nil).Compare(t.Context(), v, v, timedRows(600, 2, true))
 	if !errors.Is(err, ErrNotCompared) || len(cs) != 0 || !strings.Contains(err.Error(), "anomal") {
 		t.Errorf("%+v, %v", cs, err)
 	}

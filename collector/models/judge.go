@@ -9,8 +9,9 @@ import (
 // come in an order of the caller's. It is safe for concurrent use, and the same row always
 // has the same answer.
 type Judge struct {
-	v  *Version
-	at []int // of each feature of v where it is in the row, −1 if it never is
+	v    *Version
+	door *door
+	at   []int // of each feature of v where it is in the row, −1 if it never is
 }
 
 // NewJudge returns what the active version of a type says, of rows of the named features;
@@ -20,7 +21,7 @@ func (r *Registry) NewJudge(typ string, features []string) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{v: v, at: make([]int, len(v.Features))}
+	j := &Judge{v: v, door: r.guard.door(v), at: make([]int, len(v.Features))}
 	for k, name := range v.Features {
 		j.at[k] = slices.Index(features, name)
 	}
@@ -36,9 +37,16 @@ const mostMissing = 0.5
 
 // Probability returns the highest probability, in [0, 1], that a target which passed the
 // gate has for the row; NaN is a feature that is not known. ok is false if none is known,
-// or if what is missing is more than half of what the model goes by. Cost: some 2 µs a
-// target.
+// or if what is missing is more than half of what the model goes by, or if the model failed
+// or is parked. Cost: some 2 µs a target.
 func (j *Judge) Probability(row []float64) (p float64, ok bool) {
+	if j.door.ask(func() { p, ok = j.probability(row) }) {
+		return p, ok
+	}
+	return 0, false
+}
+
+func (j *Judge) probability(row []float64) (p float64, ok bool) {
 	x := make([]float64, len(j.at))
 	known := false
 	for k, i := range j.at {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,22 +39,22 @@ func (j Journal) Do(action, object, detail string, do func() error) error {
 // Keep saves a version that was trained on rows and puts it into a stage: the first of a
 // type is active; a later one only if a paired test on rows that neither has learned from
 // shows that it is better, else it is in the shadow. It returns why.
-func (r *Registry) Keep(j Journal, v *Version, rows *Rows) (why string, err error) {
-	return r.keep(j, v, rows, false)
+func (r *Registry) Keep(ctx context.Context, j Journal, v *Version, rows *Rows) (why string, err error) {
+	return r.keep(ctx, j, v, rows, false)
 }
 
 // keep is Keep; on trial, a version goes into the shadow beside an active one, whatever the
 // test on its held-out rows says: it is judged live first.
-func (r *Registry) keep(j Journal, v *Version, rows *Rows, trial bool) (why string, err error) {
+func (r *Registry) keep(ctx context.Context, j Journal, v *Version, rows *Rows, trial bool) (why string, err error) {
 	detail := fmt.Sprintf("%d rows of %s, seed %d; %s", v.Rows, v.Source, v.Seed, v.Gate())
 	if err := j.Do(audit.TrainEnd, v.ModelType, detail, func() error { return r.Save(v) }); err != nil {
 		return "", err
 	}
-	return r.place(j, v, rows, trial)
+	return r.place(ctx, j, v, rows, trial)
 }
 
 // place puts a version that was saved into its stage.
-func (r *Registry) place(j Journal, v *Version, rows *Rows, trial bool) (why string, err error) {
+func (r *Registry) place(ctx context.Context, j Journal, v *Version, rows *Rows, trial bool) (why string, err error) {
 	stages, err := r.Stages(v.ModelType)
 	if err != nil {
 		return "", err
@@ -64,14 +65,14 @@ func (r *Registry) place(j Journal, v *Version, rows *Rows, trial bool) (why str
 	case trial && r.readable(v.ModelType, stages.Active):
 		stage, why = Shadow, "it is judged live beside "+stages.Active+" first"
 	default:
-		stage, why = r.against(v, stages.Active, rows)
+		stage, why = r.against(ctx, v, stages.Active, rows)
 	}
 	err = j.Do(audit.Promote, v.ModelType+"/"+v.Version, "to "+stage+": "+why, func() error {
 		_, _, err := r.Promote(v.ModelType, v.Version, stage, 0)
 		return err
 	})
 	if err == nil {
-		v.State = stage
+		v.State, v.Stage = stage, stage
 	}
 	return why, err
 }
@@ -83,7 +84,7 @@ func (r *Registry) readable(typ, name string) bool {
 }
 
 // against returns the stage that a new version is for beside the active one, and why.
-func (r *Registry) against(v *Version, active string, rows *Rows) (stage, why string) {
+func (r *Registry) against(ctx context.Context, v *Version, active string, rows *Rows) (stage, why string) {
 	old, err := r.Get(v.ModelType, active)
 	switch {
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, ErrNoVersion):
@@ -91,7 +92,7 @@ func (r *Registry) against(v *Version, active string, rows *Rows) (stage, why st
 	case err != nil:
 		return Shadow, active + " cannot be read: " + err.Error()
 	}
-	cs, err := Compare(old, v, rows)
+	cs, err := r.Compare(ctx, old, v, rows)
 	if err != nil {
 		return Shadow, err.Error()
 	}

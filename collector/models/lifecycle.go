@@ -146,7 +146,7 @@ func (l *lifecycle) resume(typ string) {
 	if p.Step == StepSave && p.Trained != nil {
 		if v := l.saved(typ, *p.Trained); v != nil {
 			j := l.journal()
-			why, err := l.s.o.Registry.place(j, v, nil, true)
+			why, err := l.s.o.Registry.place(context.Background(), j, v, nil, true)
 			if err == nil {
 				l.log.Info("a version that was saved before a restart is taken into use", "model_type", typ, "version", v.Version, "stage", v.State)
 				l.update(typ, func(p *Progress) {

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -133,7 +134,10 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 		if fresh.N == 0 {
 			continue
 		}
-		o, err := c.outputs(fresh)
+		o, err := r.outputs(ctx, c.Version, fresh)
+		if errors.Is(err, ErrFailed) || errors.Is(err, ErrParked) {
+			continue // which is told; the others go on
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s %s: %w", j.ModelType, c.Version.Version, err)
 		}
@@ -148,7 +152,7 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 	}
 	for _, c := range versions[1:] {
 		p := Pair{Active: stages.Active, Version: c.Version.Version, Stage: c.stage, Verdict: Open, Comparisons: []Comparison{}}
-		cs, err := Compare(versions[0].Version, c.Version, rows.after(max(versions[0].from, c.from)))
+		cs, err := r.Compare(ctx, versions[0].Version, c.Version, rows.after(max(versions[0].from, c.from)))
 		if err != nil {
 			p.Error = err.Error()
 		} else {
@@ -162,8 +166,13 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 // output is what a version says of every row of one target.
 type output struct{ value, lower, upper, naive []float64 }
 
+// outputs asks v behind the guard.
+func (r *Registry) outputs(ctx context.Context, v *Version, rows *Rows) ([]output, error) {
+	return guarded(ctx, r, v, rows.N, int64(32*len(v.Models)), func(ctx context.Context) ([]output, error) { return v.outputs(ctx, rows) })
+}
+
 // outputs asks v for every row; NaN where a row has none of its features.
-func (v *Version) outputs(rows *Rows) ([]output, error) {
+func (v *Version) outputs(ctx context.Context, rows *Rows) ([]output, error) {
 	at, err := v.columns(rows)
 	if err != nil {
 		return nil, err
@@ -176,6 +185,9 @@ func (v *Version) outputs(rows *Rows) ([]output, error) {
 	}
 	x := make([]float64, len(v.Features))
 	for i := range rows.N {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		empty := true
 		for j := range x {
 			x[j] = math.NaN()

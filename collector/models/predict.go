@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -52,13 +53,27 @@ const TopContributions = 5
 // MaxRows is how many rows Predict answers at once.
 const MaxRows = 100_000
 
-// Predict answers every row of rows for every target of v. Names may come in any order;
+// Predict lets v answer every row of rows for every target. Names may come in any order;
 // what v does not know is ignored and named, what it misses is missing. Rows that have
-// none of v's features are refused. Cost: some 40 µs a row and target.
-func (v *Version) Predict(rows *Rows) ([]Prediction, error) {
+// none of v's features are refused, so are more than MaxRows. Failures of the model itself
+// are ErrFailed, or ErrParked once there were several. Cost: some 40 µs a row and target.
+func (r *Registry) Predict(ctx context.Context, v *Version, rows *Rows) ([]Prediction, error) {
 	if rows.N > MaxRows {
 		return nil, fmt.Errorf("%d rows, want at most %d", rows.N, MaxRows)
 	}
+	return guarded(ctx, r, v, rows.N, v.rowBytes(), func(ctx context.Context) ([]Prediction, error) { return v.predict(ctx, rows) })
+}
+
+// rowBytes is about what the predictions for one row take, written as JSON.
+func (v *Version) rowBytes() int64 {
+	names := 0
+	for _, name := range v.Features {
+		names += len(name) + 3
+	}
+	return int64(32*len(v.Features) + len(v.Models)*(1<<10+names))
+}
+
+func (v *Version) predict(ctx context.Context, rows *Rows) ([]Prediction, error) {
 	at, err := v.columns(rows)
 	if err != nil {
 		return nil, err
@@ -72,6 +87,9 @@ func (v *Version) Predict(rows *Rows) ([]Prediction, error) {
 	out := make([]Prediction, 0, rows.N*len(v.Models))
 	x := make([]float64, len(v.Features))
 	for i := range rows.N {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		used, missing := []string{}, []string{}
 		for j := range x {
 			x[j] = math.NaN()
@@ -118,7 +136,7 @@ func (v *Version) columns(rows *Rows) ([]int, error) {
 
 // values are the bare predictions for any number of rows: [target][row], NaN for rows
 // that have none of v's features. Memory: eight bytes a row and target.
-func (v *Version) values(rows *Rows) ([][]float64, error) {
+func (v *Version) values(ctx context.Context, rows *Rows) ([][]float64, error) {
 	at, err := v.columns(rows)
 	if err != nil {
 		return nil, err
@@ -129,6 +147,9 @@ func (v *Version) values(rows *Rows) ([][]float64, error) {
 	}
 	x := make([]float64, len(v.Features))
 	for i := range rows.N {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		empty := true
 		for j := range x {
 			x[j] = math.NaN()

@@ -212,7 +212,7 @@ func (r *runs) trained(ctx context.Context, j Journal, t Training, o order, rows
 	}
 	v.Forced = !v.Passed()
 	o.step(StepSave, "", v)
-	_, err = r.registry.keep(j, v, t.Rows, o.trial)
+	_, err = r.registry.keep(ctx, j, v, t.Rows, o.trial)
 	return v, err
 }
 

@@ -189,8 +189,10 @@ func handle(answer func(*http.Request) (any, error)) http.HandlerFunc {
 			web.Refuse(w, http.StatusBadRequest, "bad_data", err)
 		case errors.Is(err, errBusy), errors.Is(err, errNotLive):
 			web.Refuse(w, http.StatusConflict, "conflict", err)
-		case errors.Is(err, errEnding):
+		case errors.Is(err, errEnding), errors.Is(err, ErrParked):
 			web.Refuse(w, http.StatusServiceUnavailable, "unavailable", err)
+		case errors.Is(err, ErrFailed):
+			web.Refuse(w, http.StatusInternalServerError, "internal", err)
 		case err != nil:
 			web.Refuse(w, http.StatusInternalServerError, "internal", fmt.Errorf("%s: %w", store.Reason(err), err))
 		case is:
@@ -322,14 +324,14 @@ func (s *Service) predict(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if q.Version == "" { // the canary answers for its share
-		ps, _, err := s.o.Registry.Answer(q.ModelType, rows)
+		ps, _, err := s.o.Registry.Answer(r.Context(), q.ModelType, rows)
 		return ps, err
 	}
 	v, err := s.o.Registry.Get(q.ModelType, q.Version)
 	if err != nil {
 		return nil, err
 	}
-	return v.Predict(rows)
+	return s.o.Registry.Predict(r.Context(), v, rows)
 }
 
 var trainQuery = []string{"algorithm", "epochs", "force", "lookback", "seed"}

@@ -202,9 +202,7 @@ func BenchmarkPredict(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := registry.Save(v); err != nil {
-		b.Fatal(err)
-	}
+	put(b, registry, v)
 	s := NewService(ServiceOptions{Registry: registry, Trail: audit.New(filepath.Join(b.TempDir(), audit.FileName)), Now: time.Now, Location: time.UTC})
 	var serve http.HandlerFunc
 	for _, r := range s.Routes() {

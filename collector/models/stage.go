@@ -2,6 +2,7 @@ package models
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,6 +22,16 @@ func state(s store.Stages, name string) string {
 	return Trained
 }
 
+// stand says of a record in which stage and state it is.
+func (r *Registry) stand(rec *Record, s store.Stages) error {
+	parked, err := r.Parked(rec.ModelType, rec.Version)
+	rec.Stage, rec.State, rec.Parked = s.Of(rec.Version), state(s, rec.Version), parked
+	if parked != nil {
+		rec.State = Parked
+	}
+	return err
+}
+
 // Stages returns which versions of a type are in use.
 func (r *Registry) Stages(typ string) (store.Stages, error) {
 	s, err := r.store.Stages(typ)
@@ -31,20 +42,23 @@ func (r *Registry) Stages(typ string) (store.Stages, error) {
 }
 
 // Promote puts a version into a stage: Active, Canary (for a share of the rows) or Shadow.
-// It is read first: what cannot be read is not promoted.
+// It is read first: what cannot be read is not promoted, nor what is parked.
 func (r *Registry) Promote(typ, name, stage string, share float64) (before, after store.Stages, err error) {
 	if _, err := r.load(typ, name); err != nil {
+		return before, after, err
+	}
+	if err := r.unparked(typ, name); err != nil {
 		return before, after, err
 	}
 	return r.store.Change(typ, func(s store.Stages) (store.Stages, error) { return s.Promote(name, stage, share) })
 }
 
-// Rollback makes the version active that was so before.
+// Rollback makes the version active that was so before and is neither lost nor parked.
 func (r *Registry) Rollback(typ string) (before, after store.Stages, err error) {
 	return r.store.Change(typ, func(s store.Stages) (store.Stages, error) {
 		return s.Rollback(func(name string) bool {
 			_, err := r.store.Check(typ, name)
-			return err == nil
+			return errors.Join(err, r.unparked(typ, name)) == nil
 		})
 	})
 }
@@ -139,9 +153,9 @@ func (r *Registry) Import(b []byte, from string) (*Version, error) {
 
 // Answer predicts rows with the active version of a type, and with its canary those whose
 // features fall into its share: the same row always has the same version. A canary that
-// cannot be read or asked leaves its rows to the active version: predictions say which
+// cannot be read or asked, or fails, leaves its rows to the active version: predictions say which
 // version made them, and Verify says what is wrong. It returns the active version too.
-func (r *Registry) Answer(typ string, rows *Rows) ([]Prediction, *Version, error) {
+func (r *Registry) Answer(ctx context.Context, typ string, rows *Rows) ([]Prediction, *Version, error) {
 	v, err := r.Get(typ, "")
 	if err != nil {
 		return nil, nil, err
@@ -162,7 +176,7 @@ func (r *Registry) Answer(typ string, rows *Rows) ([]Prediction, *Version, error
 	if len(theirs) > 0 {
 		canary, err := r.Get(typ, stages.Canary)
 		if err == nil {
-			out, err = canary.Predict(rows.only(theirs))
+			out, err = r.Predict(ctx, canary, rows.only(theirs))
 		}
 		if err != nil {
 			out, theirs = nil, nil
@@ -176,7 +190,7 @@ func (r *Registry) Answer(typ string, rows *Rows) ([]Prediction, *Version, error
 		}
 	}
 	if len(mine) > 0 {
-		ps, err := v.Predict(rows.only(mine))
+		ps, err := r.Predict(ctx, v, rows.only(mine))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -40,9 +41,13 @@ func (r *Registry) States(typ string, p *Progress) ([]ModelState, error) {
 			continue
 		}
 		m := ModelState{ModelType: typ, Version: s.name, Stage: s.stage, State: s.stage}
+		parked, perr := r.Parked(typ, s.name)
+		err = errors.Join(err, perr)
 		switch {
 		case !r.store.Has(typ, s.name):
 			m.State, m.Reason = Quarantined, r.lost(typ, s.name)
+		case parked != nil:
+			m.State, m.Reason = Parked, parked.String()
 		case s.stage == Active && p.Degraded != "":
 			m.State, m.Reason = Degraded, p.Degraded
 		case s.stage != Active:
@@ -60,7 +65,7 @@ func (r *Registry) States(typ string, p *Progress) ([]ModelState, error) {
 		}
 		out = append(out, m)
 	}
-	return out, nil
+	return out, err
 }
 
 // lost says why a version in a stage is not there.

@@ -24,7 +24,9 @@ type Version struct {
 type Record struct {
 	ModelType string   `json:"model_type"`
 	Version   string   `json:"version"`
-	State     string   `json:"state"` // active: it answers; canary: for a share; shadow: it is judged; trained: it is kept
+	State     string   `json:"state"`  // that of its stage, or trained: it is only kept; or parked: it failed and is not asked
+	Stage     string   `json:"stage"`  // active: it answers; canary: for a share; shadow: it is judged; "": in none
+	Parked    *Parking `json:"parked"` // why, and until when; null if it is not
 	CreatedAt float64  `json:"created_at"`
 	Seconds   float64  `json:"training_seconds"`
 	Source    string   `json:"source"`
@@ -58,7 +60,7 @@ func (r Record) Passed() bool {
 	return slices.ContainsFunc(r.Targets, func(t Target) bool { return t.Passed })
 }
 
-// States of a version.
+// Stages of a version; Trained is the state of one in none.
 const (
 	Active  = "active"
 	Canary  = "canary"
@@ -69,7 +71,7 @@ const (
 // parts returns what is stored of v: the record, then the models.
 func (v *Version) parts() ([][]byte, error) {
 	r := v.Record
-	r.State = Trained // which ones are in use stands beside the versions
+	r.State, r.Stage, r.Parked = Trained, "", nil // which ones are in use stands beside the versions
 	head, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -85,13 +87,20 @@ func (v *Version) parts() ([][]byte, error) {
 	return parts, nil
 }
 
-// maxRecord bounds the record of a version.
-const maxRecord = 4 << 20
+// What the record of a version may be: bytes, nesting and values.
+const (
+	maxRecord        = 4 << 20
+	maxRecordNesting = 16
+	maxRecordValues  = 1 << 17
+)
 
 func decodeRecord(b []byte) (Record, error) {
 	var r Record
 	if len(b) > maxRecord {
 		return r, fmt.Errorf("a record of %d bytes", len(b))
+	}
+	if err := learn.Bounded(b, maxRecordNesting, maxRecordValues); err != nil {
+		return r, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -101,8 +110,13 @@ func decodeRecord(b []byte) (Record, error) {
 	return r, nil
 }
 
-// fromParts is the reverse of parts.
-func fromParts(typ, name string, parts [][]byte) (*Version, error) {
+// fromParts is the reverse of parts. A panic in decoding is an error of these parts.
+func fromParts(typ, name string, parts [][]byte) (_ *Version, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decoding it panics: %v", p)
+		}
+	}()
 	r, err := decodeRecord(parts[0])
 	if err != nil {
 		return nil, err
@@ -130,9 +144,12 @@ type Registry struct {
 	store   *store.Versions
 	journal *Journal // nil: quarantine is written down nowhere
 
-	mu     sync.Mutex
-	loaded map[string]*Version // by type and name: those that are active or a canary
-	known  map[string]stamped  // records by type and name, so that listing many versions reads none twice
+	guard *guard
+
+	loading sync.Mutex // one version at a time is decoded, which bounds the memory
+	mu      sync.Mutex
+	loaded  map[string]*Version // by type and name: those that are active or a canary
+	known   map[string]stamped  // records by type and name, so that listing many versions reads none twice
 }
 
 // stamped is a record with the file it was read from.
@@ -144,7 +161,8 @@ type stamped struct {
 // NewRegistry returns the registry of a data directory, which is sealed if there are
 // keys. It reads nothing yet.
 func NewRegistry(dir string, keys *store.Keys) *Registry {
-	return &Registry{store: store.NewVersions(dir, keys), loaded: map[string]*Version{}, known: map[string]stamped{}}
+	s := store.NewVersions(dir, keys)
+	return &Registry{store: s, guard: newGuard(s), loaded: map[string]*Version{}, known: map[string]stamped{}}
 }
 
 // ErrNoVersion says that a type has no version that could answer.
@@ -167,12 +185,15 @@ func (r *Registry) Get(typ, name string) (*Version, error) {
 	v := r.loaded[key]
 	r.mu.Unlock()
 	if v != nil && r.store.Has(typ, name) {
-		return v, nil
+		now := *v // stages change, and what failed
+		return &now, r.stand(&now.Record, stages)
 	}
 	if v, err = r.load(typ, name); err != nil {
 		return nil, err
 	}
-	v.State = state(stages, name)
+	if err := r.stand(&v.Record, stages); err != nil {
+		return nil, err
+	}
 	if name == stages.Active || name == stages.Canary {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -187,6 +208,8 @@ func (r *Registry) Get(typ, name string) (*Version, error) {
 }
 
 func (r *Registry) load(typ, name string) (*Version, error) {
+	r.loading.Lock()
+	defer r.loading.Unlock()
 	parts, err := r.read(typ, name)
 	if err != nil {
 		return nil, err
@@ -217,8 +240,13 @@ func (r *Registry) quarantined(typ, name string, why error) error {
 	return r.journal.Note(audit.Quarantine, typ+"/"+name, audit.OK, why.Error())
 }
 
-// Audit says who writes down what is found damaged; without it nobody does.
-func (r *Registry) Audit(j Journal) { r.journal = &j }
+// Audit says who writes down what is found damaged or fails; without it nobody does.
+func (r *Registry) Audit(j Journal) {
+	r.journal = &j
+	r.guard.mu.Lock()
+	defer r.guard.mu.Unlock()
+	r.guard.journal = j
+}
 
 // Records returns the records of the versions of a type, oldest first. Those that cannot
 // be read are left out and reported in the error, beside the others.
@@ -239,7 +267,7 @@ func (r *Registry) Records(typ string) ([]Record, error) {
 			errs = append(errs, err)
 			continue
 		}
-		rec.State = state(stages, name)
+		errs = append(errs, r.stand(&rec, stages))
 		out = append(out, rec)
 	}
 	r.forget(typ, names)
@@ -290,6 +318,6 @@ func (r *Registry) Save(v *Version) error {
 		v.Version = name
 		return v.parts()
 	})
-	v.State = Trained
+	v.State, v.Stage, v.Parked = Trained, "", nil
 	return err
 }

@@ -53,6 +53,9 @@ func NewVersions(dir string, keys *Keys) *Versions {
 	return &Versions{dir: filepath.Join(dir, ModelsDir), keys: keys}
 }
 
+// Dir is where the versions are.
+func (v *Versions) Dir() string { return v.dir }
+
 var (
 	typeName    = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 	versionName = regexp.MustCompile(`^v[1-9][0-9]{0,8}$`)

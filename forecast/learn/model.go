@@ -158,11 +158,14 @@ func (m *Model) Encode() ([]byte, error) {
 }
 
 // Decode returns the model that Encode wrote, ErrModel for anything that could not be
-// asked safely: a length that does not fit, a node that points back or outside, a number
-// that is none.
+// asked safely: a length that does not fit, a node that points back or outside, a tree or
+// a text nested too deep, a number that is none.
 func Decode(b []byte) (*Model, error) {
 	if len(b) > MaxModel {
 		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrModel, len(b), MaxModel)
+	}
+	if err := Bounded(b, maxNesting, maxValues); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModel, err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -284,5 +287,5 @@ func validNodes(roots, feature []int, threshold []float64, right []int, n int) e
 			}
 		}
 	}
-	return nil
+	return shallow(roots, feature, right)
 }
