@@ -135,7 +135,7 @@ func TestModelLife(t *testing.T) {
 	want := []string{
 		"train_start ok", "train_end ok", "promote ok", "train_start ok", "train_end ok", "promote ok",
 		"promote refused", "promote refused", "promote ok", "promote ok", "rollback ok", "rollback ok", "rollback failed",
-		"export ok", "export ok", "export failed", "delete ok", "delete failed", "delete ok",
+		"export ok", "export ok", "export failed", "delete ok", "delete failed", "delete ok", "quarantine ok",
 	}
 	if strings.Join(trail, "; ") != strings.Join(want, "; ") {
 		t.Errorf("the trail says\n%s\nwant\n%s", strings.Join(trail, "; "), strings.Join(want, "; "))
