@@ -99,6 +99,37 @@ func TestStreamSlowViews(t *testing.T) {
 	f(wide, 60, func(_ int, v float64) float64 { return v + 10*rnd.NormFloat64() })
 }
 
+// A slow rise of two and a half standard deviations in twelve hours, which most of the time stays within
+// what single values reach, is found by the mean over six hours before it ends, and stays odd
+// until then: what follows the level does not swallow it.
+func TestSlowRiseWithinTheSpan(t *testing.T) {
+	const at, n = 10*288 + 60, 144
+	rnd := rand.New(rand.NewPCG(21, 1))
+	y := fill(at+n, func(int) float64 { return 60 * rnd.ExpFloat64() })
+	for k := range n {
+		y[at+k] += 2.5 * 60 * float64(k) / n
+	}
+	s := mustNew(t, Options{Step: 5 * time.Minute, Budget: 1})
+	first, views := -1, map[string]bool{}
+	for i, v := range y {
+		sc := s.Step(t0+int64(i)*300_000, v)
+		k := i - at
+		switch {
+		case k < 0:
+		case sc.Value >= 1 && sc.Why.View == series.ViewMean6h:
+			if first < 0 {
+				first = k
+			}
+			views[sc.Type] = true
+		case k >= n-12:
+			t.Errorf("%d points into the rise of %d: score %g of %q", k, n, sc.Value, sc.Why.View)
+		}
+	}
+	if first < 0 || first > 110 || !views[series.TypeDrift] || len(views) != 1 {
+		t.Errorf("the mean saw it from point %d of %d on, as %v", first, n, views)
+	}
+}
+
 // What never was an incident is none: constants, two values, integers, sparse
 // counts, a wave with noise, gaps of up to three points.
 func TestStreamIsQuiet(t *testing.T) {

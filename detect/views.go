@@ -29,8 +29,13 @@ const (
 	longWindow = 1
 )
 
-// Their weights, for the same reason as that of the variance.
-var windowWeight = [windows]float64{0.7, 0.6}
+// Their weights, for the same reason as that of the variance. Within the span they are damped,
+// the long one less: that single values have been there says little of a mean over six
+// hours, and a slow rise spends its first half there.
+var (
+	windowWeight = [windows]float64{0.7, 0.6}
+	windowDamp   = [windows]float64{spanDamp, 0.75}
+)
 
 // The windows: 10 minutes and 6 hours, and their least length in points.
 var (
@@ -142,7 +147,11 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			if l.zmean[i] < 0 {
 				v = windowDown + 2*i
 			}
-			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*l.weight*windowWeight[i]/margin, l.present[i])))
+			weight := windowWeight[i]
+			if l.weight < 1 {
+				weight *= windowDamp[i]
+			}
+			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*weight/margin, l.present[i])))
 		}
 		if s.seen > shapeScored && !s.pace.quiet() {
 			take(joint, s.permit(l.extreme, l.largest, l, goingOn(l.norm/s.tail[joint].level*l.weight/margin, l.odd)))
