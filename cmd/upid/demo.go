@@ -323,14 +323,29 @@ func (d *demonstration) learning() []string {
 			out = append(out, s.Name)
 		}
 	}
+	if len(d.sidecar.threatStatuses()) == 0 { // its metrics are looked for yet
+		out = append(out, threatTask(demoThreats))
+	}
 	return out
 }
 
-// findings returns everything on record, oldest first, and how it stands with
-// the incidents.
+// demoThreats is the preset of threat detectors of demo.yaml.
+const demoThreats = "ssh"
+
+// findings returns everything on record, anomalies and threats, oldest first, and how it
+// stands with the incidents.
 func (d *demonstration) findings() ([]views.Anomaly, demo.Verdict) {
 	all, _ := d.sidecar.views.Anomalies(views.AnomalyFilter{})
 	slices.Reverse(all)
+	ts, _ := d.sidecar.views.Threats(views.ThreatFilter{})
+	for i := range ts {
+		t := &ts[i]
+		all = append(all, views.Anomaly{
+			ID: t.ID, Type: t.Threat, Severity: t.Severity, Confidence: t.Confidence, StartedAt: t.FirstSeen, EndedAt: t.EndedAt,
+			Observed: t.Observed, Expected: t.Expected, Labels: t.Labels, Signal: t.Signal, Summary: t.Summary, Stale: t.Stale,
+		})
+	}
+	slices.SortStableFunc(all, func(a, b views.Anomaly) int { return cmp.Compare(a.StartedAt, b.StartedAt) })
 	seen := make([]demo.Sighting, len(all))
 	for i, a := range all {
 		seen[i] = demo.Sighting{Signal: a.Signal, Labels: a.Labels, Start: int64(a.StartedAt * 1000)}

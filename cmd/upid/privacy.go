@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector/pipeline"
@@ -85,6 +86,10 @@ func (l *labelPolicy) apply(expr string, d series.Data) series.Data {
 		out = append(out, s)
 	}
 	d.Series = out
+	d.Warnings = slices.Clone(d.Warnings)
+	for i := range d.Warnings {
+		d.Warnings[i] = l.policy.Text(d.Warnings[i])
+	}
 	if duplicates > 0 {
 		dropped := map[string]int{"duplicate": duplicates}
 		for reason, n := range d.Dropped {
@@ -94,6 +99,32 @@ func (l *labelPolicy) apply(expr string, d series.Data) series.Data {
 	}
 	return d
 }
+
+// hidden returns an error whose text gives no label away that may not be known: Prometheus
+// quotes series and queries in its own.
+func (l *labelPolicy) hidden(err error) error {
+	if l == nil || err == nil {
+		return err
+	}
+	return hiddenError{text: l.text(err.Error()), err: err}
+}
+
+// text returns a text without what may not be known.
+func (l *labelPolicy) text(s string) string {
+	if l == nil {
+		return s
+	}
+	return l.policy.Text(s)
+}
+
+// hiddenError has another text than the error it is.
+type hiddenError struct {
+	text string
+	err  error
+}
+
+func (e hiddenError) Error() string { return e.text }
+func (e hiddenError) Unwrap() error { return e.err }
 
 // watch says whose counters the queries of threat detectors leave out.
 func (l *labelPolicy) watch(a threats.Allow, queries []string) {

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,6 +25,7 @@ import (
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector/engine"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/threats"
 )
 
@@ -62,7 +65,17 @@ func TestPrivacy_canary(t *testing.T) {
 	if err := b.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	prom := httptest.NewServer(eng.Handler())
+	// One query is refused as Prometheus refuses it, with the labels in question.
+	prom := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err == nil && strings.Contains(r.URL.RawQuery+string(body), "one_to_many") {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprintf(w, `{"status":"error","errorType":"execution","error":"found duplicate series for the match group {source=\"%s\", user=\"%s\"}"}`, canaryAddress, canaryUser)
+			return
+		} else {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		eng.Handler().ServeHTTP(w, r)
+	}))
 	defer prom.Close()
 	var mu sync.Mutex
 	var posts strings.Builder
@@ -80,6 +93,7 @@ func TestPrivacy_canary(t *testing.T) {
 alertmanager: {urls: [%s], resend_delay: 1s}
 signals:
   - {name: failures, query: "sum by (user, source) (rate(ssh_auth_events_total[5m]))", step: 1m, history: 1d, type: security}
+  - {name: refused, query: "one_to_many * on (user) one_to_many", step: 1m, history: 1d}
 threats:
   history: 3d
   overrides: [{preset: ssh, step: 15s}]
@@ -142,6 +156,9 @@ privacy: {hash: [user, source], key_file: privacy.key}
 	clean("an alert", posts.String())
 	mu.Unlock()
 	clean("the log", p.log.String())
+	if !strings.Contains(p.log.String(), "found duplicate series") {
+		t.Error("the log does not say what the server refused")
+	}
 	files := 0
 	err = filepath.WalkDir(filepath.Join(dir, "data"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -196,6 +213,18 @@ func TestLabelPolicy(t *testing.T) {
 	other := policy(t, config.Privacy{Hash: []string{"user"}})
 	if l.fingerprint() == other.fingerprint() || strings.Contains(l.fingerprint(), testKey) {
 		t.Errorf("fingerprints %q, %q", l.fingerprint(), other.fingerprint())
+	}
+	// Errors and warnings quote labels.
+	refused := &source.Error{Op: "query", Reason: source.ReasonHTTP5xx, Err: errors.New(`many-to-many: {user="ann", session="1"}`)}
+	err := l.hidden(fmt.Errorf("q: %w", refused))
+	if got := err.Error(); strings.Contains(got, "ann") || strings.Contains(got, `"1"`) || !strings.Contains(got, `user="`+ann.Get("user")) || !errors.Is(err, refused) {
+		t.Error(got)
+	}
+	if l.hidden(nil) != nil {
+		t.Error("an error of none")
+	}
+	if d := l.apply("q", series.Data{Warnings: []string{`{user="ann"}`}}); d.Warnings[0] != `{user="`+ann.Get("user")+`"}` {
+		t.Error(d.Warnings)
 	}
 	// Whose counters are left out is decided by who they are.
 	l.watch(threats.Allow{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Users: []string{"an*"}}, []string{"of threats"})

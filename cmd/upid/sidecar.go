@@ -172,7 +172,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	client, err := source.New(source.Options{
 		Name: "prometheus", URL: cfg.Prometheus.URL, HTTP: cfg.Prometheus.HTTP, FollowRedirects: cfg.Prometheus.HTTP.FollowRedirects, Timeout: cfg.Prometheus.Timeout,
 		Concurrency: cfg.Prometheus.Concurrency, MaxBytes: s.flags.MaxBytes, MaxSeries: s.flags.MaxSeries, MaxSamples: s.flags.MaxSamples,
-		Registerer: s.reg, Logger: s.log,
+		Registerer: s.reg, Logger: s.log, LogText: hidden.text,
 	})
 	if err != nil {
 		return fmt.Errorf("prometheus: %w", err)

@@ -47,7 +47,7 @@ func (u *upstream) Query(ctx context.Context, expr string, start, end, step int6
 	client, labels := u.client, u.labels
 	u.mu.Unlock()
 	d, err := client.Query(ctx, expr, start, end, step)
-	d = labels.apply(expr, d)
+	d, err = labels.apply(expr, d), labels.hidden(err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled): // our own doing, says nothing of the server
 	case unreachable(err), errors.Is(err, context.DeadlineExceeded): // it hangs as long as a pass may take

@@ -44,7 +44,7 @@ type Cluster struct {
 func New(o Options) *Cluster {
 	c := &Cluster{o: o, incidents: o.Incidents}
 	for i := range nodes {
-		c.nodes = append(c.nodes, newHost(i, c.rng("node/"+nodes[i].name)))
+		c.nodes = append(c.nodes, newHost(i, c.rng("node/"+nodes[i].name), c.rng("ssh/"+nodes[i].name)))
 	}
 	byName := map[string]*running{}
 	for i := range workloads {

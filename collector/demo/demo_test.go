@@ -246,6 +246,7 @@ func TestIncidentsShow(t *testing.T) {
 	f("traffic_drop", 0.5, true, "http_requests", `"catalog"`)
 	f("disk_filling", 0.01, false, "avail_bytes", "node-2", "/data")
 	f("error_burst", 5, true, "http_requests", `"frontend"`, "500")
+	f("ssh_guessing", 5, true, "ssh_auth_events", "node-1", "failed")
 	f("live_errors", 5, true, "http_requests", `"payment"`, "500")
 	f("live_spike", 1.5, true, "container_cpu_usage", `container="login"`)
 }

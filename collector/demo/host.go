@@ -25,7 +25,16 @@ type host struct {
 	uname, load5, memTotal, memFree, rx, tx, busy metric
 	disks                                         [2]disk
 	cpuCost, ramCost                              metric
+
+	logins              *rand.Rand // of log-ins by ssh, counted from the log
+	sshAccepted, sshBad metric
 }
+
+// Log-ins by ssh a second on an ordinary day: people and their scripts, some of which mistype.
+const (
+	sshLogins   = 4.0 / 3600
+	sshFailures = 3.0 / 86400
+)
 
 // disk is a file system: the root's and /data.
 type disk struct {
@@ -33,7 +42,7 @@ type disk struct {
 	bytes, inodes                 float64
 }
 
-func newHost(i int, rng *rand.Rand) *host {
+func newHost(i int, rng, logins *rand.Rand) *host {
 	n := nodes[i]
 	m := func(name string, more ...string) metric {
 		return newMetric(name, append([]string{"instance", n.name + ":9100", "job", "node"}, more...)...)
@@ -49,6 +58,7 @@ func newHost(i int, rng *rand.Rand) *host {
 		load5: m("node_load5"), memTotal: m("node_memory_MemTotal_bytes"), memFree: m("node_memory_MemAvailable_bytes"),
 		rx: m("node_network_receive_bytes_total", "device", "ens5"), tx: m("node_network_transmit_bytes_total", "device", "ens5"),
 		busy: m("node_disk_io_time_seconds_total", "device", "nvme0n1"), cpuCost: price("node_cpu_hourly_cost"), ramCost: price("node_ram_hourly_cost"),
+		logins: logins, sshAccepted: m("ssh_auth_events_total", "result", "accepted"), sshBad: m("ssh_auth_events_total", "result", "failed"),
 	}
 	for core := range int(n.cores) {
 		for _, mode := range []string{"idle", "system", "user"} {
@@ -105,6 +115,8 @@ func (h *host) scrape(s *scrape, e effect) {
 	h.counter(s, e, &h.rx, grain(h.received*kb*seconds, 64))
 	h.counter(s, e, &h.tx, grain(h.sent*kb*seconds, 64))
 	h.counter(s, e, &h.busy, grain(busy*seconds, 1.0/1024))
+	h.counter(s, e, &h.sshAccepted, count(sshLogins*seconds, h.logins))
+	h.counter(s, e, &h.sshBad, count((sshFailures+e.ssh)*seconds, h.logins))
 	h.gauge(s, e, &h.uname, 1)
 	h.gauge(s, e, &h.load5, grain(h.load*(1+h.noise.x/2), 1.0/128))
 	h.gauge(s, e, &h.memTotal, h.memory*mib)

@@ -19,6 +19,7 @@ type Incident struct {
 	latency float64 // factor on the time of a request
 	errors  float64 // share of requests that fail beside the ordinary
 	logins  float64 // failed log-ins a second beside the ordinary
+	ssh     float64 // failed log-ins by ssh a second beside the ordinary
 	leak    float64 // MiB an hour, in every pod
 	fill    float64 // share of the file system an hour
 	down    bool    // no pod, or no host
@@ -34,8 +35,9 @@ func (i Incident) End() time.Duration { return i.Start + i.Lasts }
 var hosts = []string{"node_cpu", "node_load", "node_network_receive", "node_network_transmit"}
 
 // Incidents are what is injected, oldest first. docs/demo.md explains them. The
-// past ones lie within what a fit replays (14 days) without its warm-up; the two
-// last happen while one watches.
+// past ones lie within what a fit replays (14 days) without its warm-up; ssh_guessing
+// goes on while the demo starts, since of attacks that are over nothing is said again. The
+// two last happen while one watches.
 var Incidents = []Incident{
 	{
 		Name: "cpu_spike", What: "a bad query plan: three times the CPU", Start: -(8*day + 3*time.Hour), Lasts: 40 * time.Minute,
@@ -86,6 +88,10 @@ var Incidents = []Incident{
 		On: "shop/frontend", errors: 0.08, Finds: []string{"error_ratio"},
 	},
 	{
+		Name: "ssh_guessing", What: "passwords are guessed by ssh", Start: -17 * time.Minute, Lasts: 40 * time.Minute,
+		On: "node-1", ssh: 0.5, Finds: []string{"threats-ssh"},
+	},
+	{
 		Name: "live_errors", What: "a release fails 15 % of the requests", Start: 4 * time.Minute, Lasts: 12 * time.Minute,
 		On: "shop/payment", errors: 0.15, Finds: []string{"error_ratio"},
 	},
@@ -98,7 +104,7 @@ var Incidents = []Incident{
 // effect is what the incidents under way do to one part of the cluster.
 type effect struct {
 	demand, cpu, network, request, latency float64 // factors
-	errors, logins, leak, fill             float64
+	errors, logins, ssh, leak, fill        float64
 	down, skip                             bool
 }
 
@@ -121,6 +127,7 @@ func (c *Cluster) effectOn(on string, t int64) effect {
 		}
 		e.errors += in.errors
 		e.logins += in.logins
+		e.ssh += in.ssh
 		e.leak += in.leak
 		e.fill += in.fill
 		e.down = e.down || in.down

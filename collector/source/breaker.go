@@ -31,6 +31,7 @@ func (e openError) Unwrap() []error { return []error{errOpen, e.error} }
 type breaker struct {
 	open prometheus.Gauge
 	log  *slog.Logger
+	text func(string) string // of an error that is logged; nil is as it is
 	now  func() time.Time
 
 	mu     sync.Mutex
@@ -75,6 +76,14 @@ func (b *breaker) note(fail *Error) {
 	if b.failed >= breakAfter && b.probe.IsZero() {
 		b.probe = b.now().Add(probeEvery)
 		b.open.Set(1)
-		b.log.Warn("upstream answers with server errors only, it is asked less", "failures", b.failed, "probe_every", probeEvery, "err", fail.Err)
+		b.log.Warn("upstream answers with server errors only, it is asked less", "failures", b.failed, "probe_every", probeEvery, "err", b.said(fail.Err))
 	}
+}
+
+// said returns what is logged of an error.
+func (b *breaker) said(err error) string {
+	if b.text == nil {
+		return err.Error()
+	}
+	return b.text(err.Error())
 }

@@ -90,3 +90,21 @@ func TestBreakerCountsServerErrorsOnly(t *testing.T) {
 		})
 	}
 }
+
+// What the server says is logged as LogText returns it.
+func TestLogText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := Options{
+			Logger:  slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			LogText: func(s string) string { return strings.ReplaceAll(s, "alice", "***") },
+		}
+		u := fake(t, o, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "of alice", http.StatusInternalServerError) })
+		for range 15 {
+			_, _ = u.Query(context.Background(), "up", 0, 1000, 1000)
+		}
+		if text := log.String(); strings.Contains(text, "alice") || !strings.Contains(text, "trying again") || !strings.Contains(text, "it is asked less") {
+			t.Error(text)
+		}
+	})
+}

@@ -46,6 +46,7 @@ type Options struct {
 
 	Registerer prometheus.Registerer // [none]
 	Logger     *slog.Logger          // [none]
+	LogText    func(string) string   // what is logged of the text of the server's errors [all of it]
 }
 
 const (
@@ -115,12 +116,14 @@ func newPrometheus(o Options, dial config.DialContextFunc) (*Prometheus, error) 
 	}
 	log := o.Logger.With("upstream", o.Name)
 	m := newMetrics(o.Registerer, o.Name)
+	guard := newBreaker(m.open, log)
+	guard.text = o.LogText
 	return &Prometheus{
 		o: o, base: base, client: client, proxy: o.HTTP.Proxy(), idle: idleTimeout,
 		tickets: make(chan struct{}, o.Concurrency),
 		m:       m,
 		skew:    collector.NewSkew(o.Registerer, o.Name, o.Logger),
-		breaker: newBreaker(m.open, log),
+		breaker: guard,
 		log:     log,
 	}, nil
 }

@@ -131,7 +131,7 @@ func (p *Prometheus) backoff(ctx context.Context, attempt int, err error) error 
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
 		return err // it would end while waiting: say what is wrong now
 	}
-	p.log.Debug("upstream request failed, trying again", "endpoint", e.Op, "reason", e.Reason, "attempt", attempt, "wait", wait, "err", err)
+	p.log.Debug("upstream request failed, trying again", "endpoint", e.Op, "reason", e.Reason, "attempt", attempt, "wait", wait, "err", p.breaker.said(err))
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
