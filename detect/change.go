@@ -35,7 +35,8 @@ const (
 	changeBlocks, changeBefore, changeSpans = 28, 16, 3
 
 	// A step has its full score while the block after it that has least of it has that
-	// share, and while the new level is that share of the step away from the usual one.
+	// share, and while the new level is that share of the step away from the usual one; with
+	// less of that the score falls by its square, since the end of a large one is far from nothing too.
 	changeAgree, changeAway = 0.7, 0.5
 	// So does the part of it that the values themselves made. Within the hour the mean
 	// of the values comes up to 0.4 of the way after a step: more would take true ones
@@ -122,7 +123,8 @@ func (c *change) look(scale, g float64) {
 		if d < 0 {
 			least = (high - before) / d
 		}
-		z *= min(max(least/changeAgree, 0), 1) * min(max(after/d/changeAway, 0), 1)
+		away := min(max(after/d/changeAway, 0), 1)
+		z *= min(max(least/changeAgree, 0), 1) * away * away
 		if math.Abs(z) > math.Abs(c.z) {
 			c.z, c.by = min(max(z, -zMax), zMax), d
 		}

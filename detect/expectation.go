@@ -82,7 +82,7 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 	if seen == 0 {
 		e.local, e.slow = x, x
 	}
-	e.season.learn(lt, x)
+	e.season.learn(lt, x, e.drift)
 	g := max(e.gain.err, 1/(seen+1))
 	for i := local; i <= slow; i++ {
 		e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])

@@ -82,12 +82,12 @@ func (s *stream) rebase(t int64, level, spread float64) {
 	level, spread = finite(level), finite(spread)
 	lt := s.expect.season.local(t)
 	e := &s.expect
-	if base, ok := e.season.at(lt); ok { // the whole day moves: half of it learned would be a step tomorrow
-		d := finite(level - base - e.drift)
+	if base, ok := e.season.at(lt); ok { // the whole day moves, and holds all of the drift
+		e.slow = finite(e.slow + finite(level-base-e.drift))
+		d := finite(level - base)
 		e.season.origin = finite(e.season.origin + d)
 		e.season.sum = finite(e.season.sum + d*float64(e.season.n))
-		e.slow = finite(e.slow + d)
-		e.usual, e.today = e.drift, e.drift
+		e.usual, e.today, e.drift = 0, 0, 0
 	} else {
 		e.slow = level
 	}

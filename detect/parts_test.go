@@ -97,7 +97,7 @@ func TestSeasonLearnsDay(t *testing.T) {
 		if ok && at < t0+dayMS {
 			t.Fatal("a level after less than a day")
 		}
-		s.learn(s.local(at), wave(at))
+		s.learn(s.local(at), wave(at), 0)
 	}
 	for h := range int64(24) {
 		at := t0 + 3*dayMS + h*hourMS + 17*minuteMS
@@ -116,12 +116,12 @@ func TestSeasonIsRobust(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	at := t0
 	for range 10 * 24 {
-		s.learn(at, 5+rnd.NormFloat64())
+		s.learn(at, 5+rnd.NormFloat64(), 0)
 		at += hourMS
 	}
 	before, _ := s.at(at + 12*hourMS + hourMS/2)
 	for range 25 {
-		s.learn(at, 1000)
+		s.learn(at, 1000, 0)
 		at += hourMS
 	}
 	after, _ := s.at(at - 13*hourMS + hourMS/2)

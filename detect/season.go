@@ -6,7 +6,8 @@ import (
 )
 
 // A season is the usual day: a level for every bin of local time, learned from
-// bin means, one day after the other.
+// bin means, one day after the other. How far the series as a whole has drifted away from
+// it is no part of a day: a bin that learned that would stand out from those that have yet to.
 type season struct {
 	loc    *time.Location
 	width  int64     // of a bin, ms
@@ -81,19 +82,19 @@ func (s *season) index(lt int64) int {
 	return int(floorMod(lt, dayMS)/s.width) % len(s.level)
 }
 
-// learn adds x at local time lt. When lt is in a new bin the one before is
-// closed first: call learn after at.
-func (s *season) learn(lt int64, x float64) {
+// learn adds x at local time lt, of a series that lies drift above its usual day. When lt is
+// in a new bin the one before is closed first: call learn after at.
+func (s *season) learn(lt int64, x, drift float64) {
 	if b := floorDiv(lt, s.width); b != s.cur {
-		s.close()
+		s.close(drift)
 		s.cur = b
 	}
 	s.sum += x
 	s.n++
 }
 
-// close moves the level of the bin being filled towards its mean.
-func (s *season) close() {
+// close moves the level of the bin being filled towards its mean, less the drift.
+func (s *season) close(drift float64) {
 	if s.n == 0 {
 		return
 	}
@@ -101,9 +102,9 @@ func (s *season) close() {
 	s.sum, s.n = 0, 0
 	i := s.index(s.cur * s.width)
 	if !s.begun {
-		s.begun, s.origin = true, mean
+		s.begun, s.origin = true, mean-drift
 	}
-	mean -= s.origin
+	mean -= s.origin + drift
 	d := mean - float64(s.level[i])
 	switch n := s.days[i]; n {
 	case 0:
