@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,7 +31,7 @@ func metricColumns(typ string) []metricColumn {
 // csvMetrics are the metrics of CSV, the same for all types.
 var csvMetrics = []string{
 	"mae", "naive_mae", "skill", "mase", "smape", "coverage", "level",
-	"precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "brier_skill", "calibration_error", "anomalous_share",
+	"precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "brier_skill", "calibration_error", "anomalous_share", "bias", "residual_drift",
 }
 
 var recordColumns = append([]string{
@@ -149,6 +151,9 @@ func recordNotes(e *env, r models.Record) {
 		fmt.Fprintln(e.stdout, "It was saved by --force: the gate did not let it pass.")
 	}
 	for _, t := range r.Targets {
+		if t.Demoted != "" {
+			fmt.Fprintf(e.stdout, "%s is demoted, the naive prediction answers: %s.\n", output.Printable(t.Name), t.Demoted)
+		}
 		if len(t.Why) > 0 {
 			fmt.Fprintf(e.stdout, "%s did not pass: %s.\n", output.Printable(t.Name), strings.Join(t.Why, "; "))
 		}
@@ -163,6 +168,20 @@ func recordNotes(e *env, r models.Record) {
 		}
 		fmt.Fprintf(e.stdout, "%s said  %s\n%s was   %s\n", output.Printable(t.Name), strings.Join(said, " "), strings.Repeat(" ", len([]rune(t.Name))), strings.Join(was, " "))
 	}
+	driftLine(e, "Drift of the rows judged on", heldOutDrift(r))
+}
+
+// heldOutDrift lists how the rows judged on differ from those learned from, the largest
+// first.
+func heldOutDrift(r models.Record) []models.Drift {
+	var out []models.Drift
+	if len(r.Targets) > 0 && len(r.Targets[0].Report.Drift) == len(r.Features) {
+		for j, v := range r.Targets[0].Report.Drift {
+			out = append(out, models.Drift{Feature: r.Features[j], PSI: v})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b models.Drift) int { return cmp.Compare(b.PSI, a.PSI) })
+	return out
 }
 
 func seconds(s float64) string {

@@ -131,6 +131,9 @@ func (c *trainCmd) Run(ctx context.Context, e *env) error {
 		ModelType: c.ModelType, Rows: rows, Source: from, Epochs: c.Epochs, Algorithm: c.Algorithm, Level: c.Level, Seed: c.Seed,
 		Horizon: -1, Build: build().Version, Now: time.Now,
 	}
+	if c.TrainingData == "" {
+		t.Every = time.Duration(c.Every)
+	}
 	if c.TargetHorizon != nil {
 		t.Horizon = time.Duration(*c.TargetHorizon)
 	}

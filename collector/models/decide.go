@@ -39,9 +39,10 @@ func (l *lifecycle) judge(ctx context.Context, typ string, plan Automatic) {
 			return
 		}
 		last.retryAt = now.Add(judgeRetry)
-		judged, said = &Judged{At: unix(now), Error: err.Error(), Live: []Live{}, Pairs: []Pair{}}, nil
+		judged, said = &Judged{At: unix(now), Error: err.Error(), Live: []Live{}, Pairs: []Pair{}, Features: []Drift{}}, nil
 		l.log.Warn("models could not be judged live", "model_type", typ, "err", err, "again_in", judgeRetry)
 	}
+	l.fallBack(typ, judged)
 	l.mu.Lock()
 	l.judged[typ], l.said[typ] = last, said
 	l.mu.Unlock()
@@ -60,6 +61,11 @@ func (l *lifecycle) judge(ctx context.Context, typ string, plan Automatic) {
 func degraded(j *Judged) string {
 	if w := j.worse(); w != "" {
 		return "it is worse than the naive prediction: " + w
+	}
+	for _, l := range j.Live {
+		if l.Stage == Active && l.Demoted != "" {
+			return "the naive prediction answers for " + l.Target + ": " + l.Demoted
+		}
 	}
 	return j.Drift
 }

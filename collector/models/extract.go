@@ -87,9 +87,10 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 	}
 	rows := newRows(x.Limits)
 	fs := table.All()
-	for t := x.From / hour * hour; t <= to; t += x.Every.Milliseconds() {
+	every := x.Every.Milliseconds()
+	for t := (x.From + every - 1) / every * every; t <= to; t += every { // the same hours of the day whenever it is asked
 		for _, key := range slices.Sorted(maps.Keys(workloads)) {
-			if err := rows.extracted(table, fs, workloads[key], t, &x, key); err != nil {
+			if err := rows.extracted(table, fs, workloads[key], t, to, &x, key); err != nil {
 				return nil, err
 			}
 		}
@@ -102,7 +103,7 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 
 // extracted appends the row of a workload at t, if anything measured is known of it and,
 // where there are targets and x.Open is not set, one of them is.
-func (r *Rows) extracted(table features.Table, fs []features.Feature, h features.History, t int64, x *Extraction, workload string) error {
+func (r *Rows) extracted(table features.Table, fs []features.Feature, h features.History, t, to int64, x *Extraction, workload string) error {
 	values, measured := features.Compute(fs, h, t, x.Location), false
 	for i, v := range values {
 		measured = measured || fs[i].Base != "" && !math.IsNaN(v.Value)
@@ -110,7 +111,10 @@ func (r *Rows) extracted(table features.Table, fs []features.Feature, h features
 	targets := make([]float64, len(table.Targets))
 	known := len(targets) == 0 || x.Open
 	for i, g := range table.Targets {
-		targets[i] = g.Compute(h, t).Value
+		targets[i] = math.NaN()
+		if t+g.Until.Milliseconds() <= to { // else what is known of it would stand for the whole
+			targets[i] = g.Compute(h, t).Value
+		}
 		known = known || !math.IsNaN(targets[i])
 	}
 	if !measured || !known {

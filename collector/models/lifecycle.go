@@ -340,7 +340,7 @@ func (l *lifecycle) begin(ctx context.Context, typ string, plan Automatic) {
 		}
 		return
 	}
-	t := Training{ModelType: typ, Source: "prometheus", Epochs: l.epochs, Algorithm: l.algorithm, Seed: 1, Horizon: -1, Build: l.s.o.Build, Now: l.s.o.Now}
+	t := Training{ModelType: typ, Source: "prometheus", Every: plan.Step, Epochs: l.epochs, Algorithm: l.algorithm, Seed: 1, Horizon: -1, Build: l.s.o.Build, Now: l.s.o.Now}
 	rows := func(ctx context.Context, step func(string)) (*Rows, error) {
 		now := l.s.o.Now()
 		return Extract(ctx, l.s.o.Querier, Extraction{
@@ -349,7 +349,7 @@ func (l *lifecycle) begin(ctx context.Context, typ string, plan Automatic) {
 		})
 	}
 	if plan.File != "" {
-		t.Source = plan.File
+		t.Source, t.Every = plan.File, 0
 		rows = func(context.Context, func(string)) (*Rows, error) { return readFile(plan.File) }
 	}
 	_, err := l.s.runs.start(l.journal(), t, order{

@@ -222,7 +222,7 @@ func (g *gated) Query(ctx context.Context, expr string, from, to, step int64) (s
 func TestPipelineStops(t *testing.T) {
 	at := &clock{at: until}
 	dir := t.TempDir()
-	slow := &gated{fakeServer: cluster(12), open: make(chan struct{})}
+	slow := &gated{fakeServer: driven(12), open: make(chan struct{})}
 	b := newBench(t, dir, at, slow)
 	b.Automate(weekly)
 	b.life.round(t.Context())

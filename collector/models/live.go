@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/forecast/accuracy"
 	"github.com/upid/upid/forecast/judge"
 	"github.com/upid/upid/forecast/learn"
 )
@@ -34,6 +37,15 @@ type Judged struct {
 	Drift string  `json:"drift"` // what of the active version drifts, "" if nothing does
 	Live  []Live  `json:"live"`
 	Pairs []Pair  `json:"pairs"` // of the active version and one beside it
+	// Features are how far the features have moved from the rows that the active version has
+	// learned from, the largest first.
+	Features []Drift `json:"features"`
+}
+
+// Drift is how far a feature has moved.
+type Drift struct {
+	Feature string  `json:"feature"`
+	PSI     float64 `json:"psi"` // see learn.Profile.PSI
 }
 
 // Live is how good one version was live on one target. Null is unknown.
@@ -60,6 +72,14 @@ type Live struct {
 	AlertedAt *float64 `json:"alerted_at"`
 	// Drifts says what has changed lately, "" if nothing has.
 	Drifts string `json:"drifts"`
+
+	MASE     *float64 `json:"mase"` // in units of the error of the naive prediction on the rows learned from
+	SMAPE    *float64 `json:"smape"`
+	Bias     *float64 `json:"bias"`           // mean of prediction − what came, over the mean absolute error
+	Residual *float64 `json:"residual_drift"` // the mean absolute error over that of the held-out rows; 1 is as good
+	Demoted  string   `json:"demoted"`        // why the naive prediction answers for the target instead; "": it does not
+
+	trial judge.Trial // of what came since the newest demotion
 }
 
 // Pair is a comparison of the active version with one beside it.
@@ -127,7 +147,7 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &Judged{At: unix(j.Now), Slot: float64(to) / 1000, Live: []Live{}, Pairs: []Pair{}}
+	out := &Judged{At: unix(j.Now), Slot: float64(to) / 1000, Live: []Live{}, Pairs: []Pair{}, Features: []Drift{}}
 	var said []Said
 	for _, c := range versions {
 		fresh := rows.after(c.from)
@@ -141,8 +161,12 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s %s: %w", j.ModelType, c.Version.Version, err)
 		}
+		if c.stage == Active {
+			out.Features = c.drift(fresh)
+		}
 		for k := range c.Targets {
-			l := c.live(k, fresh, o[k])
+			d, _ := stages.DemotionOf(c.Version.Version, c.Targets[k].Name)
+			l := c.live(k, fresh, o[k], d)
 			if c.stage == Active && out.Drift == "" && l.Drifts != "" {
 				out.Drift = c.Version.Version + ": " + l.Drifts
 			}
@@ -211,9 +235,15 @@ func (v *Version) outputs(ctx context.Context, rows *Rows) ([]output, error) {
 }
 
 // live judges target k on rows that are new to the version.
-func (c candidate) live(k int, rows *Rows, o output) Live {
+func (c candidate) live(k int, rows *Rows, o output, demoted store.Demotion) Live {
 	t := c.Targets[k]
-	l := Live{Version: c.Version.Version, Stage: c.stage, Target: t.Name, Unit: t.Unit, Horizon: c.Horizon, Verdict: Open}
+	l := Live{Version: c.Version.Version, Stage: c.stage, Target: t.Name, Unit: t.Unit, Horizon: c.Horizon, Verdict: Open, Demoted: demoted.Why}
+	horizon, err := time.ParseDuration(hours(c.Horizon))
+	if err != nil {
+		horizon = 0
+	}
+	scale := t.Report.Metric("mae") / t.Report.Metric("mase")
+	var actual, point []float64
 	column := slices.Index(rows.Targets, t.Name)
 	odd := kindOf(c.ModelType) == learn.Oddness
 	var losses []judge.Loss
@@ -237,6 +267,10 @@ func (c candidate) live(k int, rows *Rows, o output) Live {
 		losses = append(losses, judge.Loss{At: at, A: math.Abs(o.naive[i] - y), B: math.Abs(o.value[i] - y)})
 		times[at] = true
 		l.Rows++
+		actual, point = append(actual, y), append(point, o.value[i])
+		if end := at + horizon.Milliseconds(); end > demoted.At && scale > 0 {
+			l.trial.Add(judge.Outcome{At: end, Error: math.Abs(y-o.value[i]) / scale, Naive: math.Abs(y-o.naive[i]) / scale})
+		}
 		if math.IsNaN(o.lower[i]) || math.IsNaN(o.upper[i]) {
 			continue
 		}
@@ -253,17 +287,35 @@ func (c candidate) live(k int, rows *Rows, o output) Live {
 	}
 	l.count(alerts)
 	if len(losses) > 0 {
-		horizon, err := time.ParseDuration(hours(c.Horizon))
-		if err != nil {
-			horizon = 0
-		}
 		p := judge.Compare(losses, horizon.Milliseconds())
 		l.Loss, l.Naive, l.P, l.Least = finite(p.B), finite(p.A), finite(p.P), p.Least
 		l.Skill = finite(1 - p.B/p.A)
 		l.Verdict = verdict(p.Verdict)
+		bias := 0.0
+		for i := range actual {
+			bias += (point[i] - actual[i]) / float64(len(actual))
+		}
+		l.MASE, l.SMAPE = finite(p.B/scale), finite(accuracy.SMAPE(actual, point))
+		l.Bias, l.Residual = finite(bias/p.B), finite(p.B/t.Report.Metric("mae"))
 	}
 	l.Drifts = drifts(alerts, odd, c.Level)
 	return l
+}
+
+// drift is how far the features of rows have moved from those that c has learned from.
+func (c candidate) drift(rows *Rows) []Drift {
+	out := []Drift{}
+	for j, p := range c.Models[0].Profiles {
+		values := slices.Repeat([]float64{math.NaN()}, rows.N)
+		if at := slices.Index(rows.Features, c.Features[j]); at >= 0 {
+			values = rows.Columns[at]
+		}
+		if psi := p.PSI(values); !math.IsNaN(psi) {
+			out = append(out, Drift{c.Features[j], psi})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Drift) int { return cmp.Compare(b.PSI, a.PSI) })
+	return out
 }
 
 // alarm is whether a row made a version alert.

@@ -106,7 +106,7 @@ func (v *Version) predict(ctx context.Context, rows *Rows) ([]Prediction, error)
 			return nil, fmt.Errorf("%w: row %d: every feature of %s %s is missing", ErrRows, i+1, v.ModelType, v.Version)
 		}
 		for k, m := range v.Models {
-			o, err := m.At(x, true)
+			o, err := v.output(k, m, x)
 			if err != nil {
 				return nil, fmt.Errorf("row %d: target %s: %w", i+1, v.Targets[k].Name, err)
 			}
@@ -173,9 +173,21 @@ func (v *Version) values(ctx context.Context, rows *Rows) ([][]float64, error) {
 	return out, nil
 }
 
+// output answers for target k, with the naive prediction if it was demoted.
+func (v *Version) output(k int, m *learn.Model, x []float64) (learn.Output, error) {
+	if v.Targets[k].Demoted != "" {
+		return m.Plain(x)
+	}
+	return m.At(x, true)
+}
+
 func (v *Version) prediction(k int, o learn.Output, x []float64) Prediction {
 	t := v.Targets[k]
-	confidence := t.Report.Confidence(o.Widened)
+	report := t.Report
+	if t.Demoted != "" {
+		t.Algorithm, report = learn.NaiveAlgorithm, report.Naive()
+	}
+	confidence := report.Confidence(o.Widened)
 	p := Prediction{
 		ID: v.id(t.Name, x), ModelType: v.ModelType, Labels: map[string]string{}, Horizon: v.Horizon,
 		Value: finite(o.Value), Lower: finite(o.Lower), Upper: finite(o.Upper), Unit: t.Unit,

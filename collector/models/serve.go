@@ -39,7 +39,10 @@ type ServiceOptions struct {
 	Progress   *store.Records
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil: nothing is exported
-	States     func([]ModelState)    // is told how all models are, again and again; nil tells nobody
+	// Signals are the live figures of the published forecasts of signals of a type; nil: there
+	// are none.
+	Signals func(modelType string) []SignalLive
+	States  func([]ModelState) // is told how all models are, again and again; nil tells nobody
 }
 
 // Service answers for trained models over HTTP.
@@ -126,6 +129,9 @@ type Performance struct {
 	ModelType string   `json:"model_type"`
 	Versions  []Record `json:"versions"`
 	Live      *Judged  `json:"live"` // null: nothing was judged live
+	// Signals are the published forecasts of signals, judged when their time came; null: no
+	// sidecar was asked.
+	Signals []SignalLive `json:"signals"`
 }
 
 // The limits of rows in a request, whose body is small but may have many empty rows of
@@ -296,7 +302,10 @@ func (s *Service) performance(r *http.Request) (any, error) {
 			return nil, err
 		}
 		p := Performance{ModelType: typ, Versions: append([]Record{}, records...)}
-		p.Live = s.life.of(typ).Live
+		p.Live, p.Signals = s.life.of(typ).Live, []SignalLive{}
+		if s.o.Signals != nil {
+			p.Signals = append(p.Signals, s.o.Signals(typ)...)
+		}
 		out = append(out, p)
 	}
 	return out, nil
@@ -333,6 +342,9 @@ func (s *Service) predict(r *http.Request) (any, error) {
 	}
 	return s.o.Registry.Predict(r.Context(), v, rows)
 }
+
+// rowsEvery is how far apart the rows of a workload are that a request for training makes.
+const rowsEvery = 12 * time.Hour
 
 var trainQuery = []string{"algorithm", "epochs", "force", "lookback", "seed"}
 
@@ -382,11 +394,11 @@ func (s *Service) train(r *http.Request) (any, error) {
 		if typ == features.SecurityThreat {
 			return nil, bad("security_threat is learned from labelled rows: send them as the body")
 		}
-		t.Source = "prometheus"
+		t.Source, t.Every = "prometheus", rowsEvery
 		rows = func(ctx context.Context, step func(string)) (*Rows, error) {
 			now := s.o.Now()
 			return Extract(ctx, s.o.Querier, Extraction{
-				ModelType: typ, From: now.AddDate(0, 0, -days).UnixMilli(), To: now.UnixMilli(), Every: 12 * time.Hour, Location: s.o.Location,
+				ModelType: typ, From: now.AddDate(0, 0, -days).UnixMilli(), To: now.UnixMilli(), Every: rowsEvery, Location: s.o.Location,
 				Limits: serverLimits, Progress: stepper(step),
 			})
 		}

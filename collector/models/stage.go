@@ -29,6 +29,11 @@ func (r *Registry) stand(rec *Record, s store.Stages) error {
 	if parked != nil {
 		rec.State = Parked
 	}
+	rec.Targets = slices.Clone(rec.Targets)
+	for k := range rec.Targets {
+		d, _ := s.DemotionOf(rec.Version, rec.Targets[k].Name)
+		rec.Targets[k].Demoted = d.Why
+	}
 	return err
 }
 

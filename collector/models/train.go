@@ -15,7 +15,8 @@ import (
 type Training struct {
 	ModelType string
 	Rows      *Rows
-	Source    string // of the rows, for the record
+	Source    string        // of the rows, for the record
+	Every     time.Duration // between the rows of Extract; 0: they are not Extract's
 	Epochs    int
 	Algorithm string // of regressors; "" is the default
 	Level     float64
@@ -68,6 +69,9 @@ func Train(ctx context.Context, t Training) (*Version, error) {
 		ModelType: t.ModelType, State: Trained, CreatedAt: unix(began), Source: t.Source, Rows: r.N, Horizon: horizonLabel(t.Horizon),
 		Epochs: t.Epochs, Algorithm: t.Algorithm, Level: t.Level, Seed: t.Seed, Features: r.Features, Build: t.Build, Targets: []Target{},
 	}}
+	if t.Every > 0 {
+		v.Every = horizonLabel(t.Every)
+	}
 	for i, at := range r.Times {
 		s := float64(at) / 1000
 		if i == 0 || s < *v.From {

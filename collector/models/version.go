@@ -39,6 +39,7 @@ type Record struct {
 	Algorithm string   `json:"algorithm"`
 	Level     float64  `json:"level"`
 	Seed      uint64   `json:"seed"`
+	Every     string   `json:"every"`  // between rows that were made from Prometheus; "": rows were given
 	Forced    bool     `json:"forced"` // saved although the gate did not let it pass
 	Features  []string `json:"features"`
 	Build     string   `json:"build"`
@@ -53,6 +54,7 @@ type Target struct {
 	Passed    bool         `json:"passed"`
 	Why       []string     `json:"why"` // what the gate found wrong
 	Report    learn.Report `json:"report"`
+	Demoted   string       `json:"demoted"` // why what was learned is not used any more; "": it is
 }
 
 // Passed reports whether something was learned that is worth keeping.
@@ -71,7 +73,10 @@ const (
 // parts returns what is stored of v: the record, then the models.
 func (v *Version) parts() ([][]byte, error) {
 	r := v.Record
-	r.State, r.Stage, r.Parked = Trained, "", nil // which ones are in use stands beside the versions
+	r.State, r.Stage, r.Parked, r.Targets = Trained, "", nil, slices.Clone(r.Targets) // which ones are in use stands beside the versions
+	for k := range r.Targets {
+		r.Targets[k].Demoted = ""
+	}
 	head, err := json.Marshal(r)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,44 @@ type Stages struct {
 	Shadow string   `json:"shadow"` // is only judged
 	Before []string `json:"before"` // were active, the newest last
 	Newest int      `json:"newest"` // number of the newest version that was deleted: numbers are not used again
+	// Demoted are the targets of versions that proved worse than naive, which answers for them.
+	Demoted []Demotion `json:"demoted,omitempty"`
+}
+
+// Demotion says that what a version learned of a target is not used.
+type Demotion struct {
+	Version string `json:"version"`
+	Target  string `json:"target"`
+	At      int64  `json:"at"` // since when, Unix milliseconds
+	Why     string `json:"why"`
+}
+
+// maxDemoted bounds the demotions on record, of all versions of a type.
+const maxDemoted = 500
+
+// Demote returns the stages with a demotion more, which takes the place of an earlier one of
+// the same target.
+func (s Stages) Demote(d Demotion) Stages {
+	out := s.Reinstate(d.Version, d.Target)
+	out.Demoted = append(out.Demoted, d)
+	out.Demoted = out.Demoted[max(0, len(out.Demoted)-maxDemoted):]
+	return out
+}
+
+// Reinstate returns the stages without the demotion of a target.
+func (s Stages) Reinstate(version, target string) Stages {
+	out := s
+	out.Demoted = slices.DeleteFunc(slices.Clone(s.Demoted), func(d Demotion) bool { return d.Version == version && d.Target == target })
+	return out
+}
+
+// DemotionOf returns the demotion of a target of a version, if there is one.
+func (s Stages) DemotionOf(version, target string) (Demotion, bool) {
+	i := slices.IndexFunc(s.Demoted, func(d Demotion) bool { return d.Version == version && d.Target == target })
+	if i < 0 {
+		return Demotion{}, false
+	}
+	return s.Demoted[i], true
 }
 
 // Of returns the stage of a version, "" if it is in none.
@@ -131,6 +169,7 @@ func (s Stages) without(name string) Stages {
 		out.Shadow = ""
 	}
 	out.Before = slices.DeleteFunc(slices.Clone(s.Before), func(b string) bool { return b == name })
+	out.Demoted = slices.DeleteFunc(slices.Clone(s.Demoted), func(d Demotion) bool { return d.Version == name })
 	return out
 }
 
@@ -140,7 +179,12 @@ func (s Stages) check() error {
 			return fmt.Errorf("%q is no version", name)
 		}
 	}
-	if s.Newest < 0 || len(s.Before) > maxBefore || (s.Canary != "") != (s.Share > 0) || s.Share < 0 || s.Share >= 1 {
+	for _, d := range s.Demoted {
+		if !versionName.MatchString(d.Version) || d.Target == "" {
+			return fmt.Errorf("the demotion of %q of %q is none", d.Target, d.Version)
+		}
+	}
+	if len(s.Demoted) > maxDemoted || s.Newest < 0 || len(s.Before) > maxBefore || (s.Canary != "") != (s.Share > 0) || s.Share < 0 || s.Share >= 1 {
 		return errors.New("it contradicts itself")
 	}
 	return nil

@@ -329,3 +329,38 @@ func TestNumbersOfLostVersions(t *testing.T) {
 		t.Errorf("the active version is lost, which is said: %v", err)
 	}
 }
+
+// TestStagesDemoted: a demotion is of one target of one version, kept through promotions, and
+// gone with the version.
+func TestStagesDemoted(t *testing.T) {
+	s := Stages{Active: "v1"}
+	d := Demotion{Version: "v1", Target: "cpu", At: 5, Why: "worse"}
+	s = s.Demote(d).Demote(Demotion{Version: "v2", Target: "cpu", At: 6, Why: "worse"})
+	if again := s.Demote(d); len(again.Demoted) != 2 || len(s.Demoted) != 2 {
+		t.Errorf("%+v", again)
+	}
+	after, err := s.Promote("v2", "active", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := after.DemotionOf("v1", "cpu"); !ok || got != d {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	if _, ok := after.DemotionOf("v1", "memory"); ok {
+		t.Error("another target is demoted")
+	}
+	if left := s.Reinstate("v1", "cpu"); len(left.Demoted) != 1 || left.Demoted[0].Version != "v2" || len(s.Demoted) != 2 {
+		t.Errorf("%+v", left)
+	}
+	if left := s.without("v2"); len(left.Demoted) != 1 || left.Demoted[0] != d {
+		t.Errorf("%+v", left)
+	}
+	if err := s.check(); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []Demotion{{Version: "../v1", Target: "cpu"}, {Version: "v1"}} {
+		if err := (Stages{Demoted: []Demotion{bad}}).check(); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}

@@ -155,8 +155,8 @@ func predictionID(modelType, signal, source string, ls labels.Labels, horizon st
 	return hex.EncodeToString(sum[:8])
 }
 
-// forecastType returns the model type of the forecasts of a signal.
-func forecastType(signalType string) string {
+// ModelTypeOf returns the model type of the forecasts of a signal.
+func ModelTypeOf(signalType string) string {
 	if signalType == "cost" {
 		return CostOptimization
 	}
@@ -170,7 +170,7 @@ const pathSteps = 24
 func (v *Views) forecastOf(name string, s Signal, rs []series.Result, i int, h series.Horizon) Prediction {
 	r := &rs[i]
 	horizon := collector.HorizonLabel(h.Horizon)
-	mt := forecastType(s.Type)
+	mt := ModelTypeOf(s.Type)
 	f := r.Forecast
 	p := Prediction{
 		ID: predictionID(mt, name, r.SourceName, r.Labels, horizon), ModelType: mt, Signal: name, Labels: labelMap(tellingName(rs, i), r.Labels),

@@ -104,7 +104,7 @@ func (v *Views) Predictions(f PredictionFilter) (page []Prediction, total int) {
 	}
 	page, p := []Prediction{}, pager{offset: f.Offset, limit: f.Limit}
 	for _, t := range v.shots(f.Signal) {
-		if f.ModelType != "" && f.ModelType != forecastType(t.signal.Type) {
+		if f.ModelType != "" && f.ModelType != ModelTypeOf(t.signal.Type) {
 			continue
 		}
 		for i := range t.results {

@@ -225,7 +225,7 @@ func (v *Views) archive(name string, rs []series.Result, superseded []int) {
 		return
 	}
 	s := v.signals[name]
-	kind := forecastType(s.Type)
+	kind := ModelTypeOf(s.Type)
 	list := v.past[kind]
 	for _, i := range superseded[from:] {
 		for _, h := range rs[i].Horizons {

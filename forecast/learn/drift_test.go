@@ -156,6 +156,9 @@ func TestPlain(t *testing.T) {
 	if share := float64(inside) / float64(n); math.Abs(share-0.9) > 0.04 {
 		t.Errorf("the interval holds %.3f, want 0.9", share)
 	}
+	if r := m.Report.Naive(); r.Metric("skill") != 0 || math.Abs(r.Metric("coverage")-0.9) > 0.04 || !(r.Confidence(1) < m.Report.Confidence(1)) {
+		t.Errorf("%+v, confidence %v of naive and %v of the model", r, r.Confidence(1), m.Report.Confidence(1))
+	}
 	for j := range x {
 		x[j] = math.NaN()
 	}

@@ -80,6 +80,18 @@ func (r Report) Gate() []string {
 	return why
 }
 
+// Naive returns the report of the naive prediction that was measured beside a model of
+// numbers, with what its confidence takes.
+func (r Report) Naive() Report {
+	out := Report{Train: r.Train, Tail: r.Tail, Test: r.Test}
+	out.set("skill", 0)
+	out.set("mae", r.Metric("naive_mae"))
+	out.set("naive_mae", r.Metric("naive_mae"))
+	out.set("coverage", r.Metric("naive_coverage"))
+	out.set("level", r.Metric("level"))
+	return out
+}
+
 // Confidence of a prediction, in [0, 1], from what was measured:
 //
 //	confidence = √(C·S) · H / widened

@@ -17,11 +17,16 @@ func (m *Regression) measure(d Data, p parts, r *Report) {
 	actual, point, naive := take(d.Target, p.test), make([]float64, n), m.naive(d, p.test)
 	lower, upper := make([]float64, n), make([]float64, n)
 	x := make([]float64, len(d.Columns))
+	plain := 0
 	for k, i := range p.test {
 		d.row(x, i)
 		o := m.at(x, false)
 		point[k], lower[k], upper[k] = o.Value, o.Lower, o.Upper
+		if o := m.plain(x); actual[k] >= o.Lower && actual[k] <= o.Upper {
+			plain++
+		}
 	}
+	r.set("naive_coverage", float64(plain)/float64(n))
 	mae, naiveMAE := accuracy.MAE(actual, point), accuracy.MAE(actual, naive)
 	r.set("mae", mae)
 	r.set("naive_mae", naiveMAE)
