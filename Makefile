@@ -15,7 +15,7 @@ GOLANGCI := .tools/golangci-lint
 FUZZTIME ?= 60s
 COVERAGE_GOAL := 90
 
-.PHONY: all build test vet lint bench bench-forecast bench-detect bench-threats bench-models pictures demo golden soak clean help
+.PHONY: all build test vet lint bench bench-forecast bench-detect bench-threats bench-models bench-recommend bench-capacity pictures demo golden soak clean help
 
 all: vet test build ## check, test and build
 
@@ -53,6 +53,9 @@ bench-models: build ## time training and asking learned models, one core, each b
 
 bench-recommend: build ## measure right-sizing on real traces beside every goal and the formulas of KRR, VPA and Crane
 	@go run ./tools/benchrecommend
+
+bench-capacity: ## measure dates of exhaustion, alerts on saw-teeth, leaks and the spend ahead; LEAK_WEEKS=1 asks 2,000 pod-weeks for false alarms
+	@UPID_LEAK_WEEKS=$(LEAK_WEEKS) go test -count=1 -timeout 30m -v -run '^(TestCoverage.*|TestNoAlertsOnTeeth|TestLeakOnNoisyPods|TestNoLeakAlarms|TestSpendCoverage)$$' ./forecast/capacity | sed -n 's/^ *[a-z_]*_test.go:[0-9]*: //p; /^\(--- FAIL\|FAIL\|ok\)/p'
 
 pictures: build ## draw the pictures of docs/detection.md again
 	@go run ./tools/pictures

@@ -14,6 +14,7 @@ import (
 type Context struct {
 	Together       []string // findings of other series that are in the same alert
 	Elsewhere      []string // findings of other signals of about that time, about the same workload or host
+	Business       []string // findings of KPIs of about that time, whose labels do not contradict
 	Recommendation string   // the open recommendation that would help; "" if there is none
 }
 
@@ -51,6 +52,7 @@ func (c Context) sentences() string {
 	}
 	list("In the same workload", c.Together)
 	list("What else moved", c.Elsewhere)
+	list("KPIs that moved with it", c.Business)
 	if c.Recommendation != "" {
 		b.WriteString(" Open recommendation: " + c.Recommendation + ".")
 	}
@@ -102,6 +104,12 @@ func Compatible(a, b labels.Labels) bool {
 		x, y := a.Get(name), b.Get(name)
 		return x != "" && y != "" && x != y
 	})
+}
+
+// MovedWith reports whether an anomaly of a KPI may have moved with one of something else: nothing says
+// that they are about different things. Two KPIs are compared as all signals are.
+func MovedWith(kpi SignalInfo, kpiLabels labels.Labels, info SignalInfo, ls labels.Labels) bool {
+	return kpi.Type == TypeBusiness && info.Type != TypeBusiness && Compatible(kpiLabels, ls)
 }
 
 // SameSubject reports whether two series with these Subjects have one in common.

@@ -241,7 +241,7 @@ func (s *Said) forecastSpend(in Input, p Prices, ws []workload, ls labels.Labels
 		v, l, u := spend.Over(h, costLevel)
 		c.Value, c.Lower, c.Upper = append(c.Value, v), append(c.Lower, l), append(c.Upper, u)
 	}
-	spent, whole := toDate(y, month)
+	spent, whole := toDate(y, month, in.End)
 	if ns == "" {
 		if whole {
 			c.ToDate = spent
@@ -257,14 +257,14 @@ func (s *Said) forecastSpend(in Input, p Prices, ws []workload, ls labels.Labels
 	}
 	s.Results = append(s.Results, r)
 	if ns == "" && p.Budget > 0 && whole {
-		s.budget(in, p, y, spend, spent, left)
+		s.budget(in, p, y, month)
 	}
 }
 
-// toDate returns what was spent since the first of the month; whole is false where the history does not reach
-// back to it.
-func toDate(y series.Series, month time.Time) (spent float64, whole bool) {
-	for _, v := range y.Slice(month.UnixMilli(), y.End()).Values {
+// toDate returns what was spent from the first of the month to end, the newest time; whole is false where the
+// history does not reach back to it.
+func toDate(y series.Series, month time.Time, end int64) (spent float64, whole bool) {
+	for _, v := range y.Slice(month.UnixMilli(), end+1).Values {
 		if !math.IsNaN(v) {
 			spent += v * float64(y.Step) / 3_600_000
 		}
@@ -272,13 +272,32 @@ func toDate(y series.Series, month time.Time) (spent float64, whole bool) {
 	return spent, y.Start <= month.UnixMilli()+2*y.Step
 }
 
-// budget says whether the month's budget lasts, of which spent is gone.
-func (s *Said) budget(in Input, p Prices, y series.Series, spend capacity.Spend, spent float64, left time.Duration) {
-	b := recommend.Budget{Budget: p.Budget, Spent: spent, Currency: p.Currency, Left: left}
-	b.Ahead, b.Lower, b.Upper = spend.Over(left, costLevel)
-	e, r := recommend.Overrun(b, func(d time.Duration) float64 { v, _, _ := spend.Over(d, costLevel); return v }, in.Slot)
+// budget says whether the month's budget lasts. An alert about it begins with the first fit in a row of the month that
+// finds it urgent, of what was known then: after a restart too.
+func (s *Said) budget(in Input, p Prices, y series.Series, month time.Time) {
+	next := month.AddDate(0, 1, 0).UnixMilli()
+	at := func(t int64) (capacity.Estimate, *recommend.Recommendation, bool) {
+		past := upTo(y, t)
+		spend, ok := capacity.SpendOf(past)
+		spent, whole := toDate(past, month, t)
+		if !ok || !whole || t < month.UnixMilli() {
+			return capacity.Estimate{}, nil, false
+		}
+		left := time.Duration(next-t) * time.Millisecond
+		b := recommend.Budget{Budget: p.Budget, Spent: spent, Currency: p.Currency, Left: left}
+		b.Ahead, b.Lower, b.Upper = spend.Over(left, costLevel)
+		e, r := recommend.Overrun(b, func(d time.Duration) float64 { v, _, _ := spend.Over(d, costLevel); return v }, in.Slot)
+		return e, r, true
+	}
+	e, r, ok := at(in.End)
+	if !ok {
+		return
+	}
 	l := recommend.Limit{Kind: "budget", Target: recommend.Target{Kind: "Budget", Name: "month"}, Name: "", Unit: p.Currency, Used: y, Limit: p.Budget, Query: ""}
-	s.add(in, "budget", l, labels.FromStrings("scope", "total"), e, r, func(int64) bool { return false })
+	s.add(in, "budget", l, labels.FromStrings("scope", "total"), e, r, func(t int64) bool {
+		_, r, ok := at(t)
+		return ok && r != nil && r.Urgency == recommend.UrgencyNow
+	})
 }
 
 // quiet forecasts the use of w and looks for hours in which it does little.

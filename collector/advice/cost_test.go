@@ -270,6 +270,35 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetStart: an alert about the budget begins when it first would have been urgent, whenever the process
+// started that says it.
+func TestBudgetStart(t *testing.T) {
+	p := prices
+	p.Budget = 700
+	var starts []int64
+	for _, n := range []int{hoursOf28Days - 24, hoursOf28Days - 6, hoursOf28Days} { // each in a process of its own
+		found := 0
+		for _, r := range pass(t, costUnit(t, p), n, map[string][]series.Series{"workload_cost": {hourly(n, constant(1), workloadLabels("a")...)}}) {
+			for _, f := range r.Findings {
+				if r.Labels.Get("capacity") == "budget" {
+					found++
+					starts = append(starts, f.Start)
+				}
+			}
+		}
+		if found != 1 {
+			t.Fatalf("%d findings after %d hours", found, n)
+		}
+	}
+	// 744 are to be expected as soon as three days say what a day costs.
+	if first := starts[0]; first < 60*3600_000 || first > 5*24*3600_000 {
+		t.Errorf("it began after %d hours", first/3600_000)
+	}
+	if starts[0] != starts[1] || starts[0] != starts[2] {
+		t.Errorf("it began at %v", starts)
+	}
+}
+
 func TestVolumes(t *testing.T) {
 	const n, gib = hoursOf28Days, 1 << 30
 	claim := func(name string) []string { return []string{"namespace", "shop", "persistentvolumeclaim", name} }

@@ -111,7 +111,7 @@ func TestUrgentDisk(t *testing.T) {
 	if want := 4 * 86400.0; c == nil || math.Abs(c.Median-want) > 0.15*want || c.Probability[1] < 0.8 {
 		t.Fatalf("capacity %+v, want 4 days", c)
 	}
-	if r.Urgency != recommend.UrgencyNow || !strings.Contains(r.Action, "disk of a:9100 /var is reached in") || r.Recommended[recommend.StorageBytes] <= 100*gib {
+	if r.Urgency != recommend.UrgencyNow || !strings.Contains(r.Action, "clean up the disk: a:9100 /var is full in") || r.Recommended[recommend.StorageBytes] <= 100*gib {
 		t.Errorf("recommendation %+v", r)
 	}
 	if f == nil || f.Note == nil || f.Note.Alert != rules.AlertCapacity || f.Severity != "warning" || f.Type != TypeExhaustion || f.ID == "" {

@@ -281,7 +281,7 @@ func (v *Views) draw(page []Anomaly, of []*record) {
 const maxRelated = 10
 
 // relatives returns the findings that started at about the time of all[i] and share
-// a label with it or are of its group, the newest first. all is sorted by start,
+// a label with it, are of its group, or of a KPI that moved with it, the newest first. all is sorted by start,
 // newest first.
 func relatives(i int, all []record) []*record {
 	a := &all[i]
@@ -295,7 +295,7 @@ func relatives(i int, all []record) []*record {
 	}
 	var out []*record
 	for j := first; j < len(all) && near(&all[j]) && len(out) < maxRelated; j++ {
-		if b := &all[j]; j != i && (shareLabel(a.labels, b.labels) || sameGroup(a, b)) {
+		if b := &all[j]; j != i && (shareLabel(a.labels, b.labels) || sameGroup(a, b) || kpi(b, a) || kpi(a, b)) {
 			out = append(out, b)
 		}
 	}
@@ -310,10 +310,15 @@ func identities(rs []*record) []string {
 	return out
 }
 
+// kpi reports whether a is of a KPI that moved with b.
+func kpi(a, b *record) bool {
+	return rules.MovedWith(a.signal.SignalInfo, a.labels, b.signal.SignalInfo, b.labels)
+}
+
 func sameGroup(a, b *record) bool { return a.Group != "" && a.Group == b.Group }
 
 // around returns what the alert of a says about the others: those of its group, and
-// those of other signals about the same workload or host.
+// those of other signals about the same workload or host, and KPIs that moved with it.
 func around(a *record, others []*record) rules.Context {
 	var c rules.Context
 	subjects := rules.Subjects(a.labels)
@@ -321,7 +326,9 @@ func around(a *record, others []*record) rules.Context {
 		switch {
 		case sameGroup(a, b):
 			c.Together = append(c.Together, rules.Short(b.signal.SignalInfo, b.result(), b.Finding))
-		case a.task != b.task && rules.SameSubject(subjects, rules.Subjects(b.labels)):
+		case kpi(b, a):
+			c.Business = append(c.Business, rules.Short(b.signal.SignalInfo, b.result(), b.Finding))
+		case a.task != b.task && (kpi(a, b) || rules.SameSubject(subjects, rules.Subjects(b.labels))):
 			c.Elsewhere = append(c.Elsewhere, rules.Short(b.signal.SignalInfo, b.result(), b.Finding))
 		}
 	}

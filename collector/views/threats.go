@@ -67,7 +67,7 @@ func threatOf(s Signal, r *series.Result, f *series.Finding) Threat {
 	out := Threat{
 		ID: f.ID, Threat: f.Type, Technique: t.Technique, Severity: f.Severity, Risk: round(t.Risk, 10), Confidence: round(f.Confidence, 100),
 		Entity: t.Entity, EntityType: t.EntityType, Observed: number(t.Observed), Expected: number(t.Expected), Evidence: append([]string{}, t.Evidence...),
-		Description: rules.ThreatDescription(s.SignalInfo, *f, rules.Context{Together: nil, Elsewhere: nil}), FirstAction: t.FirstAction,
+		Description: rules.ThreatDescription(s.SignalInfo, *f, rules.Context{}), FirstAction: t.FirstAction,
 		FirstSeen: float64(f.Start) / 1000, LastSeen: float64(t.Last) / 1000,
 		Signal: r.Signal, Labels: r.Labels.Map(), Band: t.Band, ConfidenceLevel: series.ConfidenceLevel(f.Confidence), Window: nil, PeakRisk: round(f.Peak, 10),
 		EndedAt: nil, Stale: f.Stale, Reclassified: t.Reclassified, Recurrences: t.Recurrences, Entities: t.Entities, Summary: rules.ThreatSummary(t),

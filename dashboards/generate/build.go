@@ -16,6 +16,7 @@ var source = object{"type": "prometheus", "uid": "${datasource}"}
 
 // The uids are part of the addresses of the dashboards, which people bookmark.
 const (
+	businessUID        = "upid-business"
 	capacityUID        = "upid-capacity"
 	modelsUID          = "upid-models"
 	recommendationsUID = "upid-recommendations"

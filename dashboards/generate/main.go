@@ -22,6 +22,7 @@ func main() {
 // dashboards returns every dashboard by the name of its file.
 func dashboards() map[string]object {
 	return map[string]object{
+		"upid-business.json":        business(),
 		"upid-models.json":          models(),
 		"upid-overview.json":        overview(),
 		"upid-signal.json":          signal(),

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/rules"
 )
@@ -22,6 +24,8 @@ type lead struct {
 type moved struct {
 	start    int64
 	subjects []string
+	info     rules.SignalInfo
+	labels   labels.Labels
 	text     string
 }
 
@@ -36,7 +40,7 @@ func (t *taskState) group(all []finding, omitted []omission, external map[string
 	var out []finding
 	for _, c := range all {
 		if c.f.Open() {
-			t.open = append(t.open, moved{c.f.Start, rules.Subjects(c.r.Labels), rules.Short(t.info, *c.r, *c.f)})
+			t.open = append(t.open, moved{c.f.Start, rules.Subjects(c.r.Labels), t.info, c.r.Labels, rules.Short(t.info, *c.r, *c.f)})
 		}
 		if c.f.Group == "" {
 			out = append(out, c)
@@ -119,8 +123,8 @@ func (t *taskState) join(id string, first lead, members []finding, external map[
 }
 
 // elsewhere tells each finding what else moved: findings of other tasks about the
-// same workload or host that began at about its time.
-func elsewhere(findings []finding, others []moved) {
+// same workload or host that began at about its time, and of KPIs.
+func elsewhere(info rules.SignalInfo, findings []finding, others []moved) {
 	if len(others) == 0 {
 		return
 	}
@@ -128,7 +132,13 @@ func elsewhere(findings []finding, others []moved) {
 		c := &findings[i]
 		subjects := rules.Subjects(c.r.Labels)
 		for _, o := range others {
-			if d := o.start - c.f.Start; d <= rules.RelatedWithin && d >= -rules.RelatedWithin && rules.SameSubject(subjects, o.subjects) {
+			if d := o.start - c.f.Start; d > rules.RelatedWithin || d < -rules.RelatedWithin {
+				continue
+			}
+			switch {
+			case rules.MovedWith(o.info, o.labels, info, c.r.Labels):
+				c.context.Business = append(c.context.Business, o.text)
+			case rules.MovedWith(info, c.r.Labels, o.info, o.labels), rules.SameSubject(subjects, o.subjects):
 				c.context.Elsewhere = append(c.context.Elsewhere, o.text)
 			}
 		}

@@ -97,3 +97,33 @@ func TestWhatElseMoved(t *testing.T) {
 		}
 	}
 }
+
+// An anomaly of a workload is told with the KPI that moved with it, one of a KPI with the workloads, unless their
+// labels say that they are about different things.
+func TestMovedWithKPI(t *testing.T) {
+	const start = int64(1_700_000_000_000)
+	at := time.UnixMilli(start)
+	describe := func(kpi, workload labels.Labels) (ofWorkload, ofKPI string) {
+		orders := &taskState{info: rules.SignalInfo{Name: "orders", Type: rules.TypeBusiness}}
+		cpu := &taskState{info: rules.SignalInfo{Name: "cpu", Type: "resource"}}
+		k := series.Result{Labels: kpi, Time: start, Findings: []series.Finding{open("k", start+120_000)}}
+		w := series.Result{Labels: workload, Time: start, Findings: []series.Finding{open("w", start)}}
+		orders.update(at, start, []series.Result{k}, 0, nil, nil)
+		cpu.update(at, start, []series.Result{w}, 0, nil, orders.open)
+		orders.update(at, start, []series.Result{k}, 0, nil, cpu.open)
+		for _, a := range cpu.alerts {
+			ofWorkload = a.annotations["description"]
+		}
+		for _, a := range orders.alerts {
+			ofKPI = a.annotations["description"]
+		}
+		return ofWorkload, ofKPI
+	}
+	web := labels.FromStrings("namespace", "shop", "pod", "web-0")
+	if w, k := describe(labels.EmptyLabels(), web); !strings.Contains(w, "KPIs that moved with it: orders spike since 2023-11-14T22:15:20Z") || !strings.Contains(k, "What else moved: cpu spike since") {
+		t.Errorf("%s\n%s", w, k)
+	}
+	if w, k := describe(labels.FromStrings("namespace", "blog"), web); strings.Contains(w, "KPI") || strings.Contains(k, "What else moved") {
+		t.Errorf("another namespace: %s\n%s", w, k)
+	}
+}

@@ -81,7 +81,7 @@ type change []string
 func (t *taskState) update(now time.Time, slot int64, rs []series.Result, maxActive int, external map[string]string, others []moved) (_ []change, _ []omission, vanished int) {
 	findings, omitted := t.collect(rs, external)
 	findings, omitted = t.group(findings, omitted, external)
-	elsewhere(findings, others)
+	elsewhere(t.info, findings, others)
 	slices.SortFunc(findings, func(a, b finding) int { return t.order(a, b) })
 	var (
 		next    = map[string]*alert{}

@@ -21,19 +21,67 @@ type Limit struct {
 	Query  string        // of Used
 }
 
-// LimitKinds says what running out of each kind means and what to do first.
-var LimitKinds = map[string]struct{ What, First string }{
-	"disk":         {"disk", "Find what grows (du -x --max-depth 2) and delete or move it, or enlarge the disk."},
-	"inodes":       {"inodes of the disk", "Find the directory with the many small files (du --inodes -x) and clean it up."},
-	"pvc":          {"volume", "Enlarge the claim if its storage class allows expansion (kubectl get sc), or delete data."},
-	"pvc_inodes":   {"inodes of the volume", "Find the directory with the many small files and clean it up."},
-	"allocatable":  {"room on the nodes", "Add a node, or lower requests that are larger than use: see the recommendations of type resource_scaling."},
-	"quota":        {"quota", "Ask for a larger quota, or lower requests in the namespace."},
-	"pods":         {"pods that the nodes may run", "Add a node, or raise maxPods where addresses allow it."},
-	"ips":          {"IP addresses", "Add a subnet or a node, or enable prefix delegation."},
-	"series_limit": {"samples that a scrape may have", "Find the metric with the most series (topk(10, count by (__name__) ({job=\"…\"}))) and drop or aggregate it."},
-	"memory":       {"memory limit", "Take a heap profile, then restart; a larger limit only delays the end."},
-	"custom":       {"limit", "Find what grows, or raise the limit."},
+// LimitKind says of a kind of limit what reaching it means and what to do.
+type LimitKind struct {
+	Action string // with the subject and when, as in "in 5 days (3 to 9 days)"
+	First  string // what to do first
+	Enough string // how large it must be, with the amount
+	Effect string // what happens when it is reached
+	Undo   string
+}
+
+const (
+	noSmaller = "A volume or disk cannot be made smaller again: enlarge by what is needed."
+	deleted   = "What was deleted does not come back: move it first if in doubt."
+	drainNode = "Drain the node and remove it (kubectl drain)."
+)
+
+// LimitKinds says it of each kind.
+var LimitKinds = map[string]LimitKind{
+	"disk": {
+		"Enlarge or clean up the disk: %s is full %s", "Find what grows (du -x --max-depth 2) and delete or move it, or enlarge the disk.",
+		"A disk of %s is enough for 90 days with a fifth to spare.", "writes fail when it is full; the kubelet evicts pods before", noSmaller,
+	},
+	"inodes": {
+		"Delete small files: the inodes of %s are used up %s", "Find the directory with the many small files (du --inodes -x) and clean it up.",
+		"%s inodes are enough for 90 days with a fifth to spare; most file systems get them only when they are made anew.", "no file can be created, though there is space, when they are used up", deleted,
+	},
+	"pvc": {
+		"Enlarge or empty the volume: %s is full %s", "Enlarge the claim if its storage class allows expansion (kubectl get sc), or delete data.",
+		"A claim of %s is enough for 90 days with a fifth to spare.", "writes of the pods that use it fail when it is full", noSmaller,
+	},
+	"pvc_inodes": {
+		"Delete small files: the inodes of the volume %s are used up %s", "Find the directory with the many small files and clean it up.",
+		"%s inodes are enough for 90 days with a fifth to spare; a larger volume may have more of them.", "no file can be created on it, though there is space, when they are used up", deleted,
+	},
+	"allocatable": {
+		"Add a node or lower requests: cluster %s is requested in full %s", "Add a node, or lower requests that are larger than use: see the recommendations of type resource_scaling.",
+		"Nodes with %s together are enough for 90 days with a fifth to spare.", "new pods stay Pending when no node has room; with three nodes and more the largest may fail before", drainNode,
+	},
+	"quota": {
+		"Raise the quota or ask for less: %s is used up %s", "Ask for a larger quota, or lower requests in the namespace.",
+		"A quota of %s is enough for 90 days with a fifth to spare.", "new pods and objects of the namespace are refused when it is used up; rollouts stop half way", "Set the old quota; what runs goes on.",
+	},
+	"pods": {
+		"Add a node: cluster %s runs as many pods as it may %s", "Add a node, or raise maxPods of the kubelets where addresses allow it.",
+		"Room for %s pods is enough for 90 days with a fifth to spare.", "new pods stay Pending when no node may run another, whatever CPU and memory are free", drainNode,
+	},
+	"ips": {
+		"Add addresses: those of cluster %s are used up %s", "Add a subnet or a node, or enable prefix delegation.",
+		"%s addresses are enough for 90 days with a fifth to spare.", "new pods stay ContainerCreating without an address", "Remove the subnet when nothing uses it.",
+	},
+	"series_limit": {
+		"Drop series: a scrape of %s has as many samples as it may %s", "Find the metric with the most series (topk(10, count by (__name__) ({job=\"…\"}))) and drop or aggregate it.",
+		"A sample_limit of %s is enough for 90 days with a fifth to spare.", "the whole scrape fails, and every series of the target is missing, when it has one sample more", "Set the old sample_limit.",
+	},
+	"memory": {
+		"Find the leak in %s: its memory is at the limit %s", "Take a heap profile, then restart; a larger limit only delays the end.",
+		"", "it is killed for memory when the limit is reached", "Nothing was changed.",
+	},
+	"custom": {
+		"Make room: the limit of %s is reached %s", "Find what grows, or raise the limit.",
+		"A limit of %s is enough for 90 days with a fifth to spare.", "what the limit is for is refused or fails when it is reached", "Set the old limit.",
+	},
 }
 
 // capacityGoal is how far ahead a limit is to be enough, and how full it may be
@@ -60,7 +108,11 @@ func Exhaustion(l Limit, slot int64) (capacity.Estimate, *Recommendation) {
 	}
 	r := New(CapacityExhaustion, l.Target, l.Kind+" "+l.Name)
 	what := LimitKinds[l.Kind]
-	r.Action = fmt.Sprintf("Make room: the %s of %s is reached %s", what.What, l.subject(), e.Text())
+	when := e.Text()
+	if e.Median == 0 {
+		when = "now"
+	}
+	r.Action = fmt.Sprintf(what.Action, l.subject(), when)
 	r.Reasons = []string{fmt.Sprintf("%s of %s are used and it grows by %s a day", amount(e.Used, l.Unit), amount(l.Limit, l.Unit), amount(e.Growth, l.Unit))}
 	if math.IsNaN(e.Growth) {
 		r.Reasons = []string{fmt.Sprintf("%s of %s are used", amount(e.Used, l.Unit), amount(l.Limit, l.Unit))}
@@ -72,7 +124,10 @@ func Exhaustion(l Limit, slot int64) (capacity.Estimate, *Recommendation) {
 	r.Recommended[LimitHitSeconds] = e.Median
 	r.Steps = []string{what.First}
 	if size := (e.Used + e.Growth*90) / capacityRoom; size > l.Limit {
-		r.Steps = append(r.Steps, fmt.Sprintf("%s is enough for 90 days with a fifth to spare.", amount(size, l.Unit)))
+		if l.Unit == "" {
+			size = math.Ceil(size)
+		}
+		r.Steps = append(r.Steps, fmt.Sprintf(what.Enough, amount(size, l.Unit)))
 		if l.Unit == "bytes" && (l.Kind == "disk" || l.Kind == "pvc") {
 			r.Current[StorageBytes], r.Recommended[StorageBytes] = l.Limit, math.Ceil(size/(1<<30))*(1<<30)
 		}
@@ -81,10 +136,13 @@ func Exhaustion(l Limit, slot int64) (capacity.Estimate, *Recommendation) {
 				shellWord(l.Target.Namespace), shellWord(l.Target.Name), math.Ceil(size/(1<<30))))
 		}
 	}
-	r.Rollback = []string{"A volume or disk cannot be made smaller again: enlarge by what is needed."}
-	r.Impact.Performance = "writes fail when it is full"
+	r.Rollback = []string{what.Undo}
+	r.Impact.Performance = what.Effect
 	r.Impact.Level = grade(e.Median, 7*24*time.Hour, 30*24*time.Hour)
-	r.Impact.RiskLevel, r.Risk.RollbackComplexity = Low, High
+	r.Impact.RiskLevel, r.Risk.RollbackComplexity = Low, Low
+	if what.Undo == noSmaller {
+		r.Risk.RollbackComplexity = High
+	}
 	if e.Urgent() {
 		r.Urgency = UrgencyNow
 	}

@@ -50,6 +50,46 @@ func TestExhaustion(t *testing.T) {
 	}
 }
 
+// TestLimitTexts: every kind says what it is, what happens and what to do in its own words, and nothing of another kind.
+func TestLimitTexts(t *testing.T) {
+	rising := hours(672, func(i int) float64 { return 40 + float64(i)/24 })
+	seen := map[string]string{}
+	for kind, what := range LimitKinds {
+		if kind == "memory" {
+			continue // MemoryLeak
+		}
+		l := Limit{Kind: kind, Target: Target{Namespace: "shop", Kind: "X", Name: "data"}, Name: "part", Used: rising, Limit: 80}
+		_, r := Exhaustion(l, 0)
+		if r == nil || r.Check() != nil {
+			t.Fatalf("%s: %+v", kind, r)
+		}
+		if strings.Contains(r.Action, "%!") || !strings.Contains(r.Action, "shop/data part") || !strings.Contains(r.Action, " in ") {
+			t.Errorf("%s: %s", kind, r.Action)
+		}
+		// It holds 68 and takes in 1 a day: (68 + 90)/0.8 = 197.5.
+		if len(r.Steps) < 2 || r.Steps[0] != what.First || !strings.Contains(r.Steps[1], " 198") && !strings.HasPrefix(r.Steps[1], "198") {
+			t.Errorf("%s: %q", kind, r.Steps)
+		}
+		l.Limit = 67
+		if _, r := Exhaustion(l, 0); r == nil || !strings.HasSuffix(r.Action, " now") {
+			t.Errorf("%s: full: %+v", kind, r)
+		}
+		for _, text := range []string{r.Action, r.Steps[0], r.Impact.Performance} {
+			if other := seen[text]; other != "" || text == "" {
+				t.Errorf("%s says what %s says: %q", kind, other, text)
+			}
+			seen[text] = kind
+		}
+		disk := kind == "disk" || kind == "pvc"
+		if got := strings.Contains(r.Rollback[0], "disk"); got != disk || (r.Risk.RollbackComplexity == High) != disk {
+			t.Errorf("%s: undone by %q", kind, r.Rollback[0])
+		}
+	}
+	if len(seen) != 3*10 {
+		t.Errorf("%d texts", len(seen))
+	}
+}
+
 func TestMemoryLeakAndExpiry(t *testing.T) {
 	const mib = 1 << 20
 	l := Limit{

@@ -46,8 +46,9 @@ func main() {
 	data := flag.String("data", "../shared/data/rightsizing", "directory of traces with a manifest.json of what was provisioned")
 	upid := flag.String("upid", "./upid", "the program")
 	containers := flag.Int("containers", 5000, "containers of the scale test, 0: none")
+	held := flag.Bool("heldout", true, "choose parameters on half of the traces and judge them on the other too; takes minutes")
 	flag.Parse()
-	missed, err := run(*data, *upid, *containers)
+	missed, err := run(*data, *upid, *containers, *held)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchrecommend:", err)
 		os.Exit(1)
@@ -57,6 +58,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// enoughDecisions are five weeks of all workloads: fewer say nothing about a risk.
+const enoughDecisions = 200
 
 // goals counts what is missed while it prints.
 type goals struct{ missed int }
@@ -70,7 +74,7 @@ func (g *goals) add(name, goal string, met bool, format string, args ...any) {
 	fmt.Printf("%-46s %-24s %-22s %s\n", name, goal, fmt.Sprintf(format, args...), verdict)
 }
 
-func run(data, upid string, containers int) (missed int, err error) {
+func run(data, upid string, containers int, held bool) (missed int, err error) {
 	out, err := exec.CommandContext(context.Background(), upid, "replay", "--data", data, "-o", "json").Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -116,11 +120,17 @@ func run(data, upid string, containers int) (missed int, err error) {
 	g.add("cost below as provisioned, balanced", "≥ 50 %", balanced.Dollars <= 0.5*provisioned, "%.0f %% of $%.2f", 100*(1-balanced.Dollars/provisioned), provisioned)
 	for _, name := range []string{"upid-cost", "upid-balanced", "upid-safe"} {
 		for _, b := range by[name].Risk {
-			if b.Decisions < 200 { // five weeks of all workloads: fewer say nothing
+			if b.Decisions < enoughDecisions {
 				continue
 			}
 			g.add("declared risk, "+strings.TrimPrefix(name, "upid-")+", confidence "+b.Level, "within 5 points", math.Abs(b.Declared-b.Realised) <= 0.05, "%.1f, came %.1f", 100*b.Declared, 100*b.Realised)
 		}
+	}
+	if held {
+		if err := heldOut(data, &g); err != nil {
+			return 0, fmt.Errorf("held out: %w", err)
+		}
+		fmt.Println()
 	}
 	if containers > 0 {
 		before := cpuSeconds()

@@ -35,6 +35,8 @@ type Decision struct {
 	Pressure bool    // between the regular decisions, because memory came close
 	Risk     float64 // that memory is too small within seven days, in [0, 1]; NaN: not declared
 	Sure     float64 // confidence in [0, 1]; NaN: not declared
+	// Factors are those of Risk, see sizing.Sizer.RiskFactors; zero where none is declared.
+	Factors [4]float64
 }
 
 // Options of Run. All are needed.
@@ -129,6 +131,12 @@ func runOurs(ctx context.Context, traces []Trace, name string, o Options) ([]Dec
 	if err != nil {
 		return nil, err
 	}
+	return RunPolicy(ctx, traces, name, p, o)
+}
+
+// RunPolicy replays one policy of ours, which need not be one of sizing.Policies, under a name. Options.Strategies
+// say nothing here.
+func RunPolicy(ctx context.Context, traces []Trace, name string, p sizing.Policy, o Options) ([]Decision, error) {
 	model, err := forecast.New(sizing.Model, nil)
 	if err != nil {
 		return nil, err
@@ -195,9 +203,10 @@ func runOurs(ctx context.Context, traces []Trace, name string, o Options) ([]Dec
 // decide notes what a Sizer says at a time. Without any usage it says the least.
 func decide(t *Trace, strategy string, at int64, s *sizing.Sizer, c *sizing.Scratch, pressure bool) Decision {
 	size, sure := s.Size(), s.Trust(c).Confidence()
+	memory := roundMemory(size.Memory)
 	return Decision{
 		Workload: t.Name, Strategy: strategy, Time: at, Pressure: pressure,
-		CPU: roundCPU(size.CPU), Memory: roundMemory(size.Memory), Risk: s.Risk(roundMemory(size.Memory), sure), Sure: sure,
+		CPU: roundCPU(size.CPU), Memory: memory, Risk: s.Risk(memory, sure), Sure: sure, Factors: s.RiskFactors(memory, sure),
 	}
 }
 

@@ -43,31 +43,46 @@ var levels = []string{"low", "medium", "high", "very_high"}
 // calibrate compares the risk that regular decisions declared with what came in the seven
 // days after each, had it stayed. Decisions with less than seven days left are left out.
 func calibrate(traces []Trace, decisions []Decision) []Band {
-	at := map[string]*Trace{}
-	for i := range traces {
-		at[traces[i].Name] = &traces[i]
-	}
+	came := Exceeded(traces, decisions)
 	var bands [4]Band
-	for _, d := range decisions {
-		t := at[d.Workload]
-		if d.Pressure || d.Risk != d.Risk || t.Times[len(t.Times)-1] < d.Time+week {
+	for i, d := range decisions {
+		if d.Pressure || d.Risk != d.Risk || came[i] < 0 {
 			continue
 		}
 		b := &bands[slices.Index(levels, series.ConfidenceLevel(d.Sure))]
 		b.Decisions++
 		b.Declared += d.Risk
-		for k := t.index(d.Time + 1); k < len(t.Times) && t.Times[k] <= d.Time+week; k++ {
-			if t.Memory[k] > float32(d.Memory) {
-				b.Realised++
-				break
-			}
-		}
+		b.Realised += float64(came[i])
 	}
 	var out []Band
 	for i, b := range bands {
 		if b.Decisions > 0 {
 			n := float64(b.Decisions)
 			out = append(out, Band{Level: levels[i], Decisions: b.Decisions, Declared: b.Declared / n, Realised: b.Realised / n})
+		}
+	}
+	return out
+}
+
+// Exceeded returns for every decision 1 if memory was above it within seven days, 0 if not, and −1 where the trace of
+// its workload ends before.
+func Exceeded(traces []Trace, decisions []Decision) []int {
+	at := map[string]*Trace{}
+	for i := range traces {
+		at[traces[i].Name] = &traces[i]
+	}
+	out := make([]int, len(decisions))
+	for i, d := range decisions {
+		t := at[d.Workload]
+		if t.Times[len(t.Times)-1] < d.Time+week {
+			out[i] = -1
+			continue
+		}
+		for k := t.index(d.Time + 1); k < len(t.Times) && t.Times[k] <= d.Time+week; k++ {
+			if t.Memory[k] > float32(d.Memory) {
+				out[i] = 1
+				break
+			}
 		}
 	}
 	return out

@@ -19,7 +19,25 @@ type Policy struct {
 	// HeadroomDays.
 	Headroom     float64
 	HeadroomDays int
+	// Moves are UsualMoves where they are zero.
+	Moves Moves
 }
+
+// Moves say how far and how often what is set moves.
+type Moves struct {
+	ShrinkCPU   float64 // of the highest that was set in the last seven days: the least that is set
+	RiseCPU     float64 // times what was set: the most that a day makes of it, up to what was usual in four weeks
+	MoveCPU     float64 // the least relative move
+	WorthCPU    float64 // of Scale.CPU, by which a move must lower the loss
+	Recall      float64 // how much a day counts of the next one, where a move is judged
+	HalveMemory float64 // of the highest of the last seven days: the least that is set
+	LowerMemory float64 // the least relative move down …
+	RaiseMemory float64 // … and up
+	Relief      float64 // times usage: what memory is raised to under pressure
+}
+
+// UsualMoves are those of every policy.
+var UsualMoves = Moves{ShrinkCPU: 0.8, RiseCPU: 3, MoveCPU: 0.15, WorthCPU: 0.2, Recall: 0.85, HalveMemory: 0.4, LowerMemory: 0.4, RaiseMemory: 0.25, Relief: 1.15}
 
 // Policies lists the policies, cheapest first. On 40 real traces of three months, decided
 // daily (docs/recommendations.md):

@@ -6,21 +6,12 @@ import (
 )
 
 const (
-	window       = 28   // days that are remembered
-	enoughDays   = 6    // before anything is decided
-	lookBack     = 21   // days by which a move is judged, each counting recall times the next
-	envelope     = 7    // days: what is set was enough on each of them
-	shrinkCPU    = 0.8  // of the highest of the last seven days: the least that is set
-	riseCPU      = 3    // times what was set: the most that a day makes of it, up to what was usual in four weeks
-	moveCPU      = 0.15 // the least relative move
-	worthCPU     = 0.2  // of Scale.CPU, by which a move must lower the loss
-	halveMemory  = 0.4  // of the highest of the last seven days: the least that is set
-	lowerMemory  = 0.4  // the least relative move down …
-	raiseMemory  = 0.25 // … and up
-	recall       = 0.85
-	forecastDays = 3    // a forecast of seven days serves for
-	pressure     = 0.9  // of what is set, above which memory is raised at once …
-	relief       = 1.15 // … to this times usage
+	window       = 28  // days that are remembered
+	enoughDays   = 6   // before anything is decided
+	lookBack     = 21  // days by which a move is judged, each counting Moves.Recall times the next
+	envelope     = 7   // days: what is set was enough on each of them
+	forecastDays = 3   // a forecast of seven days serves for
+	pressure     = 0.9 // of what is set, above which memory is raised at once, to Moves.Relief times usage
 )
 
 // Sample is one measurement of one container, or the highest among its replicas.
@@ -102,6 +93,9 @@ func (r *recent) highest() float64 {
 
 // New returns a Sizer of samples that are step seconds apart.
 func New(p Policy, step int64) *Sizer {
+	if p.Moves == (Moves{}) {
+		p.Moves = UsualMoves
+	}
 	s := &Sizer{policy: p, step: step, peak: math.NaN(), newest: math.MinInt64, arm: -1, claim: math.NaN(), size: Size{CPU: math.NaN(), Memory: math.NaN()}}
 	for i := range s.memory {
 		s.memory[i] = float32(math.NaN())
@@ -136,8 +130,8 @@ func (s *Sizer) Observe(x Sample) (raised bool) {
 	if !(s.peak >= x.Memory) {
 		s.peak = x.Memory
 	}
-	if x.Memory > pressure*s.size.Memory && relief*x.Memory > s.size.Memory {
-		s.size.Memory = relief * x.Memory
+	if x.Memory > pressure*s.size.Memory && s.policy.Moves.Relief*x.Memory > s.size.Memory {
+		s.size.Memory = s.policy.Moves.Relief * x.Memory
 		return true
 	}
 	return false
@@ -260,13 +254,13 @@ func (s *Sizer) decideCPU(scale float64, c *Scratch) {
 		return
 	}
 	s.candidate.push(float64(s.values[s.arm]))
-	want := max(s.candidate.highest(), shrinkCPU*s.set.highest())
+	want := max(s.candidate.highest(), s.policy.Moves.ShrinkCPU*s.set.highest())
 	was := s.size.CPU
 	if was == was {
-		want = min(want, max(riseCPU*was, c.bases[usual]))
+		want = min(want, max(s.policy.Moves.RiseCPU*was, c.bases[usual]))
 	}
-	far := math.Abs(want-was) > moveCPU*was || want > was && s.Above(was) > s.policy.Ceiling
-	if was != was || far && s.cost(was)-s.cost(want) > worthCPU*scale {
+	far := math.Abs(want-was) > s.policy.Moves.MoveCPU*was || want > was && s.Above(was) > s.policy.Ceiling
+	if was != was || far && s.cost(was)-s.cost(want) > s.policy.Moves.WorthCPU*scale {
 		s.size.CPU = want
 	}
 	s.set.push(s.size.CPU)
@@ -277,14 +271,14 @@ func (s *Sizer) decideCPU(scale float64, c *Scratch) {
 func (s *Sizer) cost(r float64) float64 { return loss(r, s.Above(r), s.price, s.policy.Ceiling) }
 
 // Above returns the share of the time, in [0, 1], that CPU was above r in the last 21 days,
-// a day counting 0.9 times as much as the next; NaN without samples.
+// a day counting Moves.Recall times as much as the next; NaN without samples.
 func (s *Sizer) Above(r float64) float64 {
 	above, total, w := 0.0, 0.0, 1.0
 	for age := range min(s.days, lookBack) {
 		x := s.day(age)
 		above += w * float64(x.n) * x.above(r)
 		total += w * float64(x.n)
-		w *= recall
+		w *= s.policy.Moves.Recall
 	}
 	return above / total
 }
@@ -341,9 +335,9 @@ func (s *Sizer) decideMemory(now int64, scale float64) {
 	if m := slices.Max(append(maxima, 0)); m == m {
 		want = max(want, s.floor.value(now, m))
 	}
-	want = max(want, halveMemory*s.memories.highest())
+	want = max(want, s.policy.Moves.HalveMemory*s.memories.highest())
 	was := s.size.Memory
-	if was != was || want > (1+raiseMemory)*was || want < (1-lowerMemory)*was {
+	if was != was || want > (1+s.policy.Moves.RaiseMemory)*was || want < (1-s.policy.Moves.LowerMemory)*was {
 		s.size.Memory = want
 	}
 	s.memories.push(s.size.Memory)

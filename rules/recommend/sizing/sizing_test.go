@@ -189,7 +189,7 @@ func TestDecide_level(t *testing.T) {
 		for _, s := range sizes[d-7 : d] {
 			most = max(most, s.CPU)
 		}
-		if sizes[d].CPU < shrinkCPU*most-1e-9 {
+		if sizes[d].CPU < UsualMoves.ShrinkCPU*most-1e-9 {
 			t.Errorf("day %d: %g after %g", d, sizes[d].CPU, most)
 		}
 	}
@@ -204,7 +204,7 @@ func TestDecide_spike(t *testing.T) {
 		}
 		return 0.05, 1 << 30
 	})
-	if before, after := sizes[24].CPU, sizes[25].CPU; after > riseCPU*before {
+	if before, after := sizes[24].CPU, sizes[25].CPU; after > UsualMoves.RiseCPU*before {
 		t.Errorf("%g cores before the spike, %g after", before, after)
 	}
 }
@@ -222,7 +222,7 @@ func TestObserve_pressure(t *testing.T) {
 	if !s.Observe(Sample{Time: 30*86400 + 300, CPU: 1, Memory: 0.95 * set}) {
 		t.Error("not raised at 95 %")
 	}
-	near(t, "memory", s.Size().Memory, relief*0.95*set, 1)
+	near(t, "memory", s.Size().Memory, UsualMoves.Relief*0.95*set, 1)
 }
 
 // TestKilled_loop: a limit below need is hit again and again, and each time is made what

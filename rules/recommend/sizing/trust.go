@@ -92,8 +92,22 @@ func (s *Sizer) movedMemory() float64 {
 // A logistic regression on 6,720 decisions for 40 real traces: r alone says 0.2 % where 3 % came,
 // and 65 % where 15 % did. Half the traces predict the other half within 5 points in most bands.
 func (s *Sizer) Risk(m float64, confidence float64) float64 {
+	f := s.RiskFactors(m, confidence)
+	z := riskCoefficients[0]
+	for i, v := range f {
+		z += riskCoefficients[i+1] * v
+	}
+	return 1 / (1 + math.Exp(-z)) // NaN stays
+}
+
+// riskCoefficients are the intercept and the coefficients of RiskFactors.
+var riskCoefficients = [5]float64{-1.78, 1.11, -0.73, -1.11, -1.65}
+
+// RiskFactors returns what Risk is computed from: √r, ln(m/M7), ln(m/M28) and 1 − c; NaN if too little is known.
+func (s *Sizer) RiskFactors(m, confidence float64) [4]float64 {
 	if !s.fitted || !(m > 0) {
-		return math.NaN()
+		nan := math.NaN()
+		return [4]float64{nan, nan, nan, nan}
 	}
 	over := func(days int) float64 {
 		most := s.highest(days)
@@ -102,6 +116,5 @@ func (s *Sizer) Risk(m float64, confidence float64) float64 {
 		}
 		return min(max(math.Log(m/max(most, offset)), -1), 2)
 	}
-	z := -1.78 + 1.11*math.Sqrt(s.gumbel.risk(m)) - 0.73*over(7) - 1.11*over(window) - 1.65*(1-confidence)
-	return 1 / (1 + math.Exp(-z))
+	return [4]float64{math.Sqrt(s.gumbel.risk(m)), over(7), over(window), 1 - confidence}
 }
