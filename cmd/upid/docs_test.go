@@ -306,7 +306,7 @@ func TestImportDiagram(t *testing.T) {
 		"rules/presets":        {},
 		"rules/report":         {"collector/series", "detect/threat", "rules", "rules/presets"},
 		"rules/recommend":      {"collector/series", "forecast/capacity", "forecast/num", "rules/recommend/sizing"},
-		"collector/advice":     {"collector/pipeline", "collector/series", "forecast", "forecast/capacity", "rules", "rules/recommend"},
+		"collector/advice":     {"collector/pipeline", "collector/series", "forecast", "forecast/capacity", "rules", "rules/recommend", "rules/recommend/sizing"},
 		"dashboards":           {},
 		"dashboards/generate":  {},
 		"cmd/upid/config":      {},
