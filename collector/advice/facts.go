@@ -59,7 +59,7 @@ type price struct {
 	currency, source string
 }
 
-// factsOf reads the answers. saved are the results of the task of costs: until that has spoken nobody
+// factsOf reads the answers. saved are the results of the task of costs: if they are waited for, nobody
 // knows what is left to save, and there are no prices.
 func factsOf(in pipeline.Input, p Prices, saved []series.Result, wait bool) *facts {
 	all := func(name string) []series.Series { return in.Series[name].Series }
@@ -112,7 +112,7 @@ func factsOf(in pipeline.Input, p Prices, saved []series.Result, wait bool) *fac
 	f.requested(in)
 	f.machines(in)
 	f.costs(in, saved)
-	if wait && len(saved) == 0 {
+	if wait {
 		f.prices, f.configured = nil, price{cpu: math.NaN(), memory: math.NaN(), currency: "", source: ""}
 	}
 	return f

@@ -78,7 +78,7 @@ func (f *fleet) take(ctx context.Context, in pipeline.Input) error {
 	}
 	for from := in.Start; from <= in.End; {
 		if from >= f.day {
-			f.endDay()
+			f.endDay(of)
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -135,8 +135,8 @@ func (f *fleet) container(ls labels.Labels) *container {
 	return c
 }
 
-// endDay closes the day under way and forgets what is gone.
-func (f *fleet) endDay() {
+// endDay closes the day under way and forgets what is gone and does not come now.
+func (f *fleet) endDay(now map[*container]*points) {
 	sizers := make([]*sizing.Sizer, len(f.order))
 	for i, c := range f.order {
 		sizers[i] = c.sizer
@@ -144,7 +144,7 @@ func (f *fleet) endDay() {
 	}
 	sizing.EndDays(f.day/1000, sizers, f.scratch)
 	f.order = slices.DeleteFunc(f.order, func(c *container) bool {
-		gone := f.day-c.newest >= forgetAfter
+		gone := f.day-c.newest >= forgetAfter && now[c] == nil
 		if gone {
 			delete(f.byKey, c.key)
 		}

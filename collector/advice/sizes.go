@@ -3,14 +3,12 @@ package advice
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
@@ -41,6 +39,8 @@ type Sizes struct {
 	position atomic.Int64
 	fleet    *fleet
 	said     said
+	facts    pipeline.Input // of the newest pass: what is set
+	waits    bool           // for the task of costs
 }
 
 // NewSizes returns a unit that knows nothing yet.
@@ -82,6 +82,8 @@ type sizesFit struct {
 	fleet   *fleet
 	end     int64
 	results []series.Result
+	facts   pipeline.Input
+	waits   bool
 }
 
 // Learn implements pipeline.Learner.
@@ -94,7 +96,8 @@ func (l *sizesFit) Learn(ctx context.Context, in pipeline.Input) error {
 		return nil
 	}
 	var err error
-	l.results, err = l.unit.advise(l.fleet, in)
+	l.facts = factsOnly(in)
+	l.results, l.waits, err = l.unit.advise(l.fleet, l.facts)
 	return err
 }
 
@@ -104,34 +107,51 @@ func (l *sizesFit) Commit() {
 	u.fleet = l.fleet
 	u.position.Store(l.end)
 	if l.results != nil {
+		u.facts, u.waits = l.facts, l.waits
 		u.said.now(u.o.Name, l.results, l.end)
 	}
 }
 
-// hasFacts reports whether in has the facts that are asked at the end of a pass.
+// hasFacts reports whether in has what is asked at the end of a pass.
 func hasFacts(in pipeline.Input) bool { _, ok := in.Series[factPods]; return ok }
+
+// factsOnly returns in without what was taken in point by point.
+func factsOnly(in pipeline.Input) pipeline.Input {
+	in.Series = maps.Clone(in.Series)
+	for _, name := range pointInputs {
+		delete(in.Series, name)
+	}
+	return in
+}
 
 // Step implements pipeline.Unit.
 func (u *Sizes) Step(ctx context.Context, slot int64, in pipeline.Input) ([]series.Result, error) {
+	again := u.waits && len(in.Results[u.o.Costs]) > 0 // the costs are known now
 	if in.End >= in.Start {
 		if err := u.fleet.take(ctx, in); err != nil {
 			return nil, err
 		}
 		u.position.Store(in.End)
-		if hasFacts(in) {
-			rs, err := u.advise(u.fleet, in)
-			if err != nil {
-				return nil, err
-			}
-			u.said.now(u.o.Name, rs, in.End)
+		if again = hasFacts(in); again {
+			u.facts = factsOnly(in)
 		}
+	}
+	if again {
+		u.facts.Results = in.Results
+		rs, waits, err := u.advise(u.fleet, u.facts)
+		if err != nil {
+			return nil, err
+		}
+		u.waits = waits
+		u.said.now(u.o.Name, rs, u.facts.End)
 	}
 	return u.said.at(slot, u.position.Load(), 0), nil
 }
 
-// advise returns what is to be said of every container of f.
-func (u *Sizes) advise(f *fleet, in pipeline.Input) ([]series.Result, error) {
-	facts := factsOf(in, u.o.Prices, in.Results[u.o.Costs], u.o.Costs != "")
+// advise returns what is to be said of every container of f, and whether the task of costs has yet to speak.
+func (u *Sizes) advise(f *fleet, in pipeline.Input) (out []series.Result, waits bool, err error) {
+	waits = u.o.Costs != "" && len(in.Results[u.o.Costs]) == 0
+	facts := factsOf(in, u.o.Prices, in.Results[u.o.Costs], waits)
 	var rs []recommend.Recommendation
 	for _, c := range f.order {
 		if in.End-c.newest > lately*f.step && facts.pods[c.key] == nil {
@@ -152,19 +172,18 @@ func (u *Sizes) advise(f *fleet, in pipeline.Input) ([]series.Result, error) {
 	rs = recommend.CapSavings(rs, facts.left, facts.total)
 	facts.realisable(rs)
 	recommend.Sort(rs)
-	out := make([]series.Result, 0, len(rs))
+	out = make([]series.Result, 0, len(rs))
 	for i := range rs {
 		r, err := advised(rs[i], in.End)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if rs[i].State == recommend.StateOpen && rs[i].Urgency == recommend.UrgencyNow {
 			r.Findings = []series.Finding{pressing(rs[i], in.End)}
 		}
 		out = append(out, r)
 	}
-	slices.SortStableFunc(out, func(a, b series.Result) int { return labels.Compare(a.Labels, b.Labels) })
-	return out, nil
+	return out, waits, nil
 }
 
 // input is what is known of a container.

@@ -337,6 +337,16 @@ func TestSizes_cap(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.Results = map[string][]series.Result{"costs": {result}}
+	// They are taken in at once, without new points.
+	rs, err := u.Step(t.Context(), in.End, pipeline.Input{Start: in.End + fiveMS, End: in.End, Results: in.Results})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rs {
+		if a := rs[i].Plan.Advice; rs[i].Labels.Get("workload") == "search" && !(a.Savings > 100) {
+			t.Errorf("once the costs are known search saves %v", a.Savings)
+		}
+	}
 	got := sized(t, u, in)
 	if s := got["cart"].Impact.SavingsMonthly; s == nil || math.Abs(*s-5) > 1e-6 {
 		t.Errorf("of what is left, 5: saves %v", s)
@@ -430,6 +440,45 @@ func TestSizes_now(t *testing.T) {
 func flat(ls labels.Labels) (out []string) {
 	ls.Range(func(l labels.Label) { out = append(out, l.Name, l.Value) })
 	return out
+}
+
+// TestFleet_comesAndGoes: a container that appears with a new day is learned from then on, one that is gone for a week is forgotten, and
+// beyond the most there is room for it is said.
+func TestFleet_comesAndGoes(t *testing.T) {
+	u := sizesOf(t, "balanced")
+	l := u.Begin(0)
+	v := make([]float64, 288)
+	for i := range v {
+		v[i] = 0.5
+	}
+	for d := range 30 {
+		in := pipeline.Input{Start: midMS + int64(d)*dayMS, End: midMS + int64(d+1)*dayMS - fiveMS, Series: series.Set{}}
+		var cpu []series.Series
+		if d >= 12 {
+			cpu = append(cpu, series.Series{Labels: labels.FromStrings(app("late")...), Start: in.Start, Step: fiveMS, Values: v})
+		}
+		if d < 10 || d == 17 {
+			cpu = append(cpu, series.Series{Labels: labels.FromStrings(app("gone")...), Start: in.Start, Step: fiveMS, Values: v})
+		}
+		in.Series[inputCPU] = series.Data{Series: cpu}
+		if err := l.Learn(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		f := l.(*sizesFit).fleet
+		if _, ok := f.byKey[key(labels.FromStrings(app("gone")...), byContainer...)]; ok != (d < 25) {
+			t.Errorf("day %d: gone is remembered: %v", d, ok)
+		}
+	}
+	f := l.(*sizesFit).fleet
+	if c := f.byKey[key(labels.FromStrings(app("late")...), byContainer...)]; c == nil || c.sizer.Days() != 17 || len(f.order) != 1 {
+		t.Fatalf("late: %+v of %d", c, len(f.order))
+	}
+	for i := range mostContainers + 3 {
+		f.container(labels.FromStrings(app(fmt.Sprint(i))...))
+	}
+	if len(f.order) != mostContainers || len(f.refused) != 4 {
+		t.Errorf("%d containers, %d refused", len(f.order), len(f.refused))
+	}
 }
 
 // TestShares: the percentile of ratios, and how days fade.

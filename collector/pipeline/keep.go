@@ -110,7 +110,7 @@ func (p *Pipeline) speak(ctx context.Context, e *entry) error {
 		return fmt.Errorf("score: restored state: %w", err)
 	}
 	p.log.Warn("no data since the restart, what was known before it goes on", "signal", e.Name, "until", time.UnixMilli(at).UTC().Format(time.RFC3339))
-	err = p.write(ctx, e, slot, rs)
+	_, err = p.write(ctx, e, slot, rs)
 	p.expire(e, time.Now().UnixMilli())
 	return err
 }

@@ -109,3 +109,36 @@ func TestPieces(t *testing.T) {
 		}
 	}
 }
+
+// TestFollow: what a task says for the first time is told at once to those that join it.
+func TestFollow(t *testing.T) {
+	sink := &fakeSink{}
+	p, err := New(Options{Source: &fakeSource{}, Sinks: []Sink{sink}, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := func(name string, u Unit, after ...string) Task {
+		return Task{Name: name, Queries: map[string]string{"value": "v"}, After: after, Every: time.Minute, FitEvery: time.Hour, Step: time.Minute, History: time.Hour, Key: "k", Unit: u}
+	}
+	joins, other := &fakeUnit{}, &fakeUnit{}
+	if err := p.Apply([]Task{task("other", other), task("joins", joins, "other"), task("unfitted", &fakeUnit{}, "other")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().UnixMilli()
+	for _, name := range []string{"joins", "other"} {
+		if err := p.RunSlot(t.Context(), name, Fit, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k := range int64(2) {
+		if err := p.RunSlot(t.Context(), "other", Score, at+k*60_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, _ := p.queue.stats(); n != 1 {
+		t.Fatalf("%d passes are queued, want 1 after the first results", n)
+	}
+	if j, _ := p.queue.pop(); j.task.Name != "joins" || j.pass != Score {
+		t.Errorf("%s of %s is queued", j.pass, j.task.Name)
+	}
+}

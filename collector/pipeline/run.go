@@ -158,7 +158,26 @@ func (p *Pipeline) score(ctx context.Context, e *entry, slot int64) error {
 		}
 	}
 	defer p.stage("write")()
-	return p.write(ctx, e, slot, rs)
+	first, err := p.write(ctx, e, slot, rs)
+	if first {
+		p.follow(e.Name)
+	}
+	return err
+}
+
+// follow lets the tasks that join the results of a task speak at once: nothing was known of it before.
+func (p *Pipeline) follow(name string) {
+	var jobs []job
+	p.mu.Lock()
+	for _, e := range p.tasks {
+		if slices.Contains(e.After, name) && e.Unit.Position() > 0 && !e.running[Score] {
+			jobs = append(jobs, job{e, Score, e.Slot(Score, time.Now().UnixMilli())})
+		}
+	}
+	p.mu.Unlock()
+	for _, j := range jobs {
+		p.push(j)
+	}
 }
 
 // errMoved says that a commit changed the unit's position while the points for a
@@ -238,13 +257,14 @@ func (p *Pipeline) joined(e *entry) map[string][]series.Result {
 }
 
 // write hands the results to every sink; one that fails does not keep them from
-// the others.
-func (p *Pipeline) write(ctx context.Context, e *entry, slot int64, rs []series.Result) error {
+// the others. It reports whether none were known before.
+func (p *Pipeline) write(ctx context.Context, e *entry, slot int64, rs []series.Result) (first bool, err error) {
 	e.results.Lock()
 	defer e.results.Unlock()
 	if e.removed {
-		return nil
+		return false, nil
 	}
+	first = e.slot == 0
 	e.newest, e.slot = rs, slot
 	var errs []error
 	for _, s := range p.sinks {
@@ -252,7 +272,7 @@ func (p *Pipeline) write(ctx context.Context, e *entry, slot int64, rs []series.
 			errs = append(errs, failure{"sink", fmt.Errorf("write results: %w", err)})
 		}
 	}
-	return errors.Join(errs...)
+	return first, errors.Join(errs...)
 }
 
 // stage times one stage of a pass: defer p.stage("query")().
