@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// TestFullDisk serves from memory while the disk is full or read-only, from the
+// TestFault_D4 serves from memory while the disk is full or read-only, from the
 // start on, says so once, and saves when it can.
-func TestFullDisk(t *testing.T) {
+func TestFault_D4(t *testing.T) {
 	mount := t.TempDir()
 	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=8k"); err != nil {
 		t.Skipf("mount: %v", err)

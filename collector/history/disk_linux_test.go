@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFullDisk fills a real file system.
-func TestFullDisk(t *testing.T) {
+// TestFault_D4 fills a real file system, and makes it read-only (D5).
+func TestFault_D4(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("mount: %v", err)

@@ -368,7 +368,11 @@ func (l *log) lose(lost lostError) {
 		switch err := lost[g]; {
 		case errors.Is(err, store.ErrPlain): // what is asked for again is sealed
 			_ = os.Remove(g.path) // or it is met again
-		case errors.Is(err, store.ErrDamaged):
+		case errors.Is(err, store.ErrSchema): // what is asked for again does not write over it
+			if err := store.SetAside(g.path, err); err != nil {
+				l.s.log.Warn("history of another version is written over", "err", err)
+			}
+		case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrExposed):
 			if err := store.Quarantine(l.s.dir, g.path, l.name+"-"+filepath.Base(g.path)); err != nil {
 				_ = os.Remove(g.path) // out of the way, or it is written over
 			}

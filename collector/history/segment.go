@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -201,6 +202,9 @@ func (s *segment) open(step int64) (_ *reader, err error) {
 func (s *segment) index(f io.ReaderAt, size, step int64) (*reader, error) {
 	head := make([]byte, len(segmentMagic)+1)
 	if _, err := f.ReadAt(head, 0); err != nil || string(head) != segmentMagic+"\n" {
+		if _, serr := store.NewFrameReader(bytes.NewReader(head), segmentMagic); err == nil && errors.Is(serr, store.ErrSchema) {
+			return nil, fmt.Errorf("history %s: %w", s.path, serr)
+		}
 		return nil, damaged(s.path, "it does not begin with %q", segmentMagic)
 	}
 	tail := make([]byte, tailLen)

@@ -8,11 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
-// checkpointMagic names the schema of checkpoint files. One of another schema is
-// left alone until it is written over.
+// checkpointMagic names the schema of checkpoint files. One of another schema is kept
+// beside when it is to be written over.
 const checkpointMagic = "upid.checkpoint.1"
 
 // CheckpointsDir is where checkpoints are in the data directory.
@@ -34,12 +35,15 @@ const frameSize = 1 << 20
 type Checkpoints struct {
 	dir  string
 	keys *Keys
+
+	mu     sync.Mutex
+	others map[string]error // by task: why what is there is of another schema
 }
 
 // NewCheckpoints returns the checkpoints in dir/checkpoints, sealed if there are keys.
 // It reads and writes nothing yet.
 func NewCheckpoints(dir string, keys *Keys) *Checkpoints {
-	return &Checkpoints{dir: filepath.Join(dir, CheckpointsDir), keys: keys}
+	return &Checkpoints{dir: filepath.Join(dir, CheckpointsDir), keys: keys, others: map[string]error{}}
 }
 
 func (c *Checkpoints) path(task string) string { return filepath.Join(c.dir, task+checkpointSuffix) }
@@ -50,6 +54,15 @@ var ErrOtherKey = errors.New("the checkpoint is of another configuration or vers
 
 // Save replaces the checkpoint of a task.
 func (c *Checkpoints) Save(task, key string, write func(io.Writer) error) error {
+	c.mu.Lock()
+	others := c.others[task]
+	delete(c.others, task)
+	c.mu.Unlock()
+	if others != nil {
+		if err := SetAside(c.path(task), others); err != nil {
+			return withReason(err)
+		}
+	}
 	return withReason(c.keys.WriteFile(c.path(task), true, func(w io.Writer) error {
 		f, err := NewFrameWriter(w, checkpointMagic)
 		if err != nil {
@@ -99,7 +112,12 @@ func (c *Checkpoints) Load(task, key string, read func(io.Reader) error) error {
 			err = load(content, key, read)
 		}
 	}
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrSchema) {
+		c.mu.Lock()
+		c.others[task] = err
+		c.mu.Unlock()
+	}
+	if spoiled(err) {
 		err = errors.Join(err, Quarantine(c.dir, path, task+checkpointSuffix))
 	}
 	if err != nil {

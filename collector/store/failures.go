@@ -1,17 +1,16 @@
 package store
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"path/filepath"
 )
 
-// failuresName is the file that says which versions of a type failed when they were asked.
-const failuresName = "failures"
+// failuresName is the file that says which versions of a type failed when they were asked,
+// and failuresMagic names its schema.
+const (
+	failuresName  = "failures"
+	failuresMagic = "upid.failures.1"
+)
 
 // maxTimes bounds how many failures of a version are remembered.
 const maxTimes = 16
@@ -31,26 +30,17 @@ func (v *Versions) Failures(typ string) (map[string]Failures, error) {
 		return nil, fmt.Errorf("models: %q is no model type", typ)
 	}
 	path := filepath.Join(v.dir, typ, failuresName)
-	b, err := v.read(path, 1<<20)
-	if errors.Is(err, fs.ErrNotExist) {
+	var all map[string]Failures
+	err := v.readSmall(path, failuresMagic, 1<<20, &all, nil)
+	if missing(err) {
 		return nil, nil
 	}
-	var all map[string]Failures
-	if err == nil {
-		dec := json.NewDecoder(bytes.NewReader(b))
-		dec.DisallowUnknownFields()
-		if err = dec.Decode(&all); err == nil {
-			for name, f := range all {
-				if !versionName.MatchString(name) || len(f.Times) > maxTimes || f.Until < 0 {
-					err = errors.New("it contradicts itself")
-				}
-			}
-		}
-		if err != nil {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	for name, f := range all {
+		if !versionName.MatchString(name) || len(f.Times) > maxTimes || f.Until < 0 {
+			err = fmt.Errorf("%w: it contradicts itself", ErrDamaged)
 		}
 	}
-	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrExposed) {
+	if spoiled(err) {
 		return nil, withReason(Quarantine(v.dir, path, typ+"-"+failuresName))
 	}
 	if err != nil {
@@ -87,12 +77,5 @@ func (v *Versions) ChangeFailures(typ, name string, change func(Failures) Failur
 	if len(all) == 0 && len(was) == 0 {
 		return nil
 	}
-	b, err := json.Marshal(all)
-	if err != nil {
-		return err
-	}
-	return withReason(v.keys.WriteFile(filepath.Join(v.dir, typ, failuresName), true, func(w io.Writer) error {
-		_, err := w.Write(append(b, '\n'))
-		return err
-	}))
+	return v.writeSmall(filepath.Join(v.dir, typ, failuresName), failuresMagic, all)
 }

@@ -90,7 +90,7 @@ func NewFrameReader(r io.Reader, magic string) (*FrameReader, error) {
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // Next returns the next frame, valid until the next call, io.EOF after the last,
-// ErrDamaged if it was cut or changed.
+// ErrDamaged if it was cut or changed, or goes on after its end.
 func (f *FrameReader) Next() ([]byte, error) {
 	if f.done {
 		return nil, io.EOF
@@ -105,6 +105,9 @@ func (f *FrameReader) Next() ([]byte, error) {
 	if n == 0 {
 		if sum != 0 {
 			return nil, fmt.Errorf("%w: checksum", ErrDamaged)
+		}
+		if n, err := io.ReadFull(f.r, f.head[:1]); n > 0 || !errors.Is(err, io.EOF) {
+			return nil, errors.Join(fmt.Errorf("%w: it goes on after its end", ErrDamaged), ignore(err, io.EOF))
 		}
 		f.done = true
 		return nil, io.EOF

@@ -17,6 +17,8 @@ type Records struct {
 	path  string
 	magic string
 	keys  *Keys
+
+	others error // why what is there is not ours to write over; nil: it is
 }
 
 // recordsMagic names the schema of a file of records of some kind.
@@ -30,8 +32,15 @@ func NewRecords(dir, kind string, keys *Keys) *Records {
 // Path returns where the file is.
 func (r *Records) Path() string { return r.path }
 
-// Save replaces the records, of which none may be empty.
+// Save replaces the records, of which none may be empty. A file that Load could not read
+// because it is of another schema or key is kept beside; see SetAside.
 func (r *Records) Save(records [][]byte) error {
+	if r.others != nil {
+		if err := SetAside(r.path, r.others); err != nil {
+			return withReason(err)
+		}
+		r.others = nil
+	}
 	return withReason(r.keys.WriteFile(r.path, true, func(w io.Writer) error {
 		f, err := NewFrameWriter(w, r.magic)
 		if err != nil {
@@ -60,7 +69,10 @@ func (r *Records) Load() (records [][]byte, err error) {
 			records, err = r.read(content)
 		}
 	}
-	if errors.Is(err, ErrDamaged) {
+	if foreign(err) {
+		r.others = err
+	}
+	if spoiled(err) {
 		err = errors.Join(err, Quarantine(filepath.Dir(r.path), r.path, filepath.Base(r.path)))
 	}
 	if err != nil {

@@ -1,18 +1,18 @@
 package store
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 )
 
-// stagesName is the file that says which version of a type is in which stage.
-const stagesName = "stages"
+// stagesName is the file that says which version of a type is in which stage, and
+// stagesMagic names its schema. Before it there was plain JSON, which is still read.
+const (
+	stagesName  = "stages"
+	stagesMagic = "upid.stages.1"
+)
 
 // maxBefore is how many earlier active versions are remembered for rollbacks.
 const maxBefore = 20
@@ -198,19 +198,17 @@ func (v *Versions) Stages(typ string) (Stages, error) {
 		return Stages{}, fmt.Errorf("models: %q is no model type", typ)
 	}
 	path := filepath.Join(v.dir, typ, stagesName)
-	b, err := v.read(path, 1<<16)
-	if errors.Is(err, fs.ErrNotExist) {
+	var s Stages
+	err := v.readSmall(path, stagesMagic, 1<<16, &s, func(b []byte) error { return strict(b, &s) })
+	if missing(err) {
 		return Stages{}, nil
 	}
-	var s Stages
 	if err == nil {
-		dec := json.NewDecoder(bytes.NewReader(b))
-		dec.DisallowUnknownFields()
-		if err = errors.Join(dec.Decode(&s), s.check()); err != nil {
+		if err = s.check(); err != nil {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
-	if errors.Is(err, ErrDamaged) {
+	if spoiled(err) {
 		err = errors.Join(err, Quarantine(v.dir, path, typ+"-"+stagesName))
 	}
 	if err != nil {
@@ -250,14 +248,7 @@ func (v *Versions) Change(typ string, change func(Stages) (Stages, error)) (befo
 
 // write replaces the file of stages. The caller holds the lock.
 func (v *Versions) write(typ string, s Stages) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	return withReason(v.keys.WriteFile(filepath.Join(v.dir, typ, stagesName), true, func(w io.Writer) error {
-		_, err := w.Write(append(b, '\n'))
-		return err
-	}))
+	return v.writeSmall(filepath.Join(v.dir, typ, stagesName), stagesMagic, s)
 }
 
 // newest returns the highest number that was ever named.

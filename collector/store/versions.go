@@ -156,11 +156,11 @@ func (v *Versions) create(typ, name string, parts [][]byte) error {
 	}); err != nil {
 		return err
 	}
-	err = os.Link(whole, path)
-	if err := errors.Join(err, os.Remove(whole)); err != nil {
+	err = theDisk.Link(whole, path)
+	if err := errors.Join(err, theDisk.Remove(whole)); err != nil {
 		return fmt.Errorf("save model: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return theDisk.SyncDir(filepath.Dir(path))
 }
 
 // writers tells the writers of a process apart.
@@ -217,9 +217,6 @@ func DecodeVersion(r io.Reader) ([][]byte, error) {
 		}
 		parts = append(parts, slices.Clone(p))
 	}
-	if n, err := limited.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: it goes on after its end", ErrDamaged)
-	}
 	if len(parts) < 2 {
 		return nil, fmt.Errorf("%w: it is empty", ErrDamaged)
 	}
@@ -247,7 +244,7 @@ func (v *Versions) Load(typ, name string) ([][]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s %s: %w", typ, name, ErrNoVersion)
 	}
-	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrExposed) {
+	if spoiled(err) {
 		err = errors.Join(err, v.Reject(typ, name))
 	}
 	if err != nil {
@@ -286,9 +283,6 @@ func (v *Versions) parts(path string) ([][]byte, error) {
 	return DecodeVersion(bytes.NewReader(b))
 }
 
-// ErrExposed says that a file belongs to, or could be changed by, somebody else.
-var ErrExposed = errors.New("others could have written it")
-
 // read returns the content of a file of ours, at most limit bytes.
 func (v *Versions) read(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
@@ -296,9 +290,6 @@ func (v *Versions) read(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := private(f); err != nil {
-		return nil, err
-	}
 	content, err := v.keys.Unseal(f, boundName(path))
 	if err != nil {
 		return nil, err
@@ -308,21 +299,6 @@ func (v *Versions) read(path string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%w: more than %d bytes", ErrDamaged, limit)
 	}
 	return b, err
-}
-
-// private checks that a file belongs to us and that nobody else can read or write it.
-func private(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%w: its mode is %04o, want 0600. If you trust it, chmod 600 it and take it in again with upid models import", ErrExposed, mode)
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: it belongs to user %d, want %d. If you trust it, chown it and take it in again with upid models import", ErrExposed, st.Uid, os.Geteuid())
-	}
-	return nil
 }
 
 // Check reads a version without moving it anywhere; the errors are those of Load.
@@ -415,7 +391,7 @@ func (v *Versions) lock(typ string) (unlock func(), err error) {
 		return nil, fmt.Errorf("models: %q is no model type", typ)
 	}
 	dir := filepath.Join(v.dir, typ)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir, true); err != nil {
 		return nil, withReason(fmt.Errorf("models: %w", err))
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
