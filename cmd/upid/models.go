@@ -16,12 +16,15 @@ type modelsCmd struct {
 	List modelsListCmd `cmd:"" help:"List the versions of trained models."`
 	Show modelsShowCmd `cmd:"" help:"Show a version, or the features that models know by name."`
 
+	State modelsStateCmd `cmd:"" help:"How every model is, and why."`
+
 	Compare  modelsCompareCmd  `cmd:"" help:"Judge two versions on the same rows."`
 	Promote  modelsPromoteCmd  `cmd:"" help:"Put a version to use, or into shadow or canary."`
 	Rollback modelsRollbackCmd `cmd:"" help:"Go back to the version that was active before."`
 	Export   modelsExportCmd   `cmd:"" help:"Write a version to a file."`
 	Import   modelsImportCmd   `cmd:"" help:"Take in a version that was exported."`
 	Delete   modelsDeleteCmd   `cmd:"" help:"Remove a version that is in no stage."`
+	Cancel   modelsCancelCmd   `cmd:"" help:"Cancel the training of a running sidecar."`
 	Verify   modelsVerifyCmd   `cmd:"" help:"Check that every version is as it was written."`
 }
 
@@ -35,7 +38,7 @@ type modelsShowCmd struct {
 
 // Help is shown by --help.
 func (modelsShowCmd) Help() string {
-	return `A version: how it was trained, what was measured, which features matter.
+	return `A type without a version: how its models are, the steps of its newest training, what was judged live. A version: how it was trained, what was measured, which features matter.
 
 With --features, the table of features is what a model type is trained on from Prometheus, and the names that files of rows may use. Those of the contract stay; a version of a model keeps the names it was trained with.
 
@@ -146,6 +149,25 @@ func (c *modelsShowCmd) version(e *env) error {
 	r, err := c.registry()
 	if err != nil {
 		return err
+	}
+	table := output.Format(c.Output) == output.Table
+	progress, perr := c.progress()
+	if perr != nil && table {
+		e.warnf("%v", perr)
+	}
+	if c.Version == "" && table {
+		p := progress[c.ModelType]
+		if p == nil {
+			p = &models.Progress{ModelType: c.ModelType}
+		}
+		states, _ := r.States(c.ModelType, p) // the error is in the reason
+		if err := writeStates(e, output.Table, []shownState{{ModelType: c.ModelType, States: states}}); err != nil {
+			return err
+		}
+		if err := writePipeline(e, progress[c.ModelType]); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout)
 	}
 	v, err := r.Get(c.ModelType, c.Version)
 	if err != nil {

@@ -16,7 +16,7 @@ type modelsCompareCmd struct {
 	ModelType    string `arg:"" name:"model-type" placeholder:"TYPE" help:"Of which type: ${model_types}."`
 	A            string `arg:"" placeholder:"A" help:"A version, such as v1."`
 	B            string `arg:"" placeholder:"B" help:"The version it is compared with."`
-	TrainingData string `required:"" placeholder:"FILE" help:"Rows with targets and timestamps; those that either has learned from are left out."`
+	TrainingData string `placeholder:"FILE" help:"Rows with targets and timestamps; those that either has learned from are left out. (default those that a sidecar judged both on live)"`
 	Output       string `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
@@ -24,8 +24,11 @@ type modelsCompareCmd struct {
 func (modelsCompareCmd) Help() string {
 	return `Judges two versions on the same rows, by a paired test (Diebold and Mariano) in which each time counts once and targets that overlap hang together. Too few different times give no verdict.
 
+A running sidecar judges the versions in the shadow and the canary live, beside the active one: without --training-data that is shown.
+
 Examples:
 
+    upid models compare resource_prediction v1 v2
     upid models compare resource_prediction v1 v2 --training-data newer.json
 
 CSV columns: ` + strings.Join(compareColumns, ", ") + `. The verdict is that of B against A: better, worse or open.
@@ -43,7 +46,12 @@ func (c *modelsCompareCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	cs, err := compareVersions(ctx, e, r, c.ModelType, c.A, c.B, c.TrainingData)
+	var cs []models.Comparison
+	if c.TrainingData == "" {
+		cs, err = c.comparedLive(c.ModelType, c.A, c.B)
+	} else {
+		cs, err = compareVersions(ctx, e, r, c.ModelType, c.A, c.B, c.TrainingData)
+	}
 	if err != nil {
 		return fmt.Errorf("compare %s %s and %s: %w", c.ModelType, c.A, c.B, err)
 	}
@@ -95,4 +103,23 @@ func compareVersions(ctx context.Context, e *env, r *models.Registry, typ, a, b,
 		return nil, fmt.Errorf("--training-data: %w", err)
 	}
 	return r.Compare(ctx, va, vb, rows)
+}
+
+// errNotLive says that two versions were not judged beside one another.
+var errNotLive = errors.New("no running sidecar has judged both live: one of them must be active, the other its canary or in the shadow")
+
+// comparedLive returns how a sidecar compared two versions live, of which a was active.
+func (f *modelFlags) comparedLive(typ, a, b string) ([]models.Comparison, error) {
+	j, err := f.judgedLive(typ)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := j.Pair(a, b)
+	switch {
+	case !ok:
+		return nil, errNotLive
+	case p.Error != "":
+		return nil, errors.New(p.Error)
+	}
+	return p.Comparisons, nil
 }

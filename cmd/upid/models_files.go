@@ -35,7 +35,7 @@ func (c *modelsExportCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 
 // Run exports.
 func (c *modelsExportCmd) Run(e *env) error {
-	r, j, err := c.open()
+	r, j, err := c.change()
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *modelsImportCmd) Run(e *env) error {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
 	var v *models.Version
-	r, j, err := c.open()
+	r, j, err := c.change()
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (c *modelsDeleteCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelT
 
 // Run deletes.
 func (c *modelsDeleteCmd) Run(e *env) error {
-	r, j, err := c.open()
+	r, j, err := c.change()
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ type changeFlags struct {
 	AuditFile  string `name:"audit.log-file" placeholder:"FILE" help:"Audit trail that the change is written to. (default audit.jsonl in the data directory)"`
 }
 
-// open returns the versions in the data directory, and what writes to its audit trail.
-func (f *changeFlags) open() (*models.Registry, models.Journal, error) {
+// change returns the versions in the data directory, and what writes to its audit trail.
+func (f *changeFlags) change() (*models.Registry, models.Journal, error) {
 	r, err := f.registry()
 	if err != nil {
 		return nil, models.Journal{}, err
@@ -54,7 +54,7 @@ type modelsPromoteCmd struct {
 	Version      string  `arg:"" placeholder:"NAME" help:"Which version, such as v2."`
 	Stage        string  `default:"active" enum:"shadow,canary,active" placeholder:"STAGE" help:"Into which stage: ${enum}. shadow answers nothing, canary answers for a share of the rows, active answers. (default ${default})"`
 	Share        float64 `default:"0.1" placeholder:"SHARE" help:"Share of the rows a canary answers for. (default ${default})"`
-	TrainingData string  `placeholder:"FILE" help:"Rows with targets on which it must be better than the active version."`
+	TrainingData string  `placeholder:"FILE" help:"Rows with targets on which it must be better than the active version. (default those that a sidecar judged both on live)"`
 	Force        bool    `help:"Make it active without a verdict, or against one, or although it is parked; the audit trail says so."`
 }
 
@@ -62,10 +62,11 @@ type modelsPromoteCmd struct {
 func (modelsPromoteCmd) Help() string {
 	return `A version answers once it is active. It takes the place of another one only if it is better on the same rows, none of which either has learned from (upid models compare), or by --force. Rolling back is instant: upid models rollback.
 
-Nothing judges a version in the shadow or a canary live: upid models compare does, on rows you give.
+A version in the shadow and a canary are judged live by a running sidecar, on the same rows as the active one: without --training-data that is the evidence.
 
 Examples:
 
+    upid models promote resource_prediction v2
     upid models promote resource_prediction v2 --training-data newer.json
     upid models promote resource_prediction v2 --stage canary --share 0.2
     upid models promote resource_prediction v2 --force
@@ -83,7 +84,7 @@ func (c *modelsPromoteCmd) Validate() error {
 
 // Run promotes.
 func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
-	r, j, err := c.open()
+	r, j, err := c.change()
 	if err != nil {
 		return err
 	}
@@ -131,10 +132,7 @@ func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
 
 // evidence returns why the version may take the place of the active one.
 func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Registry, active string) (string, error) {
-	if c.TrainingData == "" {
-		return "", fmt.Errorf("%s is active, and nothing shows that %s is better: give rows that neither has learned from with --training-data, or --force", active, c.Version)
-	}
-	cs, err := compareVersions(ctx, e, r, c.ModelType, active, c.Version, c.TrainingData)
+	cs, err := c.compared(ctx, e, r, active)
 	if err != nil {
 		return "", err
 	}
@@ -143,6 +141,19 @@ func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Regis
 		return "", fmt.Errorf("%s is not shown to be better than %s: %s. Promote it all the same with --force", c.Version, active, said)
 	}
 	return said, nil
+}
+
+// compared compares the version with the active one: on the rows given, else as a sidecar
+// did live.
+func (c *modelsPromoteCmd) compared(ctx context.Context, e *env, r *models.Registry, active string) ([]models.Comparison, error) {
+	if c.TrainingData != "" {
+		return compareVersions(ctx, e, r, c.ModelType, active, c.Version, c.TrainingData)
+	}
+	cs, err := c.comparedLive(c.ModelType, active, c.Version)
+	if err != nil {
+		return nil, fmt.Errorf("%s is active, and nothing shows that %s is better: %w. Give rows that neither has learned from with --training-data, or --force", active, c.Version, err)
+	}
+	return cs, nil
 }
 
 type modelsRollbackCmd struct {
@@ -165,7 +176,7 @@ func (c *modelsRollbackCmd) Validate() error { return oneOf("MODEL_TYPE", c.Mode
 
 // Run rolls back.
 func (c *modelsRollbackCmd) Run(e *env) error {
-	r, j, err := c.open()
+	r, j, err := c.change()
 	if err != nil {
 		return err
 	}

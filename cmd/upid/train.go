@@ -42,17 +42,25 @@ func (f *modelFlags) where() (place, error) {
 	return place{dir: cmp.Or(at.dir, cfg.Storage.Path), listen: "", keyFile: cmp.Or(at.keyFile, cfg.Storage.EncryptionKeyFile)}, nil
 }
 
-// registry returns the versions in the data directory.
-func (f *modelFlags) registry() (*models.Registry, error) {
-	at, err := f.where()
-	if err != nil {
-		return nil, err
+// open returns where the data directory is and the keys that seal it.
+func (f *modelFlags) open() (at place, keys *store.Keys, err error) {
+	if at, err = f.where(); err != nil {
+		return place{}, nil, err
 	}
-	var keys *store.Keys
 	if at.keyFile != "" {
 		if keys, err = store.ReadKeys(at.keyFile); err != nil {
-			return nil, &exitError{code: exitUsage, err: err}
+			return place{}, nil, &exitError{code: exitUsage, err: err}
 		}
+	}
+	return at, keys, nil
+}
+
+// registry returns the versions in the data directory. What is found damaged is in its audit
+// trail.
+func (f *modelFlags) registry() (*models.Registry, error) {
+	at, keys, err := f.open()
+	if err != nil {
+		return nil, err
 	}
 	r := models.NewRegistry(at.dir, keys)
 	r.Audit(models.Journal{Trail: audit.New(filepath.Join(at.dir, audit.FileName)), Actor: actor(), Source: "cli"})
@@ -119,7 +127,7 @@ var errGate = errors.New("the version is not saved")
 
 // Run trains, shows and saves.
 func (c *trainCmd) Run(ctx context.Context, e *env) error {
-	r, j, err := c.open()
+	r, j, err := c.change()
 	if err != nil {
 		return err
 	}

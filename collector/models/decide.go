@@ -183,7 +183,7 @@ func (r *Registry) Demote(typ, name string) error {
 		case Active:
 			return s.Rollback(func(name string) bool {
 				_, err := r.store.Check(typ, name)
-				return err == nil
+				return errors.Join(err, r.unparked(typ, name)) == nil
 			})
 		case Canary, Shadow:
 			return s.Leave(name), nil

@@ -28,7 +28,7 @@ type Automatic struct {
 
 // Timing of the pipeline.
 const (
-	roundEvery   = 15 * time.Second
+	roundEvery   = 5 * time.Second
 	triggerEvery = 24 * time.Hour      // at most, drift and demotions begin a training
 	retryAfter   = time.Hour           // a training that failed, such as for want of the server
 	refusedAfter = 24 * time.Hour      // one that was refused

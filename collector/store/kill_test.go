@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,8 +28,21 @@ func saveForEver(dir string) {
 	c, v := NewCheckpoints(dir, nil), NewVersions(dir, nil)
 	for {
 		name, err := v.Save(typ, func(name string) ([][]byte, error) { return partsOf(name), nil })
-		if err == nil {
-			_, _, err = v.Change(typ, func(s Stages) (Stages, error) { return s.Promote(name, "active", 0) })
+		change := func(of func(Stages) (Stages, error)) {
+			if err != nil {
+				return
+			}
+			_, _, err = v.Change(typ, func(s Stages) (Stages, error) {
+				after, err := of(s)
+				fmt.Println("to", after.Active)
+				return after, err
+			})
+			fmt.Println("done")
+		}
+		change(func(s Stages) (Stages, error) { return s.Promote(name, "active", 0) })
+		if number(name)%2 == 0 { // what is rolled back is active again
+			change(func(s Stages) (Stages, error) { return s.Rollback(func(old string) bool { return v.Has(typ, old) }) })
+			change(func(s Stages) (Stages, error) { return s.Promote(name, "active", 0) })
 		}
 		if err == nil {
 			err = c.Save("a", "key", content)
@@ -43,7 +57,7 @@ func saveForEver(dir string) {
 	}
 }
 
-// TestFault_D1: killed at any moment during a save, there are old or new versions and
+// TestFault_D1: killed at any moment during a save, a promotion or a rollback, there are old or new versions and
 // stages, never torn ones, and what was half written goes. UPID_KILLS says how often: 1,000
 // times in make soak.
 func TestFault_D1(t *testing.T) {
@@ -58,12 +72,12 @@ func TestFault_D1(t *testing.T) {
 	dir := t.TempDir()
 	v := NewVersions(dir, nil)
 	r := rand.New(rand.NewPCG(1, 1))
-	newest, left := 0, 0
+	newest, left, was := 0, 0, ""
 	for k := range kills {
 		child := exec.Command(exe)
 		child.Env = append(os.Environ(), saver+"="+dir)
-		var said bytes.Buffer
-		child.Stderr = &said
+		var said, did bytes.Buffer
+		child.Stderr, child.Stdout = &said, &did
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -91,6 +105,20 @@ func TestFault_D1(t *testing.T) {
 		if s.Active != "" && !v.Has(typ, s.Active) {
 			t.Fatalf("kill %d: %s is active and not there: %v", k, s.Active, names)
 		}
+		// Promotions and rollbacks that were done are, and the one under way is or is not.
+		may := []string{was}
+		for line := range strings.Lines(did.String()) {
+			switch to, promoted := strings.CutPrefix(strings.TrimSpace(line), "to "); {
+			case promoted:
+				may = append(may, to)
+			case strings.HasSuffix(line, "\n"): // done
+				may = may[len(may)-1:]
+			}
+		}
+		if !slices.Contains(may, s.Active) {
+			t.Fatalf("kill %d: %q is active, want one of %q", k, s.Active, may)
+		}
+		was = s.Active
 		if len(names) > 0 {
 			if n := number(names[len(names)-1]); n < newest {
 				t.Fatalf("kill %d: version %d is gone, the newest is %d", k, newest, n)
