@@ -165,6 +165,28 @@ func TestAbsentBeatsWrong(t *testing.T) {
 	})
 }
 
+// The states of learned models stand beside those of the built-in ones.
+func TestSetModels(t *testing.T) {
+	c := New(Options{})
+	c.SetModels([]ModelState{
+		{ModelType: "resource_prediction", Version: "v1", Stage: "active", State: "degraded"},
+		{ModelType: "resource_prediction", State: "training"},
+		{ModelType: "security_threat", State: "untrained"},
+	})
+	want := map[string]float64{
+		`{__name__="upid_model_info", model_type="resource_prediction", stage="active", state="degraded", version="v1"}`: 1,
+		`{__name__="upid_model_info", model_type="resource_prediction", state="training"}`:                               1,
+		`{__name__="upid_model_info", model_type="security_threat", state="untrained"}`:                                  1,
+		`{__name__="upid_model_info", model_type="resource_prediction", state="untrained"}`:                              1,
+		`{__name__="upid_model_info", model_type="anomaly_detection", state="untrained"}`:                                1,
+	}
+	check(t, parsed(t, c, predictions), want)
+	c.SetModels(nil)
+	if got := parsed(t, c, predictions); len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestReplaceAndDrop(t *testing.T) {
 	c := New(Options{})
 	a, b := labels.FromStrings("i", "a"), labels.FromStrings("i", "b")

@@ -187,12 +187,14 @@ func TestABOfModels(t *testing.T) {
 	upid(t, "", "models promote resource_prediction v2").want(t, exitOK)
 	metricBecomes(t, addr, info("v2", "active", "active"))
 	upid(t, "", "models rollback resource_prediction").want(t, exitOK)
-	metricBecomes(t, addr, info("v1", "active", ""))
+	metricBecomes(t, addr, info("v1", "active", "active"))
 	o = upid(t, "", "models state resource_prediction -o csv")
 	o.want(t, exitOK)
 	if !strings.Contains(o.stdout, "resource_prediction,v1,active,") {
 		t.Errorf("after the rollback: %s", o.stdout)
 	}
+
+	upid(t, "", "models cancel resource_prediction").want(t, exitFailure, "no training of resource_prediction runs")
 
 	var trail []string
 	if _, err := audit.Verify(filepath.Join("data", audit.FileName), func(_ audit.Head, e audit.Event) error {

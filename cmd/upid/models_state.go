@@ -119,13 +119,13 @@ func writePipeline(e *env, p *models.Progress) error {
 		return nil
 	}
 	if len(p.Steps) > 0 {
-		fmt.Fprintf(e.stdout, "\nThe newest training (cause: %s):\n", p.Cause)
-		g := &output.Grid{Head: []string{"STEP", "AT", "WHAT"}, Right: make([]bool, 3), Width: e.width(), Give: 2}
-		for _, s := range p.Steps {
-			g.Add(s.Step, output.Timestamp(int64(s.At*1000), e.loc), output.Printable(s.Detail))
+		title := "What the sidecar did by itself:"
+		if p.StartedAt != nil {
+			title = "The newest training by itself (cause: " + p.Cause + "), and what became of its version:"
 		}
-		if err := g.Write(e.stdout, e.style()); err != nil {
-			return err
+		fmt.Fprintln(e.stdout, "\n"+title)
+		for _, s := range p.Steps {
+			fmt.Fprintf(e.stdout, "%s  %-9s %s\n", output.Timestamp(int64(s.At*1000), e.loc), s.Step, output.Printable(s.Detail))
 		}
 	}
 	switch {
@@ -142,9 +142,9 @@ func writeLive(e *env, j *models.Judged) error {
 	case j == nil:
 		return nil
 	case j.Error != "":
-		_, err := fmt.Fprintf(e.stdout, "\nVersions could not be judged live: %s\n", output.Printable(j.Error))
-		return err
-	case len(j.Live) == 0:
+		fmt.Fprintf(e.stdout, "\nVersions could not be judged live of late: %s\n", output.Printable(j.Error))
+	}
+	if len(j.Live) == 0 {
 		return nil
 	}
 	fmt.Fprintf(e.stdout, "\nJudged live %s, on rows newer than all a version has seen:\n", output.Timestamp(int64(j.At*1000), e.loc))

@@ -38,11 +38,17 @@ func (l *lifecycle) judge(ctx context.Context, typ string, plan Automatic) {
 		if ctx.Err() != nil {
 			return
 		}
-		last.retryAt = now.Add(judgeRetry)
-		judged, said = &Judged{At: unix(now), Error: err.Error(), Live: []Live{}, Pairs: []Pair{}, Features: []Drift{}}, nil
-		l.log.Warn("models could not be judged live", "model_type", typ, "err", err, "again_in", judgeRetry)
+		judged, said = l.unjudged(typ, plan, err), nil
+		if errors.Is(err, ErrNoRows) || errors.Is(err, ErrRows) { // and will not be in ten minutes
+			l.log.Info("models cannot be judged live", "model_type", typ, "err", err)
+		} else {
+			last.retryAt = now.Add(judgeRetry)
+			l.log.Warn("models could not be judged live", "model_type", typ, "err", err, "again_in", judgeRetry)
+		}
 	}
-	l.fallBack(typ, judged)
+	if err == nil {
+		l.fallBack(typ, judged)
+	}
 	l.mu.Lock()
 	l.judged[typ], l.said[typ] = last, said
 	l.mu.Unlock()
@@ -55,6 +61,19 @@ func (l *lifecycle) judge(ctx context.Context, typ string, plan Automatic) {
 	for _, pair := range judged.Pairs {
 		l.log.Info("versions compared live", "model_type", typ, "active", pair.Active, "version", pair.Version, "stage", pair.Stage, "verdict", pair.Verdict, "found", pair.found())
 	}
+}
+
+// unjudged returns what is known when versions could not be judged: what was known, unless it
+// is too old.
+func (l *lifecycle) unjudged(typ string, plan Automatic, why error) *Judged {
+	now := l.s.o.Now()
+	out := &Judged{At: unix(now), Live: []Live{}, Pairs: []Pair{}, Features: []Drift{}}
+	if p := l.of(typ); p.Live != nil && now.Sub(when(p.Live.At)) < 2*plan.Step {
+		old := *p.Live
+		out = &old
+	}
+	out.Error = why.Error()
+	return out
 }
 
 // degraded says what is wrong with the active version, "" if nothing is known to be.

@@ -517,3 +517,36 @@ func TestQuarantineIsWrittenDown(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestJudgingFails: what was judged stays for a while when the server does not answer, with
+// the reason, and nothing is decided by it.
+func TestJudgingFails(t *testing.T) {
+	at := &clock{at: until}
+	server := &gated{fakeServer: cluster(12), open: make(chan struct{})}
+	close(server.open)
+	b := newBench(t, t.TempDir(), at, server)
+	b.Automate(map[string]Automatic{rp: {Every: 90 * day, Lookback: 60 * day, Step: 12 * time.Hour, Share: 0.1}})
+	b.round()
+	at.add(12 * time.Hour)
+	b.round()
+	if live := b.life.of(rp).Live; live == nil || live.Error != "" || len(live.Live) != 4 || len(b.life.said[rp]) == 0 {
+		t.Fatalf("%+v", live)
+	}
+	server.err = errors.New("connection refused")
+	at.add(12 * time.Hour)
+	b.round()
+	if live := b.life.of(rp).Live; !strings.Contains(live.Error, "connection refused") || len(live.Live) != 4 || len(b.life.said[rp]) != 0 {
+		t.Errorf("%+v", live)
+	}
+	at.add(day)
+	b.round()
+	if live := b.life.of(rp).Live; !strings.Contains(live.Error, "connection refused") || len(live.Live) != 0 {
+		t.Errorf("a day later: %+v", live)
+	}
+	server.err = nil
+	at.add(11 * time.Minute)
+	b.round()
+	if live := b.life.of(rp).Live; live.Error != "" || len(live.Live) != 4 {
+		t.Errorf("the server answers again: %+v", live)
+	}
+}

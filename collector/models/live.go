@@ -155,8 +155,8 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 			continue
 		}
 		o, err := r.outputs(ctx, c.Version, fresh)
-		if errors.Is(err, ErrFailed) || errors.Is(err, ErrParked) {
-			continue // which is told; the others go on
+		if errors.Is(err, ErrFailed) || errors.Is(err, ErrParked) || errors.Is(err, ErrRows) {
+			continue // which is told, or the server knows none of its features; the others go on
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s %s: %w", j.ModelType, c.Version.Version, err)
