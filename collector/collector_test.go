@@ -34,6 +34,11 @@ func full(t testing.TB, o Options) *Collector {
 	r.BudgetSpent = 0.5
 	r.Rollout = &series.Rollout{At: 60_000, Revision: "abc", Active: true}
 	r.Threat = &series.Threat{Threat: "brute_force", Technique: "T1110;T1078", Risk: 62.5, Confidence: 0.875}
+	attack := finding("brute_force", series.SeverityCritical, 1)
+	attack.Threat = r.Threat
+	over := attack
+	over.End = 1
+	r.Findings = append(r.Findings, attack, attack, over)
 	r.Live = &series.Live{Demoted: "worse than naive", Since: 60_000, Judged: []series.Judged{
 		{Stage: series.StageActive, Horizon: 36 * time.Hour, Forecasts: 20, MASE: 0.75, Skill: 0.25, Coverage: 0.5},
 		{Stage: series.StageActive, Horizon: 7 * day, Forecasts: 19, MASE: 9, Skill: -9, Coverage: 0},
@@ -80,6 +85,7 @@ func TestEveryMetric(t *testing.T) {
 		fmt.Sprintf(s, "upid_forecast_confidence_ratio"):                             0.75,
 		fmt.Sprintf(s, "upid_rollout_active"):                                        1,
 		`{__name__="upid_threat_risk_score", ` + own + `signal="cpu", technique="T1110;T1078", threat="brute_force"}`:                                        62.5,
+		`{__name__="upid_threat_active", ` + own + `severity="critical", signal="cpu", threat="brute_force"}`:                                                1,
 		`{__name__="upid_threat_confidence_ratio", ` + own + `signal="cpu", threat="brute_force"}`:                                                           0.875,
 		`{__name__="upid_capacity_exhaustion_seconds", disk="a", signal="plans"}`:                                                                            864000,
 		`{__name__="upid_capacity_exhaustion_lower_seconds", disk="a", signal="plans"}`:                                                                      432000,
@@ -103,9 +109,9 @@ func TestEveryMetric(t *testing.T) {
 		`{__name__="upid_recommendation_realisable_savings_monthly", container="app", currency="USD", ` + of + `}`:                                           8,
 		`{__name__="upid_recommendation_confidence_ratio", container="app", ` + of + `}`:                                                                     0.75,
 		`{__name__="upid_recommendation_target_value", container="app", id="right_size-1", kind="right_size", resource="cpu_request_cores", signal="plans"}`: 0.25,
-		fmt.Sprintf(s, "upid_anomaly_score"):                                                                                                                 0.25,
-		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                                                                                      0.625,
-		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`:                                                        1,
+		fmt.Sprintf(s, "upid_anomaly_score"):                                                          0.25,
+		fmt.Sprintf(s, "upid_anomaly_confidence_ratio"):                                               0.625,
+		`{__name__="upid_anomaly_active", ` + own + `severity="warning", signal="cpu", type="spike"}`: 1,
 
 		`{__name__="upid_model_skill_ratio", horizon="7d", signal="cpu", stage="active"}`:    0.5,
 		`{__name__="upid_model_coverage_ratio", horizon="7d", signal="cpu", stage="active"}`: 0.875,
@@ -140,7 +146,7 @@ func TestEveryMetric(t *testing.T) {
 	self := only(parsed(t, c, "?collect[]=self"), "upid_export_series", "upid_export_truncated_series", "upid_export_duplicate_series")
 	// 11 + 2 × 4 of the series, 4 + 5 of the signal, 9 of what was judged.
 	check(t, self, map[string]float64{
-		`{__name__="upid_export_series"}`: 60, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
+		`{__name__="upid_export_series"}`: 61, `{__name__="upid_export_truncated_series"}`: 0, `{__name__="upid_export_duplicate_series"}`: 0,
 	})
 }
 

@@ -70,6 +70,7 @@ var Metrics = []Metric{
 	{"upid_anomaly_active", Gauge, "1 while an anomaly is open." + onSchedule, []string{"signal", "type", "severity"}, PerSeries, Stable},
 	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
 	{"upid_threat_risk_score", Gauge, "Risk of an entity by the evidence against it, 0 to 100; of the 200 riskiest of a preset, from 20 on." + onSchedule, []string{"signal", "threat", "technique"}, PerSeries, Stable},
+	{"upid_threat_active", Gauge, "1 while an alert about an entity is open." + onSchedule, []string{"signal", "threat", "severity"}, PerSeries, Stable},
 	{"upid_threat_confidence_ratio", Gauge, "Confidence of the strongest evidence against an entity, 0 to 1." + onSchedule, []string{"signal", "threat"}, PerSeries, Stable},
 
 	// Capacity and cost.
@@ -142,6 +143,8 @@ var Metrics = []Metric{
 	{"upid_samples_ignored_total", Counter, "Samples left out, by reason.", []string{"signal", "reason"}, Self, Stable},
 
 	// Threats.
+	{"upid_threat_refused_samples", Gauge, "Samples left out since the newest fit because the name of their entity is longer than 1 KiB.", []string{"signal"}, Self, Stable},
+	{"upid_threat_flooded_slots", Gauge, "Slots since the newest fit in which a detector took no new entity, because there was a flood of them.", []string{"signal"}, Self, Stable},
 	{"upid_threat_preset_info", Gauge, "1 for each preset of threat detectors in use, with the entity that its metrics tell apart.", []string{"signal", "preset", "entity_type", "entity_labels"}, Self, Stable},
 	{"upid_threat_entities", Gauge, "Entities with a risk of at least 1, by its band: low, medium, high, critical.", []string{"signal", "band"}, Self, Stable},
 	{"upid_threat_watched_entities", Gauge, "Entities that are watched.", []string{"signal"}, Self, Stable},

@@ -106,6 +106,18 @@ var perSeries = map[string]func(w *writer, labels string, r *series.Result){
 			w.sample(labels, string(append(tail, end...)), t.Risk)
 		}
 	},
+	"upid_threat_active": func(w *writer, labels string, r *series.Result) {
+		for i, f := range r.Findings {
+			same := func(o series.Finding) bool {
+				return o.Open() && o.Threat != nil && o.Type == f.Type && o.Severity == f.Severity
+			}
+			if !f.Open() || f.Threat == nil || slices.ContainsFunc(r.Findings[:i], same) {
+				continue
+			}
+			tail := appendLabel(append(appendLabel([]byte{','}, "threat", f.Type), ','), "severity", f.Severity)
+			w.sample(labels, string(append(tail, end...)), 1)
+		}
+	},
 	"upid_threat_confidence_ratio": func(w *writer, labels string, r *series.Result) {
 		if t := r.Threat; t != nil {
 			w.sample(labels, string(append(appendLabel([]byte{','}, "threat", t.Threat), end...)), t.Confidence)

@@ -191,6 +191,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	was := s.threats
 	s.running, s.threats, s.judge = cfg, watched, trained
 	s.ofThreat.set(watched, was)
+	s.setThreatRules(was)
 	s.learned.Automate(automatic(cfg.Models))
 	s.views.SetThreatRetention(cfg.Threats.Retention)
 	s.sayThreats(was)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector/store"
+	"github.com/upid/upid/collector/views"
 )
 
 // threatsKind is the kind of the records of threats, and their directory.
@@ -24,6 +25,9 @@ func (s *sidecar) openThreatHistory(cfg *config.Config, keys *store.Keys) {
 	}
 	if bad := s.views.LoadThreats(records); bad > 0 {
 		s.log.Error("threats of before cannot be read", "records", bad)
+	}
+	if open, _ := s.views.Threats(views.ThreatFilter{State: views.Open, Limit: 1_000_000}); len(open) > 0 && len(cfg.Alertmanager.URLs) > 0 {
+		s.log.Warn("threats were open when upid ended: their alerts are posted again once Prometheus answers, until then Alertmanager may take them for resolved", "open", len(open))
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/upid/upid/collector/models"
+	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/detect/threat"
 	"github.com/upid/upid/forecast/features"
 )
@@ -79,7 +82,11 @@ func TestThreats_trainedModel(t *testing.T) {
 // restart, and threats to be found without it where it cannot be read.
 func TestSidecar_trainedThreats(t *testing.T) {
 	dir := t.TempDir()
-	cfg := writeFile(t, "prometheus: {url: http://127.0.0.1:1}\nthreats: {}\n")
+	cfg := writeFile(t, "prometheus: {url: http://127.0.0.1:1}\nalertmanager: {urls: [http://127.0.0.1:2]}\nthreats: {}\n")
+	// What was open when upid was killed is posted again only once Prometheus answers.
+	if err := store.NewRecords(dir, threatsKind, nil).Save([][]byte{[]byte(`{"id":"a","threat":"brute_force","signal":"threats-ssh","entity":"web-1"}`)}); err != nil {
+		t.Fatal(err)
+	}
 	var log lockedBuffer
 	var start cli
 	if _, err := start.parser(t.Context(), io.Discard, io.Discard, func(int) {}).Parse([]string{"start", "--config", cfg, "--storage.path", dir, "--web.listen-address", "127.0.0.1:0"}); err != nil {
@@ -90,6 +97,9 @@ func TestSidecar_trainedThreats(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.lock.Release() //nolint:errcheck // the test ends
+	if !strings.Contains(log.String(), "threats were open when upid ended") {
+		t.Errorf("nobody is told of the open threat:\n%s", log.String())
+	}
 	wanted, err := wantedThreats(&s.running.Threats)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +112,15 @@ func TestSidecar_trainedThreats(t *testing.T) {
 	}
 	if err := s.apply(s.running, watched); err != nil {
 		t.Fatal(err)
+	}
+	// The rules of Prometheus are told who alerts.
+	enabled := func() float64 { return testutil.ToFloat64(s.byRules.WithLabelValues("threats-ssh")) }
+	if enabled() != 0 {
+		t.Error("upid posts, and the rules alert too")
+	}
+	s.running.Threats.Rules = true
+	if s.setThreatRules(watched); enabled() != 1 {
+		t.Error("the rules are not told to alert")
 	}
 	model := func() string { return s.threatStatuses()[0].Model }
 	if s.judgeMoved() || model() != "" {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,7 +95,7 @@ func resolveThreats(ctx context.Context, query querier, cfg *config.Threats, pol
 			if slices.ContainsFunc(ls, func(l string) bool { return !policy.leaves(l) }) {
 				continue
 			}
-			ok, err := entityThere(ctx, query, metrics, ls, now)
+			ok, err := entityThere(ctx, query, metrics, ls, p.Having, now)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -127,7 +128,7 @@ func metricsThere(ctx context.Context, query querier, ps []config.ThreatPreset, 
 		names = append(names, p.Metrics...)
 	}
 	slices.Sort(names)
-	d, err := probe(ctx, query, "group by (__name__) ("+selector(slices.Compact(names), nil)+")", now)
+	d, err := probe(ctx, query, "group by (__name__) ("+selector(slices.Compact(names), nil, nil)+")", now)
 	if err != nil {
 		return nil, fmt.Errorf("which metrics of threats are there: %w", err)
 	}
@@ -138,12 +139,12 @@ func metricsThere(ctx context.Context, query querier, ps []config.ThreatPreset, 
 	return out, nil
 }
 
-// entityThere reports whether a metric has all of the labels.
-func entityThere(ctx context.Context, query querier, metrics, ls []string, now time.Time) (bool, error) {
-	if len(ls) == 0 {
+// entityThere reports whether a metric has all of the labels, and others as they should be.
+func entityThere(ctx context.Context, query querier, metrics, ls []string, having config.Having, now time.Time) (bool, error) {
+	if len(ls)+len(having) == 0 {
 		return true, nil
 	}
-	d, err := probe(ctx, query, "group("+selector(metrics, ls)+")", now)
+	d, err := probe(ctx, query, "group("+selector(metrics, ls, having)+")", now)
 	if err != nil {
 		return false, fmt.Errorf("which entity the metrics tell apart: %w", err)
 	}
@@ -159,8 +160,9 @@ func probe(ctx context.Context, query querier, expr string, now time.Time) (seri
 	return d, err
 }
 
-// selector returns the selector of metrics that have all of the labels.
-func selector(metrics, ls []string) string {
+// selector returns the selector of metrics that have all of the labels, and others as they
+// should be.
+func selector(metrics, ls []string, having config.Having) string {
 	quoted := make([]string, len(metrics))
 	for i, m := range metrics {
 		quoted[i] = regexp.QuoteMeta(m)
@@ -168,6 +170,9 @@ func selector(metrics, ls []string) string {
 	matchers := []string{`__name__=~"` + strings.Join(quoted, "|") + `"`}
 	for _, l := range ls {
 		matchers = append(matchers, l+`!=""`)
+	}
+	for _, l := range slices.Sorted(maps.Keys(having)) {
+		matchers = append(matchers, fmt.Sprintf("%s=~%q", l, strings.TrimSuffix(strings.TrimPrefix(having[l].String(), "^(?s:"), ")$")))
 	}
 	return "{" + strings.Join(matchers, ",") + "}"
 }

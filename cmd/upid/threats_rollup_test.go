@@ -19,18 +19,15 @@ import (
 	"github.com/upid/upid/collector/source"
 )
 
-// playThreats runs the tasks of threat detectors as the sidecar does over counters that an
-// engine holds, five minutes apart from monday on: one fit of each, then score passes up to
-// the last point, with a trained model if there is one. It returns /metrics.
-func playThreats(t *testing.T, counters map[string][]float64, fitAt int, trained *models.Judge) string {
+// counterServer serves counters by an engine, five minutes apart from monday on; points is how
+// many the longest has.
+func counterServer(t *testing.T, counters map[string][]float64) (src *source.Prometheus, points int) {
 	t.Helper()
-	const step = 300_000
 	eng, err := engine.Open(engine.Options{Dir: filepath.Join(t.TempDir(), "tsdb"), Timeout: time.Minute, MaxSamples: 50_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer eng.Close()
-	points := 0
+	t.Cleanup(func() { _ = eng.Close() })
 	for text, values := range counters {
 		ls, err := parser.NewParser(parser.Options{}).ParseMetric(text)
 		if err != nil {
@@ -39,7 +36,7 @@ func playThreats(t *testing.T, counters map[string][]float64, fitAt int, trained
 		b, ref := eng.Batch(t.Context()), uint64(0)
 		points = max(points, len(values))
 		for i, v := range values {
-			if ref, err = b.Append(ref, ls, monday*1000+step*int64(i), v); err != nil {
+			if ref, err = b.Append(ref, ls, monday*1000+300_000*int64(i), v); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -48,13 +45,21 @@ func playThreats(t *testing.T, counters map[string][]float64, fitAt int, trained
 		}
 	}
 	server := httptest.NewServer(eng.Handler())
-	defer server.Close()
-	src, err := source.New(source.Options{URL: server.URL})
-	if err != nil {
+	t.Cleanup(server.Close)
+	if src, err = source.New(source.Options{URL: server.URL}); err != nil {
 		t.Fatal(err)
 	}
-	defer src.Close()
-	cfg, err := config.Parse("test", []byte("prometheus: {url: "+server.URL+"}\nthreats: {history: 1d}\n"), configChecks())
+	t.Cleanup(src.Close)
+	return src, points
+}
+
+// playThreats runs the tasks of threat detectors as the sidecar does over counters: one fit of
+// each, then score passes up to the last point, with a trained model if there is one. It
+// returns /metrics.
+func playThreats(t *testing.T, counters map[string][]float64, fitAt int, trained *models.Judge) string {
+	t.Helper()
+	src, points := counterServer(t, counters)
+	cfg, err := config.Parse("test", []byte("threats: {history: 1d}\n"), configChecks())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +67,7 @@ func playThreats(t *testing.T, counters map[string][]float64, fitAt int, trained
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := func(i int) int64 { return monday*1000 + step*int64(i) + threatOffset.Milliseconds() }
+	at := func(i int) int64 { return monday*1000 + 300_000*int64(i) + threatOffset.Milliseconds() }
 	found, _, err := resolveThreats(t.Context(), src.Query, &cfg.Threats, policy, time.UnixMilli(at(points-1)))
 	if err != nil {
 		t.Fatal(err)
@@ -162,5 +167,27 @@ func TestThreats_rollUp(t *testing.T) {
 	// No pods, no task.
 	if metrics := playThreats(t, map[string][]float64{`ssh_auth_events_total{host="a",result="failed"}`: flat(n, 1)}, n-5, nil); strings.Contains(metrics, rollUpSignal) {
 		t.Errorf("of hosts:\n%s", metrics)
+	}
+}
+
+// TestThreats_having wants a metric whose name says little to be taken for Dex's by what else
+// it has, on a server and in files.
+func TestThreats_having(t *testing.T) {
+	const n = 300
+	for handler, want := range map[string]bool{"/auth/{connector}/login": true, "/auth/{connector}": true, "/auth/login": false, "/api/v1/query": false} {
+		ls := `request_duration_seconds_count{code="401",handler="` + handler + `",method="POST",instance="dex:5558",job="dex"}`
+		src, _ := counterServer(t, map[string][]float64{ls: flat(n, 5)})
+		found, _, err := resolveThreats(t.Context(), src.Query, &config.Threats{Presets: []string{"dex"}}, nil, time.UnixMilli(monday*1000+300_000*(n-1)))
+		if err != nil || (len(found) == 1) != want {
+			t.Errorf("%s on a server: %v, %v, want %v", handler, found, err, want)
+		}
+		m, err := parser.NewParser(parser.Options{}).ParseMetric(ls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, have := resolve(threatPreset(t, "dex"), []source.FileSeries{{Labels: m}})
+		if (i == 0) != want || have != want {
+			t.Errorf("%s in a file: %d, %v", handler, i, have)
+		}
 	}
 }

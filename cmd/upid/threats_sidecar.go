@@ -166,3 +166,18 @@ func (s *sidecar) threatStatuses() []threatStatus {
 	}
 	return out
 }
+
+// setThreatRules tells the shipped Prometheus rules whether to alert on the presets in use,
+// instead of those that were. The caller holds reload, or nothing runs yet.
+func (s *sidecar) setThreatRules(was []resolvedThreat) {
+	for i := range was {
+		s.byRules.DeleteLabelValues(was[i].task())
+	}
+	v := 0.0
+	if s.running.Threats.Rules {
+		v = 1
+	}
+	for i := range s.threats {
+		s.byRules.WithLabelValues(s.threats[i].task()).Set(v)
+	}
+}

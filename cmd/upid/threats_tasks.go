@@ -199,6 +199,7 @@ type threatMetrics struct {
 	info                                           *collector.Info
 	entities                                       *prometheus.GaugeVec
 	watched, suppressed, forgotten, allowed, quiet *prometheus.GaugeVec
+	refused, flooded                               *prometheus.GaugeVec
 	opened                                         *prometheus.CounterVec
 }
 
@@ -211,6 +212,8 @@ func newThreatMetrics(reg prometheus.Registerer) *threatMetrics {
 		forgotten:  collector.NewGaugeVec(reg, "upid_threat_forgotten_entities"),
 		allowed:    collector.NewGaugeVec(reg, "upid_threat_allowed_series"),
 		quiet:      collector.NewGaugeVec(reg, "upid_threat_quiet_alerts"),
+		refused:    collector.NewGaugeVec(reg, "upid_threat_refused_samples"),
+		flooded:    collector.NewGaugeVec(reg, "upid_threat_flooded_slots"),
 		opened:     collector.NewCounterVec(reg, "upid_threat_alerts_opened_total"),
 	}
 }
@@ -228,6 +231,8 @@ func (m *threatMetrics) observer(task string) func(threats.Stats) {
 		m.forgotten.WithLabelValues(task).Set(float64(s.Forgotten))
 		m.allowed.WithLabelValues(task).Set(float64(s.Allowed))
 		m.quiet.WithLabelValues(task).Set(float64(s.Quiet))
+		m.refused.WithLabelValues(task).Set(float64(s.Refused))
+		m.flooded.WithLabelValues(task).Set(float64(s.Flooded))
 		for name, n := range s.Opened {
 			m.opened.WithLabelValues(task, name).Add(float64(n))
 		}
@@ -248,7 +253,7 @@ func (m *threatMetrics) set(resolved, was []resolvedThreat) {
 			continue
 		}
 		by := prometheus.Labels{"signal": task}
-		for _, v := range []*prometheus.GaugeVec{m.entities, m.watched, m.suppressed, m.forgotten, m.allowed, m.quiet} {
+		for _, v := range []*prometheus.GaugeVec{m.entities, m.watched, m.suppressed, m.forgotten, m.allowed, m.quiet, m.refused, m.flooded} {
 			v.DeletePartialMatch(by)
 		}
 		m.opened.DeletePartialMatch(by)

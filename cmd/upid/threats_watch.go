@@ -123,7 +123,7 @@ func (w *watch) entityType(i int) string {
 func resolve(p config.ThreatPreset, counters []source.FileSeries) (i int, have bool) {
 	for i, ls := range append(slices.Clone(p.Entity), []string{source.StemLabel}) {
 		for _, s := range counters {
-			if !slices.Contains(p.Metrics, s.Labels.Get(model.MetricNameLabel)) {
+			if !slices.Contains(p.Metrics, s.Labels.Get(model.MetricNameLabel)) || !p.Having.Match(s.Labels.Get) {
 				continue
 			}
 			have = true

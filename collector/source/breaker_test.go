@@ -99,7 +99,9 @@ func TestLogText(t *testing.T) {
 			Logger:  slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			LogText: func(s string) string { return strings.ReplaceAll(s, "alice", "***") },
 		}
-		u := fake(t, o, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "of alice", http.StatusInternalServerError) })
+		u := fake(t, o, func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "of alice", http.StatusInternalServerError)
+		})
 		for range 15 {
 			_, _ = u.Query(context.Background(), "up", 0, 1000, 1000)
 		}

@@ -49,6 +49,8 @@ type Detector struct {
 // Stats are counts for the metrics of the process.
 type Stats struct {
 	Watched   int            // entities with state
+	Refused   int64          // samples left out since the newest fit, their entity's name being too long
+	Flooded   int64          // slots since then in which a detector took no new entity
 	Forgotten int64          // entities that were forgotten for others, since the newest fit
 	Bands     map[string]int // entities with a risk by its band
 	Left      int            // entities with a risk beyond Export
@@ -229,10 +231,12 @@ func (u *Unit) answers(st *state, in pipeline.Input) (out []answer, allowed int)
 // results says what is known of every entity with a risk or an alert.
 func (u *Unit) results(slot int64) ([]series.Result, Stats) {
 	st := u.now
-	stats := Stats{Watched: 0, Forgotten: 0, Bands: map[string]int{}, Left: 0, Allowed: u.allowed, Opened: nil, Quiet: 0}
+	stats := Stats{Watched: 0, Refused: 0, Flooded: 0, Forgotten: 0, Bands: map[string]int{}, Left: 0, Allowed: u.allowed, Opened: nil, Quiet: 0}
 	for _, d := range st.monitor.Detectors() {
 		n, forgotten := d.Entities()
 		stats.Watched, stats.Forgotten = max(stats.Watched, n), stats.Forgotten+forgotten
+		samples, slots := d.Refused()
+		stats.Refused, stats.Flooded = stats.Refused+samples, stats.Flooded+slots
 	}
 	for _, b := range []string{threat.BandInfo, threat.BandLow, threat.BandMedium, threat.BandHigh, threat.BandCritical} {
 		stats.Bands[b] = 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,22 @@ type ThreatPreset struct {
 	EntityType []string   // of each of Entity
 	Entity     [][]string // labels that make the entity: the first that all exist count; none of them: there is one entity
 	Metrics    []string   // any of them must exist
+	Having     Having     // labels that one of them must have: for metrics whose name says little
 	Step       time.Duration
 	Detectors  []ThreatDetector
+}
+
+// Having are regular expressions for the whole value of labels, by their names.
+type Having map[string]*regexp.Regexp
+
+// Match reports whether all of the labels are as they should; value returns that of a label.
+func (h Having) Match(value func(label string) string) bool {
+	for l, re := range h {
+		if !re.MatchString(value(l)) {
+			return false
+		}
+	}
+	return true
 }
 
 // ThreatDetector is one detector as it is written.
@@ -38,6 +53,7 @@ type rawThreatPreset struct {
 	EntityTypes []string            `yaml:"entity_types"`
 	Entity      [][]string          `yaml:"entity"`
 	Metrics     []string            `yaml:"metrics"`
+	Having      map[string]string   `yaml:"having"`
 	Step        string              `yaml:"step"`
 	Detectors   []rawThreatDetector `yaml:"detectors"`
 }
@@ -85,7 +101,15 @@ func ParseThreatPreset(name string, content []byte, c ThreatChecks) (ThreatPrese
 	if err != nil || step < time.Second {
 		bad("step is %q, want a duration of 1s or more", raw.Step)
 	}
-	p := ThreatPreset{Name: name, EntityType: raw.EntityTypes, Entity: raw.Entity, Metrics: raw.Metrics, Step: step, Detectors: nil}
+	p := ThreatPreset{Name: name, EntityType: raw.EntityTypes, Entity: raw.Entity, Metrics: raw.Metrics, Having: Having{}, Step: step, Detectors: nil}
+	for l, expr := range raw.Having {
+		re, err := regexp.Compile("^(?s:" + expr + ")$")
+		if err != nil || !labelName.MatchString(l) {
+			bad("having: %s: %q is no regular expression for a label", l, expr)
+			continue
+		}
+		p.Having[l] = re
+	}
 	if len(p.EntityType) == 0 {
 		p.EntityType = slices.Repeat([]string{raw.EntityType}, len(p.Entity))
 	}

@@ -21,6 +21,7 @@ type Threats struct {
 	Location   *time.Location // of hours and weekdays
 	AlertFrom  float64        // least risk of an alert
 	Post       bool           // upid posts its alerts, where there are Alertmanagers
+	Rules      bool           // the shipped Prometheus rules alert
 	RunbookURL string         // $threat stands for the threat; "" is the page of the technique
 	Allow      ThreatAllow
 	Overrides  []ThreatOverride
@@ -76,6 +77,7 @@ type rawThreats struct {
 	Timezone   string              `yaml:"timezone"`
 	AlertFrom  *float64            `yaml:"alert_from"`
 	Post       *bool               `yaml:"post"`
+	Rules      *bool               `yaml:"rules"`
 	RunbookURL string              `yaml:"runbook_url"`
 	Allow      rawThreatAllow      `yaml:"allow"`
 	Overrides  []rawThreatOverride `yaml:"overrides"`
@@ -100,7 +102,7 @@ type rawThreatOverride struct {
 func (v *validator) threats(raw *rawThreats) Threats {
 	t := Threats{
 		Enabled: raw != nil, Presets: []string{AutoPresets}, Budget: DefaultThreatBudget, History: DefaultThreatHistory, Retention: DefaultThreatRetention,
-		Location: time.UTC, AlertFrom: DefaultAlertFrom, Post: v.roads.post, RunbookURL: "", Allow: ThreatAllow{CIDRs: nil, Users: nil, Namespaces: nil}, Overrides: nil,
+		Location: time.UTC, AlertFrom: DefaultAlertFrom, Post: v.roads.post, Rules: v.roads.rules, RunbookURL: "", Allow: ThreatAllow{CIDRs: nil, Users: nil, Namespaces: nil}, Overrides: nil,
 	}
 	if raw == nil {
 		return t
@@ -109,7 +111,14 @@ func (v *validator) threats(raw *rawThreats) Threats {
 	t.Retention = v.duration(raw.Retention, t.Retention, time.Hour, "threats", "retention")
 	t.Budget = v.budget(raw.Budget, t.Budget, "threats", "budget")
 	t.AlertFrom = v.risk(raw.AlertFrom, t.AlertFrom, "threats", "alert_from")
-	t.Post, t.RunbookURL = choose(raw.Post, t.Post), raw.RunbookURL
+	t.Post, t.Rules, t.RunbookURL = choose(raw.Post, t.Post), choose(raw.Rules, t.Rules), raw.RunbookURL
+	switch {
+	case !t.Post || !t.Rules || !v.roads.urls:
+	case raw.Post == nil && raw.Rules == nil:
+		v.roads.twice++
+	default:
+		v.at("Prometheus' rules are to alert on threats, and so is upid, on alertmanager.urls: every alert would come twice; set post: false, or rules: false", "threats")
+	}
 	if raw.RunbookURL != "" {
 		v.url(raw.RunbookURL, "", "threats", "runbook_url")
 	}
@@ -242,6 +251,7 @@ type shownThreats struct {
 	Timezone   string                `yaml:"timezone"`
 	AlertFrom  float64               `yaml:"alert_from"`
 	Post       bool                  `yaml:"post"`
+	Rules      bool                  `yaml:"rules"`
 	RunbookURL string                `yaml:"runbook_url,omitempty"`
 	Allow      *shownThreatAllow     `yaml:"allow,omitempty"`
 	Overrides  []shownThreatOverride `yaml:"overrides,omitempty"`
@@ -269,7 +279,7 @@ func showThreats(t *Threats) *shownThreats {
 	}
 	out := &shownThreats{
 		Presets: t.Presets, Budget: t.Budget, History: model.Duration(t.History), Retention: model.Duration(t.Retention), Timezone: t.Location.String(),
-		AlertFrom: t.AlertFrom, Post: t.Post, RunbookURL: t.RunbookURL, Allow: nil, Overrides: nil,
+		AlertFrom: t.AlertFrom, Post: t.Post, Rules: t.Rules, RunbookURL: t.RunbookURL, Allow: nil, Overrides: nil,
 	}
 	if a := t.Allow; len(a.CIDRs)+len(a.Users)+len(a.Namespaces) > 0 {
 		out.Allow = &shownThreatAllow{CIDRs: nil, Users: a.Users, Namespaces: a.Namespaces}

@@ -78,3 +78,25 @@ func TestThreatsKey_defaults(t *testing.T) {
 		t.Error("threats are watched without the key")
 	}
 }
+
+// TestThreatsKey_rules wants one road for the alerts: upid posts them or Prometheus' rules do.
+func TestThreatsKey_rules(t *testing.T) {
+	for yaml, want := range map[string]bool{
+		"threats: {}\n":                                                             false,
+		"threats: {rules: true}\n":                                                  true, // there is nobody to post to
+		"alertmanager: {rules: true}\nthreats: {}\n":                                true,
+		"alertmanager: {rules: true}\nthreats: {rules: false}\n":                    false,
+		"alertmanager: {urls: [http://a], rules: true, post: false}\nthreats: {}\n": true,
+		"alertmanager: {urls: [http://a]}\nthreats: {rules: true, post: false}\n":   true,
+	} {
+		if cfg, err := Parse("f", []byte(yaml), checks); err != nil || cfg.Threats.Rules != want {
+			t.Errorf("%s: %v, want rules %v", yaml, err, want)
+		}
+	}
+	if _, err := Parse("f", []byte("alertmanager: {urls: [http://a]}\nthreats: {rules: true}\n"), checks); err == nil || !strings.Contains(err.Error(), "threats: Prometheus' rules are to alert on threats, and so is upid") {
+		t.Errorf("both roads: %v", err)
+	}
+	if _, err := Parse("f", []byte("alertmanager: {urls: [http://a], rules: true}\nthreats: {}\n"), checks); err == nil {
+		t.Error("both roads by default")
+	}
+}
