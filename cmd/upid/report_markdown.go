@@ -131,7 +131,7 @@ func (m *markdown) incidents(s report.Incidents) {
 	}
 	t.end()
 	if s.KPINote != "" {
-		m.facts([][2]string{{"KPIs", "absent: " + s.KPINote}})
+		m.facts([][2]string{{"KPIs", absentText + s.KPINote}})
 	}
 	t = m.table("KPI", "At", "Anomalies of workloads that began with it")
 	for _, k := range s.KPIs {
@@ -164,13 +164,31 @@ func (m *markdown) accuracy(s report.Accuracy) {
 
 func (m *markdown) heading(text string) { m.WriteString("\n## " + text + "\n") }
 
-// facts writes a list.
+// facts writes a list. What is absent for one reason stands in one line.
 func (m *markdown) facts(of [][2]string) {
 	m.WriteString("\n")
-	for _, f := range of {
-		m.WriteString("- " + f[0] + ": " + f[1] + "\n")
+	said := map[string]bool{}
+	for i, f := range of {
+		if !strings.HasPrefix(f[1], absentText) {
+			m.WriteString("- " + f[0] + ": " + f[1] + "\n")
+			continue
+		}
+		if said[f[1]] {
+			continue
+		}
+		said[f[1]] = true
+		names := []string{f[0]}
+		for _, other := range of[i+1:] {
+			if other[1] == f[1] {
+				names = append(names, other[0])
+			}
+		}
+		m.WriteString("- " + strings.Join(names, "; ") + ": " + f[1] + "\n")
 	}
 }
+
+// absentText begins what is said of a figure that is not known.
+const absentText = "absent: "
 
 // rowsOf is a table that is written with its first row.
 type rowsOf struct {
@@ -204,7 +222,7 @@ func (t *rowsOf) end() {
 // figureText writes a figure, or why there is none.
 func figureText(f report.Figure, write func(float64) string) string {
 	if !f.Known() {
-		return "absent: " + f.Absent
+		return absentText + f.Absent
 	}
 	return write(f.Number())
 }

@@ -240,7 +240,7 @@ func TestReportOfNothing(t *testing.T) {
 	url = prometheusOf(t, []lived{{`upid_build_info{job="upid",instance="u:1"}`, 7 * dayLong, 0, 1}})
 	o = upid(t, "", "report --since 7d --end 2026-11-28T00:00:00Z --prometheus.url "+url)
 	o.want(t, exitOK)
-	for _, text := range []string{"spent: absent: no spend is known: put recommendations: {}", "realised: absent: no recommendation says what to set", "no signal has the type business", "no forecast was judged yet"} {
+	for _, text := range []string{"spent; of the hours; against the forecast; weeks inside the interval: absent: no spend is known: put recommendations: {}", "realised: absent: no recommendation says what to set", "no signal has the type business", "no forecast was judged yet"} {
 		if !strings.Contains(o.stdout, text) {
 			t.Errorf("no %q in\n%s", text, o.stdout)
 		}
