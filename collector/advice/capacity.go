@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/series"
@@ -188,7 +190,7 @@ func targetOf(kind string, ls labels.Labels) recommend.Target {
 	case "series_limit":
 		t.Kind, t.Name = "ScrapeJob", ls.Get("job")
 	case "custom":
-		t.Kind, t.Name = "Limit", first(ls, "name", "instance", "job")
+		t.Kind, t.Name = "Limit", customName(ls)
 	default:
 		t.Kind, t.Name = "Cluster", first(ls, "node", "cluster")
 		if ls.Has("node") {
@@ -199,6 +201,21 @@ func targetOf(kind string, ls labels.Labels) recommend.Target {
 		t.Name = "default"
 	}
 	return t
+}
+
+// customName tells apart what one limit is of: the first of name, instance and job, and what else there is.
+func customName(ls labels.Labels) string {
+	name := first(ls, "name", "instance", "job")
+	ls.Range(func(l labels.Label) {
+		if l.Value == name || slices.Contains([]string{model.MetricNameLabel, "cluster", "namespace", "job"}, l.Name) {
+			return
+		}
+		if name != "" {
+			name += " "
+		}
+		name += l.Name + "=" + l.Value
+	})
+	return name
 }
 
 // nameOf returns what tells limits of one target apart.

@@ -57,7 +57,7 @@ func Costs(p Prices, model forecast.Forecaster) Advisor {
 					out.Recommendations = append(out.Recommendations, *r)
 				}
 			}
-			if r := w.quiet(ctx, in, model); r != nil {
+			if r := w.scaled(ctx, in, model); r != nil {
 				out.Recommendations = append(out.Recommendations, *r)
 			}
 		}
@@ -92,6 +92,14 @@ type workload struct {
 	quantity            series.Series // cores, for the explanation
 	memory              series.Series // bytes
 	cluster, ns, worded string
+	request             float64 // of one replica, cores; NaN if unknown
+	scaler              scaler
+}
+
+// scaler is an autoscaler of a workload.
+type scaler struct {
+	name             string  // empty: none
+	aim, least, most float64 // share of the request, and replicas; NaN if unknown
 }
 
 var byWorkload = []string{"cluster", "namespace", "workload"}
@@ -117,6 +125,7 @@ func workloads(in Input, p Prices) (out []workload, source string) {
 	quantity, memory := index(cores), index(bytes)
 	replicas := byLabels(in.all("workload_replicas"), in.End, byWorkload...)
 	guarded, hpa, spot := byLabels(in.all("workload_guarded"), in.End, byWorkload...), byLabels(in.all("workload_hpa"), in.End, byWorkload...), byLabels(in.all("workload_spot"), in.End, byWorkload...)
+	requests, scalers := index(in.all("workload_cpu_request")), scalersOf(in)
 	owner := map[string]string{}
 	for _, s := range in.all("workload_owner") {
 		if !math.IsNaN(last(s, in.End)) {
@@ -130,19 +139,47 @@ func workloads(in Input, p Prices) (out []workload, source string) {
 			continue
 		}
 		kind, known := owner[k]
-		if kind == "ReplicaSet" || !known {
+		switch {
+		case !known:
+			kind = recommend.AnyWorkload
+		case kind == "ReplicaSet":
 			kind = "Deployment"
 		}
-		w := workload{cost: s, quantity: quantity[k], memory: memory[k], cluster: s.Labels.Get("cluster"), ns: s.Labels.Get("namespace"), worded: ""}
+		w := workload{cost: s, quantity: quantity[k], memory: memory[k], cluster: s.Labels.Get("cluster"), ns: s.Labels.Get("namespace"), worded: "", request: math.NaN(), scaler: scalers.of(k)}
 		w.Workload = recommend.Workload{
 			Target: recommend.Target{Cluster: w.cluster, Namespace: w.ns, Kind: kind, Name: s.Labels.Get("workload"), Container: ""},
 			Cost:   now, Currency: p.Currency, PriceSource: source, CPU: cpu[k], Network: network[k], Replicas: value(replicas, k),
 			Stateful: kind != "Deployment", Guarded: there(guarded, k), KnownOwner: known, HasHPA: there(hpa, k), OnSpot: there(spot, k),
 		}
+		if asks := last(requests[k], in.End); w.Replicas > 0 {
+			w.request = asks / w.Replicas
+		}
 		w.worded = w.ns + "/" + w.Target.Name
 		out = append(out, w)
 	}
 	return out, source
+}
+
+// scalers are the autoscalers by workload.
+type scalers map[string]scaler
+
+func scalersOf(in Input) scalers {
+	out := scalers{}
+	aim, least := byLabels(in.all("workload_hpa_cpu"), in.End, byWorkload...), byLabels(in.all("workload_hpa_min"), in.End, byWorkload...)
+	for _, s := range in.all("workload_hpa_max") {
+		if most := last(s, in.End); most > 0 {
+			k := key(s.Labels, byWorkload...)
+			out[k] = scaler{name: s.Labels.Get("horizontalpodautoscaler"), aim: value(aim, k), least: value(least, k), most: most}
+		}
+	}
+	return out
+}
+
+func (s scalers) of(k string) scaler {
+	if x, ok := s[k]; ok {
+		return x
+	}
+	return scaler{name: "", aim: math.NaN(), least: math.NaN(), most: math.NaN()}
 }
 
 func value(m map[string]float64, k string) float64 {
@@ -300,10 +337,14 @@ func (s *Said) budget(in Input, p Prices, y series.Series, month time.Time) {
 	})
 }
 
-// quiet forecasts the use of w and looks for hours in which it does little.
-func (w workload) quiet(ctx context.Context, in Input, model forecast.Forecaster) *recommend.Recommendation {
+// scaled forecasts the use of w and looks for hours in which it does little, else for how many replicas it needs.
+// Only Deployments are looked at: what has state is not scaled by the hour.
+func (w workload) scaled(ctx context.Context, in Input, model forecast.Forecaster) *recommend.Recommendation {
 	const week = 168
-	if model == nil || !w.KnownOwner || !(w.Replicas >= 2) || w.HasHPA || w.Stateful || len(w.CPU.Values) < 2*week || w.CPU.Step != 3_600_000 {
+	if model == nil || !w.KnownOwner || w.Stateful || !(w.Replicas >= 2) && w.scaler.name == "" || len(w.CPU.Values) < 2*week || w.CPU.Step != 3_600_000 {
+		return nil
+	}
+	if !in.wants(recommend.OffHours) && !in.wants(recommend.Replicas) {
 		return nil
 	}
 	f := series.Forecast{Band: series.Band{Level: costLevel, Point: make([]float64, week), Lower: make([]float64, week), Upper: make([]float64, week)}}
@@ -314,7 +355,19 @@ func (w workload) quiet(ctx context.Context, in Input, model forecast.Forecaster
 	if slices.ContainsFunc(append(slices.Clone(f.Point), f.Upper...), math.IsNaN) {
 		return nil
 	}
-	return recommend.Quiet(w.Workload, f.Point, f.Upper, f.Confidence, in.End)
+	if in.wants(recommend.OffHours) {
+		if r := recommend.Quiet(w.Workload, f.Point, f.Upper, f.Confidence, in.End); r != nil {
+			return r
+		}
+	}
+	f.Start, f.Step = w.CPU.End(), w.CPU.Step
+	r := recommend.ReplicaCounts(recommend.ReplicaInput{
+		Target: w.Target, Slot: in.Slot / 1000, Forecast: &f, Request: w.request, Aim: w.scaler.aim, Replicas: w.Replicas,
+		HPAName: w.scaler.name, HPAMin: w.scaler.least, HPAMax: w.scaler.most,
+		// What a replica costs, memory too, by the cores it asks for.
+		CPUPrice: w.Cost / (w.Replicas * w.request), Currency: w.Currency, PriceSource: w.PriceSource, Query: in.Queries["workload_cpu"],
+	})
+	return &r
 }
 
 // volumes finds those that are not used.

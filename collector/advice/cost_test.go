@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/forecast/capacity"
@@ -91,8 +93,11 @@ func TestCosts(t *testing.T) {
 	if r, ok := got["off_hours quiet"]; !ok || r.Recommended[recommend.ReplicasMin] != 1 || !strings.Contains(r.Action, "UTC instead of 4") {
 		t.Errorf("off hours: %+v", r)
 	}
-	if len(got) != 4 {
-		t.Errorf("%d recommendations, want 4: %v", len(got), got)
+	if r := got["replicas spot"]; len(got) != 5 || !blocked(r, recommend.BlockNoRequest) || r.Impact.SavingsMonthly != nil {
+		t.Errorf("%d recommendations, want 5, and replicas without a request held back: %v", len(got), got)
+	}
+	if r := got["idle_workload idle"]; r.Target.Kind != recommend.AnyWorkload || strings.Contains(strings.Join(append(r.Steps, r.Rollback...), " "), "kubectl") {
+		t.Errorf("idle, of an unknown kind: %v", r.Steps)
 	}
 	if real := got["node_count default"].Impact.SavingsRealisable; real == nil || *real != *got["node_count default"].Impact.SavingsMonthly {
 		t.Error("a node that can go is real")
@@ -103,7 +108,9 @@ func TestCosts(t *testing.T) {
 	}
 	sum := 0.0
 	for _, r := range got {
-		sum += *r.Impact.SavingsMonthly
+		if r.Impact.SavingsMonthly != nil {
+			sum += *r.Impact.SavingsMonthly
+		}
 	}
 	if sum > 0.6*730 {
 		t.Errorf("savings of %.2f a month of a cluster that costs %.2f", sum, 0.6*730)
@@ -370,5 +377,76 @@ func TestHealth(t *testing.T) {
 	got = recommendations(t, pass(t, unitOfAll(t, Health), 12, map[string][]series.Series{"throttled": {hourly(12, constant(1), c("slow")...)}}))
 	if r := got["state_inputs default"]; len(got) != 1 || r.State != recommend.StateBlocked || r.Blockers[0].Code != recommend.BlockNoKubeState {
 		t.Errorf("%v", got)
+	}
+}
+
+// naive repeats the week before, 10 % either side.
+type naive struct{}
+
+func (naive) Forecast(dst *series.Forecast, y series.Series, _ forecast.Calendar, _ *forecast.Scratch) error {
+	for i := range dst.Point {
+		v := y.Values[len(y.Values)-168+i%168]
+		dst.Point[i], dst.Lower[i], dst.Upper[i] = v, 0.9*v, 1.1*v
+	}
+	dst.Confidence = 0.9
+	return nil
+}
+
+// TestReplicas: a Deployment of eight replicas of a core, which needs three at night and six by day, and the
+// bounds of its autoscaler if it has one.
+func TestReplicas(t *testing.T) {
+	const n = 673
+	demand := func(i int) float64 { // at 70 % of a core each
+		if h := i % 24; h >= 8 && h < 20 {
+			return 5.6 * 0.7 / 1.1
+		}
+		return 2.6 * 0.7 / 1.1
+	}
+	web := workloadLabels("web")
+	answers := map[string][]series.Series{
+		"workload_cost": {hourly(n, constant(0.8), web...)}, "workload_cpu": {hourly(n, demand, web...)}, "workload_replicas": {hourly(n, constant(8), web...)},
+		"workload_cpu_request": {hourly(n, constant(8), web...)},
+		"workload_owner":       {hourly(n, constant(1), append(web, "owner_kind", "ReplicaSet")...)},
+	}
+	unit := func() *Unit { return unitOfAll(t, Costs(prices, naive{})) }
+	r := recommendations(t, pass(t, unit(), n, answers))["replicas web"]
+	if r.State != recommend.StateOpen || r.Recommended[recommend.ReplicaCount] != 6 || r.Recommended[recommend.ReplicasMin] != 3 || len(r.Schedule) != 3 || len(r.Patch) != 1 || r.OptimizationType != recommend.CostReduction {
+		t.Errorf("%+v", r)
+	}
+	// 3.5 replicas fewer on average, at 0.1 an hour each.
+	if s := r.Impact.SavingsMonthly; s == nil || math.Abs(*s-3.5*0.1*730) > 1 {
+		t.Errorf("saves %v", s)
+	}
+	hpa := append(web, "horizontalpodautoscaler", "web-hpa")
+	answers["workload_hpa"] = []series.Series{hourly(n, constant(1), web...)}
+	answers["workload_hpa_cpu"], answers["workload_hpa_min"], answers["workload_hpa_max"] = []series.Series{hourly(n, constant(0.7), hpa...)}, []series.Series{hourly(n, constant(8), hpa...)}, []series.Series{hourly(n, constant(10), hpa...)}
+	r = recommendations(t, pass(t, unit(), n, answers))["replicas web"]
+	if r.State != recommend.StateOpen || len(r.Patch) != 1 || r.Patch[0].Kind != "HorizontalPodAutoscaler" || r.Patch[0].Name != "web-hpa" || r.Recommended[recommend.ReplicasMin] != 3 || r.Recommended[recommend.ReplicasMax] != 10 {
+		t.Errorf("with an autoscaler: %+v", r)
+	}
+	delete(answers, "workload_owner")
+	if r, ok := recommendations(t, pass(t, unit(), n, answers))["replicas web"]; ok {
+		t.Errorf("of an unknown kind: %+v", r)
+	}
+	only := unitOfAll(t, Only(Costs(prices, naive{}), []string{"idle_workload"}))
+	if got := recommendations(t, pass(t, only, n, answers)); len(got) != 0 {
+		t.Errorf("a kind that is not wanted: %v", got)
+	}
+}
+
+// TestCustomName: what one custom limit is of is told apart by all its labels.
+func TestCustomName(t *testing.T) {
+	for _, f := range []struct {
+		want string
+		ls   []string
+	}{
+		{"a:9090", []string{"instance", "a:9090", "job", "prometheus", "namespace", "x"}},
+		{"queue=mail", []string{"queue", "mail"}},
+		{"a queue=mail", []string{"instance", "a", "queue", "mail"}},
+		{"", nil},
+	} {
+		if got := customName(labels.FromStrings(f.ls...)); got != f.want {
+			t.Errorf("%v: %q, want %q", f.ls, got, f.want)
+		}
 	}
 }

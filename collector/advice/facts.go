@@ -153,7 +153,7 @@ func quotas(all []series.Series, end int64) (cpu, memory map[string]float64) {
 func (f *facts) target(ls labels.Labels) recommend.Target {
 	t := recommend.Target{Cluster: ls.Get("cluster"), Namespace: ls.Get("namespace"), Kind: f.kinds[key(ls, byWorkload...)], Name: ls.Get("workload"), Container: ls.Get("container")}
 	if t.Kind == "" {
-		t.Kind = "Workload"
+		t.Kind = recommend.AnyWorkload
 	}
 	return t
 }

@@ -48,6 +48,11 @@ func autoscaled(resource string) string {
 	return `max by (cluster, namespace, workload, horizontalpodautoscaler) (label_replace(kube_horizontalpodautoscaler_info{scaletargetref_name!=""}, "workload", "$1", "scaletargetref_name", "(.+)") * on (cluster, namespace, horizontalpodautoscaler) group_left () max by (cluster, namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_target_metric{metric_name="` + resource + `",metric_target_type="utilization"}))`
 }
 
+// bounded are the workloads with an autoscaler, and its least or most replicas.
+func bounded(which string) string {
+	return `max by (cluster, namespace, workload, horizontalpodautoscaler) (label_replace(kube_horizontalpodautoscaler_info{scaletargetref_name!=""}, "workload", "$1", "scaletargetref_name", "(.+)") * on (cluster, namespace, horizontalpodautoscaler) group_left () max by (cluster, namespace, horizontalpodautoscaler) (kube_horizontalpodautoscaler_spec_` + which + `_replicas))`
+}
+
 // AdviceQueries lists them. An answer of a pair, such as disk_used and disk_size, has the
 // same labels in both. What an hour held is asked for at its end: the highest use, the
 // lowest memory.
@@ -87,6 +92,9 @@ var AdviceQueries = []AdviceQuery{
 	{"workload_owner", TaskCosts, false, "kube-state-metrics", `max by (cluster, namespace, workload, owner_kind) (label_replace(kube_pod_owner{owner_is_controller="true"}, ` + WorkloadOf + `))`},
 	{"workload_guarded", TaskCosts, false, "kube-state-metrics", `max by (cluster, namespace, workload) (label_replace(kube_poddisruptionbudget_status_expected_pods > 0, "workload", "$1", "poddisruptionbudget", "(.+?)(-pdb)?"))`},
 	{"workload_hpa", TaskCosts, false, "kube-state-metrics", `max by (cluster, namespace, workload) (label_replace(kube_horizontalpodautoscaler_info{scaletargetref_name!=""}, "workload", "$1", "scaletargetref_name", "(.+)"))`},
+	{"workload_hpa_cpu", TaskCosts, false, "kube-state-metrics", autoscaled("cpu") + ` / 100`},
+	{"workload_hpa_min", TaskCosts, false, "kube-state-metrics", bounded("min")},
+	{"workload_hpa_max", TaskCosts, false, "kube-state-metrics", bounded("max")},
 	{"workload_spot", TaskCosts, false, "OpenCost", `max by (cluster, namespace, workload) (label_replace(container_cpu_allocation, ` + WorkloadOf + `) * on (cluster, node) group_left () kubecost_node_is_spot) > 0`},
 	{"node_cost", TaskCosts, false, "OpenCost", `max by (cluster, node) (node_total_hourly_cost)`},
 	{"node_cpu", TaskCosts, false, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="cpu"})`},

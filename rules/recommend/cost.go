@@ -32,6 +32,9 @@ type Workload struct {
 	OnSpot      bool
 }
 
+// AnyWorkload is the kind of a target whose owner is not known.
+const AnyWorkload = "Workload"
+
 const (
 	idleCores   = 0.005
 	idleTraffic = 1000 // bytes a second
@@ -46,9 +49,9 @@ const (
 
 // Idle says of a workload that costs something and has done nothing for a week: its CPU
 // below 5 millicores in 99 of 100 hours, and its network, where known, below 1 kB/s. Only what can be
-// scaled to zero is looked at: Deployments and StatefulSets.
+// scaled to zero is looked at: Deployments and StatefulSets, and what may be one.
 func Idle(w Workload, slot int64) *Recommendation {
-	if w.Target.Kind != "Deployment" && w.Target.Kind != "StatefulSet" {
+	if w.Target.Kind != "Deployment" && w.Target.Kind != "StatefulSet" && w.Target.Kind != AnyWorkload {
 		return nil
 	}
 	cpu := lastDays(w.CPU, idleDays)
@@ -77,6 +80,10 @@ func Idle(w Workload, slot int64) *Recommendation {
 		"Delete it after two weeks without complaint.",
 	}
 	r.Rollback = []string{fmt.Sprintf("kubectl --namespace %s scale %s %s --replicas %.0f", shellWord(w.Target.Namespace), kindWord(w.Target.Kind), shellWord(w.Target.Name), max(1, orZero(w.Replicas)))}
+	if w.Target.Kind == AnyWorkload {
+		r.Steps[1] = "Scale it to zero by what owns its pods, which is not known without kube-state-metrics."
+		r.Rollback = []string{"Scale it back by what owns its pods."}
+	}
 	r.Impact.Performance = "nobody uses it"
 	r.Risk.Effort = EffortRestart
 	r.SetConfidence(traffic, presencePart(w.CPU))

@@ -93,6 +93,9 @@ func ReplicaCounts(in ReplicaInput) Recommendation {
 		r.Impact.SavingsMonthly = Number(saved * in.Request * in.CPUPrice * monthHours)
 		r.Impact.Currency, r.Impact.PriceSource = in.Currency, in.PriceSource
 	}
+	if saved > 0 && r.Impact.SavingsMonthly != nil {
+		r.OptimizationType = CostReduction
+	}
 	r.Reasons = append(r.Reasons, fmt.Sprintf("The demand of the next seven days takes %d to %d replicas, %.1f on average", least, int(math.Ceil(float64(most)/burst)), mean))
 	if in.HPAName == "" {
 		in.withoutHPA(&r, hours, mean)
@@ -169,7 +172,7 @@ func (in ReplicaInput) withHPA(r *Recommendation, least, most int) {
 	if in.HPAMax == in.HPAMax { // without it there is no way back
 		r.Patch, r.ReversePatch = []Patch{bounds(low, high)}, []Patch{bounds(in.HPAMin, in.HPAMax)}
 	}
-	r.Steps = []string{"Apply the patch when the load is low.", "Watch the number of replicas and latency through one peak."}
+	r.Steps = []string{"Apply a right-size of it first and look again: replicas are counted by its request.", "Apply the patch when the load is low.", "Watch the number of replicas and latency through one peak."}
 	r.Rollback = []string{"Apply the reverse patch."}
 }
 
@@ -202,6 +205,7 @@ func (in ReplicaInput) withoutHPA(r *Recommendation, hours [24]int, mean float64
 		}
 	}
 	r.Steps = []string{
+		"Apply a right-size of it first and look again: replicas are counted by its request.",
 		"Prefer an autoscaler, or one of KEDA on upid_forecast_value, to a schedule: it knows when the forecast is wrong.",
 		"Scale down first where the schedule says least, and watch latency through one peak.",
 	}
