@@ -126,7 +126,7 @@ func factsOnly(in pipeline.Input) pipeline.Input {
 
 // Step implements pipeline.Unit.
 func (u *Sizes) Step(ctx context.Context, slot int64, in pipeline.Input) ([]series.Result, error) {
-	again := u.waits && len(in.Results[u.o.Costs]) > 0 // the costs are known now
+	again := u.waits && in.Results[u.o.Costs] != nil // the costs are known now, if nothing is said of them
 	if in.End >= in.Start {
 		if err := u.fleet.take(ctx, in); err != nil {
 			return nil, err
@@ -150,7 +150,7 @@ func (u *Sizes) Step(ctx context.Context, slot int64, in pipeline.Input) ([]seri
 
 // advise returns what is to be said of every container of f, and whether the task of costs has yet to speak.
 func (u *Sizes) advise(f *fleet, in pipeline.Input) (out []series.Result, waits bool, err error) {
-	waits = u.o.Costs != "" && len(in.Results[u.o.Costs]) == 0
+	waits = u.o.Costs != "" && in.Results[u.o.Costs] == nil
 	facts := factsOf(in, u.o.Prices, in.Results[u.o.Costs], waits)
 	var rs []recommend.Recommendation
 	for _, c := range f.order {

@@ -329,6 +329,12 @@ func TestSizes_cap(t *testing.T) {
 	if r := sized(t, u, in)["cart"]; r.State != recommend.StateOpen || r.Impact.SavingsMonthly != nil {
 		t.Errorf("before the costs are known: %s, saves %v", r.State, r.Impact.SavingsMonthly)
 	}
+	in.Results = map[string][]series.Result{"costs": {}}
+	if r := sized(t, u, in)["cart"]; r.Impact.SavingsMonthly == nil {
+		t.Error("the task of costs has nothing to say, and is waited for")
+	}
+	in.Results = nil
+	sized(t, u, in)
 	idle := recommend.New(recommend.IdleWorkload, recommend.Target{Namespace: "shop", Kind: "Deployment", Name: "cart"}, "")
 	idle.Action, idle.Reasons = "Scale it to zero", []string{"it is idle"}
 	idle.Impact.Currency, idle.Impact.SavingsMonthly = "USD", recommend.Number(3*(4*0.03+4*0.004)*730-5)

@@ -20,7 +20,7 @@ import (
 type Input struct {
 	Start, End int64 // Unix milliseconds
 	Series     series.Set
-	Results    map[string][]series.Result // of the tasks named in After: their newest, unless they expired
+	Results    map[string][]series.Result // of the tasks named in After: their newest, unless they expired; nil: none yet, not even that there is nothing
 }
 
 // Unit is a signal, a threat model or a recommender. It does no I/O and reads
