@@ -64,6 +64,8 @@ type cli struct {
 	Models      modelsCmd      `cmd:"" help:"Versions and features of trained models."`
 	Audit       auditCmd       `cmd:"" help:"Who changed models, when and why; check that the trail is whole."`
 
+	State stateCmd `cmd:"" help:"The data directory: change the key that seals it."`
+
 	Demo demoCmd `cmd:"" help:"Watch a made-up cluster in which things go wrong; nothing to install."`
 
 	// One-off commands.

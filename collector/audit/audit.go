@@ -37,11 +37,12 @@ const (
 	Feedback   = "feedback"
 	Quarantine = "quarantine"
 	Park       = "park"   // a version failed again and again and is not asked for a while
+	Reseal     = "reseal" // the files of the data directory are sealed with another key
 	Repair     = "repair" // a line that a crash had cut was dropped
 )
 
 // Actions are all of them.
-var Actions = []string{TrainStart, TrainEnd, Gate, Promote, Demote, Rollback, Import, Export, Delete, Feedback, Quarantine, Park, Repair}
+var Actions = []string{TrainStart, TrainEnd, Gate, Promote, Demote, Rollback, Import, Export, Delete, Feedback, Quarantine, Park, Reseal, Repair}
 
 // The outcomes, a closed list.
 const (
