@@ -67,13 +67,13 @@ func TestPrivacy_canary(t *testing.T) {
 	}
 	// One query is refused as Prometheus refuses it, with the labels in question.
 	prom := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if body, err := io.ReadAll(r.Body); err == nil && strings.Contains(r.URL.RawQuery+string(body), "one_to_many") {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || strings.Contains(r.URL.RawQuery+string(body), "one_to_many") {
 			w.WriteHeader(http.StatusUnprocessableEntity)
 			fmt.Fprintf(w, `{"status":"error","errorType":"execution","error":"found duplicate series for the match group {source=\"%s\", user=\"%s\"}"}`, canaryAddress, canaryUser)
 			return
-		} else {
-			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		eng.Handler().ServeHTTP(w, r)
 	}))
 	defer prom.Close()
