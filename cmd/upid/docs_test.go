@@ -318,7 +318,7 @@ func TestImportDiagram(t *testing.T) {
 		"tools/pictures":       {},
 
 		"rules/recommend/sizing": {"collector/series", "forecast"},
-		"tools/benchrecommend":   {"forecast", "rules/recommend/replay", "rules/recommend/sizing"},
+		"tools/benchrecommend":   {"collector/series", "forecast", "rules/recommend/replay", "rules/recommend/sizing"},
 		"rules/recommend/replay": {"collector/series", "forecast", "rules/recommend/sizing"},
 	}
 	pure := []string{

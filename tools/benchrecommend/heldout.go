@@ -3,9 +3,11 @@ package main
 import (
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math"
 	"os"
@@ -15,6 +17,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/rules/recommend/replay"
 	"github.com/upid/upid/rules/recommend/sizing"
 )
@@ -92,7 +96,7 @@ func neutral(name string) sizing.Policy {
 }
 
 // choose searches the parameters of a policy on traces: one after the other, twice.
-func choose(traces []replay.Trace, krr replay.Score, w wanted) (sizing.Policy, error) {
+func choose(traces []replay.Trace, krr replay.Score, w wanted, service replay.Options) (sizing.Policy, error) {
 	best := neutral(w.policy)
 	judge := func(p sizing.Policy) (float64, error) {
 		ds, err := replay.RunPolicy(context.Background(), traces, p.Name, p, service)
@@ -133,6 +137,12 @@ func heldOut(data string, g *goals) error {
 	if err != nil {
 		return err
 	}
+	model, err := forecast.New(sizing.Model, nil)
+	if err != nil {
+		return err
+	}
+	service := service // forecasts are the same whatever the parameters
+	service.Model = &remembered{model: model, points: map[uint64][]float64{}}
 	var halves [2][]replay.Trace
 	for i, t := range traces {
 		halves[i%2] = append(halves[i%2], t)
@@ -161,7 +171,7 @@ func heldOut(data string, g *goals) error {
 	var wg sync.WaitGroup
 	for k, w := range wants {
 		for half := range 2 {
-			wg.Go(func() { chosen[k][half], errs[2*k+half] = choose(halves[half], peer[half], w) })
+			wg.Go(func() { chosen[k][half], errs[2*k+half] = choose(halves[half], peer[half], w, service) })
 		}
 	}
 	wg.Wait()
@@ -213,6 +223,39 @@ func heldOut(data string, g *goals) error {
 			}
 		}
 	}
+	return nil
+}
+
+// remembered forecasts what it has not forecast before.
+type remembered struct {
+	model  forecast.Forecaster
+	mu     sync.Mutex
+	points map[uint64][]float64 // by the series; nil: an error
+}
+
+// Forecast implements forecast.Forecaster, as far as package sizing reads it: the points.
+func (r *remembered) Forecast(dst *series.Forecast, y series.Series, c forecast.Calendar, s *forecast.Scratch) error {
+	h := fnv.New64a()
+	b := binary.LittleEndian.AppendUint64(nil, uint64(y.Start))
+	for _, v := range y.Values {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	h.Write(b)
+	r.mu.Lock()
+	points, known := r.points[h.Sum64()]
+	r.mu.Unlock()
+	if !known {
+		if err := r.model.Forecast(dst, y, c, s); err == nil {
+			points = slices.Clone(dst.Point)
+		}
+		r.mu.Lock()
+		r.points[h.Sum64()] = points
+		r.mu.Unlock()
+	}
+	if points == nil {
+		return errors.New("no forecast")
+	}
+	copy(dst.Point, points)
 	return nil
 }
 

@@ -41,11 +41,12 @@ type Decision struct {
 
 // Options of Run. All are needed.
 type Options struct {
-	Strategies []string // names in Names
-	Warmup     int64    // seconds before the first decision, whole days, at least 7
-	Ours       int64    // seconds between the decisions of our strategies, whole days
-	Peers      int64    // and of the others
-	Pressure   bool     // ours raise memory between decisions too
+	Strategies []string            // names in Names
+	Warmup     int64               // seconds before the first decision, whole days, at least 7
+	Ours       int64               // seconds between the decisions of our strategies, whole days
+	Peers      int64               // and of the others
+	Pressure   bool                // ours raise memory between decisions too
+	Model      forecast.Forecaster // of ours; nil: sizing.Model
 }
 
 // ErrShort is wrapped where no trace lasts for the warm-up and a week.
@@ -137,9 +138,12 @@ func runOurs(ctx context.Context, traces []Trace, name string, o Options) ([]Dec
 // RunPolicy replays one policy of ours, which need not be one of sizing.Policies, under a name. Options.Strategies
 // say nothing here.
 func RunPolicy(ctx context.Context, traces []Trace, name string, p sizing.Policy, o Options) ([]Decision, error) {
-	model, err := forecast.New(sizing.Model, nil)
-	if err != nil {
-		return nil, err
+	model := o.Model
+	if model == nil {
+		var err error
+		if model, err = forecast.New(sizing.Model, nil); err != nil {
+			return nil, err
+		}
 	}
 	scratch := sizing.NewScratch(model)
 	sizers := make([]*sizing.Sizer, len(traces))
