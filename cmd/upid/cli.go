@@ -62,6 +62,7 @@ type cli struct {
 	Predict     predictCmd     `cmd:"" help:"Ask a trained model once."`
 	Performance performanceCmd `cmd:"" help:"Show how good trained models are."`
 	Models      modelsCmd      `cmd:"" help:"Versions and features of trained models."`
+	Feedback    feedbackCmd    `cmd:"" help:"Say which times are not to be learned from."`
 	Audit       auditCmd       `cmd:"" help:"Who changed models, when and why; check that the trail is whole."`
 
 	State stateCmd `cmd:"" help:"The data directory: change the key that seals it."`

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	ossignal "os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/upid/upid/cmd/upid/config"
 	"github.com/upid/upid/collector"
+	"github.com/upid/upid/collector/audit"
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/history"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/pipeline"
@@ -48,6 +51,7 @@ type sidecar struct {
 	web      *web.Server
 	views    *views.Views
 	learned  *models.Service
+	book     *feedback.Book
 	registry *models.Registry
 	started  time.Time
 
@@ -121,6 +125,9 @@ func newSidecar(c *startCmd, e *env, listeners ...net.Listener) (_ *sidecar, err
 	s.views = views.New(views.Options{Version: build().Version, Status: func() []pipeline.Status { return s.pipeline.Status() }})
 	s.openThreatHistory(cfg, keys)
 	s.registry = models.NewRegistry(cfg.Storage.Path, keys)
+	if s.book, err = feedback.NewBook(feedback.Open(cfg.Storage.Path, keys), audit.New(filepath.Join(cfg.Storage.Path, audit.FileName)), e.log); err != nil {
+		e.log.Error("feedback cannot be read in whole: what it says is learned from", "err", err)
+	}
 	s.learned = s.newLearned(cfg, keys, e.loc, results)
 	s.history, err = history.New(history.Options{
 		Dir: cfg.Storage.Path, Keys: keys, Upstream: s.upstream, MaxSeries: c.MaxSeries, MaxSamples: c.MaxSamples, Registerer: s.reg, Logger: e.log,
@@ -159,6 +166,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 		return err
 	}
 	trained := s.trainedThreats(cfg)
+	s.exclude(ts)
 	ofThreats, described, err := threatTasks(cfg, watched, trained, s.ofThreat)
 	if err != nil {
 		return err
@@ -281,6 +289,10 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return s.watchThreats(ctx) })
 	g.Go(func() error { return s.keepThreatHistory(alerting) })
 	g.Go(func() error { return s.learned.Run(ctx) })
+	g.Go(func() error {
+		s.book.Run(ctx, s.silences)
+		return nil
+	})
 	go exitOnSecondSignal(ctx)
 	err := g.Wait()
 	if err == nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/audit"
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/store"
@@ -236,8 +237,12 @@ func (c *trainCmd) rows(ctx context.Context, e *env) (*models.Rows, string, erro
 	defer server.Close()
 	var bar *output.Progress
 	now := time.Now()
+	excluded, err := c.excluded()
+	if err != nil {
+		return nil, "", err
+	}
 	rows, err := models.Extract(ctx, server, models.Extraction{
-		ModelType: c.ModelType, From: now.Add(-time.Duration(c.Lookback)).UnixMilli(), To: now.UnixMilli(), Every: time.Duration(c.Every), Location: e.loc,
+		Excluded: excluded.Of, ModelType: c.ModelType, From: now.Add(-time.Duration(c.Lookback)).UnixMilli(), To: now.UnixMilli(), Every: time.Duration(c.Every), Location: e.loc,
 		Progress: func(done, of int) {
 			if done == 0 {
 				bar = e.progress("ask "+c.PrometheusURL, of)
@@ -256,6 +261,15 @@ func (c *trainCmd) rows(ctx context.Context, e *env) (*models.Rows, string, erro
 		return nil, "", fmt.Errorf("train %s: %w", c.ModelType, err)
 	}
 	return rows, c.PrometheusURL, nil
+}
+
+// excluded are the times that feedback says are not to be learned from.
+func (c *trainCmd) excluded() (feedback.Windows, error) {
+	f, _, err := (&feedbackFlags{changeFlags: c.changeFlags}).file()
+	if err != nil {
+		return nil, err
+	}
+	return f.Load()
 }
 
 // readRows reads path, or stdin, and gives up when ctx is done.

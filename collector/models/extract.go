@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/features"
 )
@@ -25,9 +28,10 @@ type Extraction struct {
 	From, To  int64         // of the rows and their targets, Unix milliseconds
 	Every     time.Duration // between rows of one workload, whole hours
 	Location  *time.Location
-	Progress  func(done, of int) // queries, all of them once their answers are there; nil tells nobody
-	Limits    Limits             // of the rows; their cells bound the hourly means as well. The zero value: those of files
-	Open      bool               // also rows whose targets are not known yet
+	Progress  func(done, of int)                                    // queries, all of them once their answers are there; nil tells nobody
+	Limits    Limits                                                // of the rows; their cells bound the hourly means as well. The zero value: those of files
+	Excluded  func(signal string, ls labels.Labels) []feedback.Span // when a workload is not learned from; nil: nothing is
+	Open      bool                                                  // also rows whose targets are not known yet
 }
 
 // ErrNoRows says that a server has nothing to make rows from.
@@ -76,6 +80,9 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 			if workloads[key] == nil {
 				workloads[key] = features.History{}
 			}
+			if x.Excluded != nil {
+				leaveOut(&y, x.Excluded("", y.Labels))
+			}
 			workloads[key][name] = y
 		}
 	}
@@ -99,6 +106,20 @@ func Extract(ctx context.Context, q Querier, x Extraction) (*Rows, error) {
 		return nil, fmt.Errorf("%w: no workload has a day of history", ErrNoRows)
 	}
 	return rows, nil
+}
+
+// leaveOut makes gaps of the hours of y that lie in spans, also in part.
+func leaveOut(y *series.Series, spans []feedback.Span) {
+	if len(spans) == 0 {
+		return
+	}
+	y.Values = slices.Clone(y.Values)
+	for i := range y.Values {
+		at := y.At(i) // the mean of the hour before
+		if slices.ContainsFunc(spans, func(s feedback.Span) bool { return at > s.From && at-hour < s.To }) {
+			y.Values[i] = math.NaN()
+		}
+	}
 }
 
 // extracted appends the row of a workload at t, if anything measured is known of it and,

@@ -345,7 +345,7 @@ func (l *lifecycle) begin(ctx context.Context, typ string, plan Automatic) {
 		now := l.s.o.Now()
 		return Extract(ctx, l.s.o.Querier, Extraction{
 			ModelType: typ, From: now.Add(-plan.Lookback).UnixMilli(), To: now.UnixMilli(), Every: plan.Step, Location: l.s.o.Location,
-			Limits: serverLimits, Progress: stepper(step),
+			Limits: serverLimits, Progress: stepper(step), Excluded: l.s.o.Excluded,
 		})
 	}
 	if plan.File != "" {

@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/audit"
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/collector/web"
 	"github.com/upid/upid/forecast/features"
@@ -42,7 +44,9 @@ type ServiceOptions struct {
 	// Signals are the live figures of the published forecasts of signals of a type; nil: there
 	// are none.
 	Signals func(modelType string) []SignalLive
-	States  func([]ModelState) // is told how all models are, again and again; nil tells nobody
+	// Excluded says when a workload is not learned from; nil: nothing is.
+	Excluded func(signal string, ls labels.Labels) []feedback.Span
+	States   func([]ModelState) // is told how all models are, again and again; nil tells nobody
 }
 
 // Service answers for trained models over HTTP.
@@ -398,7 +402,7 @@ func (s *Service) train(r *http.Request) (any, error) {
 		rows = func(ctx context.Context, step func(string)) (*Rows, error) {
 			now := s.o.Now()
 			return Extract(ctx, s.o.Querier, Extraction{
-				ModelType: typ, From: now.AddDate(0, 0, -days).UnixMilli(), To: now.UnixMilli(), Every: rowsEvery, Location: s.o.Location,
+				ModelType: typ, From: now.AddDate(0, 0, -days).UnixMilli(), To: now.UnixMilli(), Every: rowsEvery, Location: s.o.Location, Excluded: s.o.Excluded,
 				Limits: serverLimits, Progress: stepper(step),
 			})
 		}

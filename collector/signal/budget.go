@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/rules"
 )
 
@@ -48,6 +49,7 @@ func (u *Unit) stretch(ctx context.Context, c *rules.Controller, f *feed, first,
 		p := point{t: 0, value: math.NaN(), replaced: false, unlike: nil, control: c, of: f.of[i]}
 		for t := max(first, f.first(i)); t <= last; t += step {
 			p.t, p.value = t, f.value(i, t)
+			p.excluded = f.excluded != nil && feedback.In(f.excluded[i], t)
 			p.replaced = math.IsNaN(p.value) && f.there[i].has(t)
 			if unlike != nil && unlike[i] != nil {
 				p.unlike = &unlike[i][(t-first)/step]

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/detect"
@@ -33,6 +34,14 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	kinds := map[string]*detect.Peers{}
 	control := rules.NewController(groupCount(fitted))
 	feed := u.newFeed(fitted, data, &events, kinds, func(i int) int64 { return firstPoint(data[i], in.End) })
+	excluded := make([][]feedback.Span, len(data))
+	if u.excluded != nil {
+		feed.excluded = make([][]feedback.Span, len(data))
+		for i, y := range data {
+			excluded[i] = u.spans(y.Labels)
+			feed.excluded[i] = over(excluded[i], in.End)
+		}
+	}
 	err := u.blocks(ctx, &control, feed, first, in.End)
 	if err != nil {
 		return nil, err
@@ -46,10 +55,10 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		case s.last == 0 || in.End-s.last > forgetAfter.Milliseconds():
 			fitted[i] = nil
 		case u.o.Forecast != nil:
-			f := u.forecast(active, data[i], in.End, scratch[worker].With(ctx))
+			f := u.forecast(active, without(data[i], excluded[i]), in.End, scratch[worker].With(ctx))
 			s.forecast, s.trends, s.warnings, s.waiting.active = f.forecast, f.trends, f.warnings, f.waiting
 			if shadow != nil {
-				s.waiting.shadow = u.forecast(shadow, data[i], in.End, scratch[worker].With(ctx)).waiting
+				s.waiting.shadow = u.forecast(shadow, without(data[i], excluded[i]), in.End, scratch[worker].With(ctx)).waiting
 			}
 		}
 	})

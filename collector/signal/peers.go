@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/coding"
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/detect"
 	"github.com/upid/upid/rules"
@@ -54,14 +55,15 @@ var generation = func() map[string]bool {
 
 // feed is what a pass takes in: the states in an order, and for each what belongs to it.
 type feed struct {
-	order []*state
-	data  []series.Series // without values where there is nothing new
-	there []bitmap        // when the workload has a value
-	of    [][]deploy
-	teams []team
-	kinds map[string][]int         // places in the order of the series of one kind, by labels
-	peers map[string]*detect.Peers // by kind
-	first func(i int) int64        // time of the first point of a series that is taken in
+	order    []*state
+	data     []series.Series // without values where there is nothing new
+	there    []bitmap        // when the workload has a value
+	of       [][]deploy
+	teams    []team
+	kinds    map[string][]int         // places in the order of the series of one kind, by labels
+	peers    map[string]*detect.Peers // by kind
+	first    func(i int) int64        // time of the first point of a series that is taken in
+	excluded [][]feedback.Span        // by place in the order; nil: nothing is
 }
 
 // A team is what is compared at every point: the series of one kind.
@@ -114,6 +116,9 @@ func (u *Unit) newPeers() *detect.Peers {
 
 // value returns what a series has at grid time t, NaN for nothing.
 func (f *feed) value(i int, t int64) float64 {
+	if f.excluded != nil && feedback.In(f.excluded[i], t) {
+		return math.NaN()
+	}
 	if k, ok := f.data[i].Index(t); ok && !math.IsInf(f.data[i].Values[k], 0) {
 		return f.data[i].Values[k]
 	}

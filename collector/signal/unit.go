@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/detect"
@@ -87,6 +88,39 @@ type Unit struct {
 	deploys  deploys
 	kinds    map[string]*detect.Peers // comparisons of replicas, by kind
 	live     live
+	excluded func(signal string, ls labels.Labels) []feedback.Span // nil: nothing is
+}
+
+// Exclude says when a series is not learned from; before the unit is used. What is excluded
+// and over is as if it had not been measured: a fit leaves it out of the history of forecasts, and
+// out of what the scorer learns.
+func (u *Unit) Exclude(when func(signal string, ls labels.Labels) []feedback.Span) { u.excluded = when }
+
+// spans returns when y is not learned from.
+func (u *Unit) spans(ls labels.Labels) []feedback.Span {
+	if u.excluded == nil {
+		return nil
+	}
+	return u.excluded(u.o.Name, labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels())
+}
+
+// without returns y with gaps where spans are. y is not changed.
+func without(y series.Series, spans []feedback.Span) series.Series {
+	if len(spans) == 0 {
+		return y
+	}
+	y.Values = slices.Clone(y.Values)
+	for i := range y.Values {
+		if feedback.In(spans, y.At(i)) {
+			y.Values[i] = math.NaN()
+		}
+	}
+	return y
+}
+
+// over returns the spans that ended by a time: what goes on is scored as it comes.
+func over(spans []feedback.Span, end int64) []feedback.Span {
+	return slices.DeleteFunc(slices.Clone(spans), func(s feedback.Span) bool { return s.To > end })
 }
 
 // state is what is known about one series.
@@ -181,12 +215,19 @@ type point struct {
 	unlike   *detect.Unlike    // how it compares with its peers; nil: not compared
 	control  *rules.Controller // what it takes to spend the budget
 	of       []deploy          // the rollouts of the series
+	excluded bool              // it is not learned from
 }
 
 // observe takes in a grid point of s.
 func (u *Unit) observe(s *state, p point) {
 	t, v := p.t, p.value
 	s.value = v
+	if p.excluded {
+		if s.last != 0 {
+			s.last = t
+		}
+		return
+	}
 	if u.o.Rollouts != nil {
 		s.rollout.observe(t, v, u.o.Step, p.of)
 	}

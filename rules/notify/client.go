@@ -17,6 +17,7 @@ import (
 	openapi "github.com/go-openapi/runtime/client"
 	"github.com/go-openapi/strfmt"
 	apialert "github.com/prometheus/alertmanager/api/v2/client/alert"
+	apisilence "github.com/prometheus/alertmanager/api/v2/client/silence"
 	"github.com/prometheus/alertmanager/api/v2/models"
 	"github.com/prometheus/common/config"
 )
@@ -27,9 +28,10 @@ const maxReply = 64 << 10
 
 // client posts alerts to one Alertmanager.
 type client struct {
-	http *http.Client
-	api  apialert.ClientService
-	date func(string) // takes the header Date of every answer
+	http  *http.Client
+	api   apialert.ClientService
+	quiet apisilence.ClientService
+	date  func(string) // takes the header Date of every answer
 }
 
 // parseURL checks the address of an Alertmanager.
@@ -72,7 +74,7 @@ func newClient(u *url.URL, c config.HTTPClientConfig, dial config.DialContextFun
 	}
 	rt := openapi.NewWithClient(u.Host, path.Join("/", u.Path, "api/v2"), []string{u.Scheme}, hc)
 	rt.Debug = false // the runtime turns it on for an environment variable DEBUG and would print alerts
-	return &client{http: hc, api: apialert.New(rt, strfmt.Default), date: date}, nil
+	return &client{http: hc, api: apialert.New(rt, strfmt.Default), quiet: apisilence.New(rt, strfmt.Default), date: date}, nil
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
