@@ -19,6 +19,11 @@ func (v *Versions) readSmall(path, magic string, limit int64, to any, older func
 	if err != nil {
 		return err
 	}
+	return decodeSmall(b, magic, to, older)
+}
+
+// decodeSmall is readSmall of the content of a file.
+func decodeSmall(b []byte, magic string, to any, older func([]byte) error) error {
 	if older != nil && bytes.HasPrefix(b, []byte("{")) {
 		if err := older(b); err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
