@@ -164,13 +164,13 @@ func namesTold(e *env, ps []models.Prediction) error {
 				e.warnf("row %d: missing, which widens the intervals: %s", p.Row+1, strings.Join(p.Missing, ", "))
 			}
 		}
-		unknown = unknown || len(p.Unknown) > 0
+		if len(p.Unknown) > 0 && !unknown {
+			unknown = true
+			e.warnf("not known to the model, and ignored: %s", strings.Join(p.Unknown, ", "))
+		}
 	}
 	if missing > 3 {
 		e.warnf("%d more rows miss features; -o json names them", missing-3)
-	}
-	if unknown {
-		e.warnf("not known to the model, and ignored: %s", strings.Join(ps[0].Unknown, ", "))
 	}
 	return nil
 }

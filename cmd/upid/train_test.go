@@ -119,6 +119,15 @@ func TestPredict(t *testing.T) {
 	if !(*without.Upper / *without.Lower > *whole[0].Upper / *whole[0].Lower) || !(*without.Confidence < *whole[0].Confidence) {
 		t.Errorf("without features [%v, %v] at %v, with them [%v, %v] at %v", *without.Lower, *without.Upper, *without.Confidence, *whole[0].Lower, *whole[0].Upper, *whole[0].Confidence)
 	}
+	many := ask(`[{"cpu_usage_7d_avg": 0.02, "colour": 3}, {"cpu_usage_7d_avg": 0.03, "colour": 4}]`)
+	if len(many) != 8 || !slices.Equal(many[0].Unknown, []string{"colour"}) {
+		t.Errorf("%d predictions, the first of unknown %v", len(many), many[0].Unknown)
+	}
+	for _, p := range many[1:] {
+		if len(p.Unknown) != 0 || p.Unknown == nil {
+			t.Errorf("unknown features are repeated: %v", p.Unknown)
+		}
+	}
 	if batch := ask("[" + string(b) + "," + string(b) + "]"); len(batch) != 8 || batch[7].Row != 1 || batch[4].ID != whole[0].ID {
 		t.Errorf("%d predictions for two rows", len(batch))
 	}

@@ -37,7 +37,7 @@ type Prediction struct {
 	Level         *float64       `json:"level"` // share of values the interval is to hold
 	Contributions []Contribution `json:"contributions"`
 	Missing       []string       `json:"features_missing"`
-	Unknown       []string       `json:"features_unknown"`
+	Unknown       []string       `json:"features_unknown"` // the same for all that a version answers, so only the first prediction has them
 }
 
 // Contribution is what one feature adds to a prediction.
@@ -112,6 +112,7 @@ func (v *Version) predict(ctx context.Context, rows *Rows) ([]Prediction, error)
 			}
 			p := v.prediction(k, o, x)
 			p.Row, p.FeaturesUsed, p.Missing, p.Unknown = i, used, missing, unknown
+			unknown = []string{}
 			if rows.Times != nil {
 				p.Slot = finite(float64(rows.Times[i]) / 1000)
 			}
