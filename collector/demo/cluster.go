@@ -18,6 +18,9 @@ import (
 // Interval is the time between two scrapes.
 const Interval = time.Minute
 
+// stateSince is since when kube-state-metrics is scraped, before Options.Now.
+const stateSince = 2 * time.Hour
+
 // Appender stores one sample of the series ls at t (Unix milliseconds). ref is
 // what it returned for the same series before, 0 at first.
 type Appender interface {
@@ -70,7 +73,7 @@ func (c *Cluster) rng(part string) *rand.Rand {
 // Scrape appends every sample of the scrape at t (Unix milliseconds). Each call
 // is one Interval after the one before.
 func (c *Cluster) Scrape(t int64, to Appender) error {
-	s := &scrape{t: t, at: time.UnixMilli(t).UTC(), to: to}
+	s := &scrape{t: t, at: time.UnixMilli(t).UTC(), to: to, state: t >= c.o.Now-stateSince.Milliseconds()}
 	for _, n := range c.nodes {
 		n.begin()
 	}
@@ -92,6 +95,8 @@ type scrape struct {
 	at  time.Time
 	to  Appender
 	err error
+	// state says that kube-state-metrics is scraped: what is set now is all that anybody asks for.
+	state bool
 }
 
 // metric is one series and its newest value.

@@ -25,6 +25,7 @@ type host struct {
 	uname, load5, memTotal, memFree, rx, tx, busy metric
 	disks                                         [2]disk
 	cpuCost, ramCost                              metric
+	allocatable                                   [2]metric // cores and bytes, as kube-state-metrics has it
 
 	logins              *rand.Rand // of log-ins by ssh, counted from the log
 	sshAccepted, sshBad metric
@@ -60,6 +61,9 @@ func newHost(i int, rng, logins *rand.Rand) *host {
 		busy: m("node_disk_io_time_seconds_total", "device", "nvme0n1"), cpuCost: price("node_cpu_hourly_cost"), ramCost: price("node_ram_hourly_cost"),
 		logins: logins, sshAccepted: m("ssh_auth_events_total", "result", "accepted"), sshBad: m("ssh_auth_events_total", "result", "failed"),
 	}
+	for i, of := range [][2]string{{"cpu", "core"}, {"memory", "byte"}} {
+		h.allocatable[i] = newMetric("kube_node_status_allocatable", "node", n.name, "resource", of[0], "unit", of[1], "instance", "kube-state-metrics:8080", "job", "kube-state-metrics")
+	}
 	for core := range int(n.cores) {
 		for _, mode := range []string{"idle", "system", "user"} {
 			h.cpu = append(h.cpu, m("node_cpu_seconds_total", "cpu", strconv.Itoa(core), "mode", mode))
@@ -93,6 +97,10 @@ func (h *host) use(cores, memory, receive, send float64) {
 func (h *host) scrape(s *scrape, e effect) {
 	s.set(&h.cpuCost, h.cpuPrice)
 	s.set(&h.ramCost, h.ramPrice)
+	if s.state {
+		s.set(&h.allocatable[0], h.cores)
+		s.set(&h.allocatable[1], (h.memory-1024)*mib)
+	}
 	h.data += (0.0001 + e.fill) * Interval.Hours() // a little more every hour
 	if h.data > 0.97 {
 		h.data = 0.35 // somebody cleans up

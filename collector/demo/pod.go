@@ -28,6 +28,7 @@ type pod struct {
 	leaked  float64 // MiB
 
 	cpu, memory, receive, send, cpuAsk, memAsk metric
+	state                                      [4]metric // of kube-state-metrics: there it is, what it requests, and its memory limit
 }
 
 // newPod returns a pod of w with its name made as its controller makes it. set
@@ -51,7 +52,16 @@ func newPod(w *workload, set string, ordinal, node int, t int64, rng *rand.Rand)
 	opencost := func(metric string) metricLabels {
 		return metricLabels{metric, "namespace", w.namespace, "pod", name, "container", w.name, "node", on, "instance", "opencost:9003", "job", "opencost"}
 	}
+	state := func(of string, more ...string) metric {
+		return append(metricLabels{of, "namespace", w.namespace, "pod", name, "container", w.name, "instance", "kube-state-metrics:8080", "job", "kube-state-metrics"}, more...).metric()
+	}
 	return &pod{
+		state: [4]metric{
+			state("kube_pod_container_info", "image", "registry.example/"+w.name),
+			state("kube_pod_container_resource_requests", "node", on, "resource", "cpu", "unit", "core"),
+			state("kube_pod_container_resource_requests", "node", on, "resource", "memory", "unit", "byte"),
+			state("kube_pod_container_resource_limits", "node", on, "resource", "memory", "unit", "byte"),
+		},
 		born: t, ordinal: ordinal, node: node, weight: 0.94 + 0.12*rng.Float64(),
 		cpu:     kubelet("container_cpu_usage_seconds_total", "container", w.name, "cpu", "total").metric(),
 		memory:  kubelet("container_memory_working_set_bytes", "container", w.name).metric(),
@@ -71,6 +81,20 @@ func (m metricLabels) metric() metric { return newMetric(m[0], m[1:]...) }
 func (p *pod) end(s *scrape) {
 	for _, m := range []*metric{&p.cpu, &p.memory, &p.receive, &p.send, &p.cpuAsk, &p.memAsk} {
 		s.end(m)
+	}
+	for i := range p.state {
+		s.end(&p.state[i])
+	}
+}
+
+// declare stores what kube-state-metrics says of p.
+func (p *pod) declare(s *scrape, w *workload, request float64) {
+	limit := max(1.5*w.memAsk, leakLimit)
+	if w.memAsk < leakLimit/3 {
+		limit = 3 * w.memAsk
+	}
+	for i, v := range []float64{1, w.cpuAsk * request, w.memAsk * request * mib, limit * mib} {
+		s.set(&p.state[i], v)
 	}
 }
 

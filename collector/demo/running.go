@@ -31,11 +31,13 @@ type running struct {
 	slow, fast         wander // of the demand
 	cpuNoise, memNoise wander
 	netNoise           wander
-	load, demand       float64 // demand of this minute, and the one memory follows
-	born               int64   // of the first scrape
-	deployAt           int64   // of the next release
-	rollout            []int   // ordinals that wait to be replaced
-	rolled             int64   // when the last one was
+	load, demand       float64  // demand of this minute, and the one memory follows
+	born               int64    // of the first scrape
+	deployAt           int64    // of the next release
+	rollout            []int    // ordinals that wait to be replaced
+	rolled             int64    // when the last one was
+	state              metric   // of kube-state-metrics: how many pods it is to have
+	scaler             []metric // and of its autoscaler
 	idle, placed       int
 	jobEnd             int64
 }
@@ -47,7 +49,41 @@ func newRunning(w *workload, rng *rand.Rand) *running {
 		cpuNoise: newWander(0.015, 5*time.Minute, rng), memNoise: newWander(0.006, time.Hour, rng), netNoise: newWander(0.02, 5*time.Minute, rng),
 		placed: rng.IntN(len(nodes)),
 	}
+	r.declared()
 	return r
+}
+
+// declared makes the series of kube-state-metrics.
+func (r *running) declared() {
+	m := func(name string, more ...string) metric {
+		return newMetric(name, append([]string{"namespace", r.namespace, "instance", "kube-state-metrics:8080", "job", "kube-state-metrics"}, more...)...)
+	}
+	switch r.kind {
+	case deployment:
+		r.state = m("kube_deployment_spec_replicas", "deployment", r.name)
+	case statefulSet:
+		r.state = m("kube_statefulset_replicas", "statefulset", r.name)
+	case daemonSet:
+		r.state = m("kube_daemonset_status_desired_number_scheduled", "daemonset", r.name)
+	case cronJob:
+		r.state = m("kube_cronjob_info", "cronjob", r.name)
+	}
+	if r.most > 0 {
+		r.scaler = []metric{
+			m("kube_horizontalpodautoscaler_info", "horizontalpodautoscaler", r.name, "scaletargetref_kind", "Deployment", "scaletargetref_name", r.name),
+			m("kube_horizontalpodautoscaler_spec_target_metric", "horizontalpodautoscaler", r.name, "metric_name", "cpu", "metric_target_type", "utilization"),
+			m("kube_horizontalpodautoscaler_spec_min_replicas", "horizontalpodautoscaler", r.name),
+			m("kube_horizontalpodautoscaler_spec_max_replicas", "horizontalpodautoscaler", r.name),
+		}
+	}
+}
+
+// declare stores them.
+func (r *running) declare(s *scrape) {
+	s.set(&r.state, float64(max(r.replicas, len(r.pods))))
+	for i := range r.scaler {
+		s.set(&r.scaler[i], []float64{1, 60, float64(r.replicas), float64(r.most)}[i])
+	}
 }
 
 // scrape moves the workload on by one interval and stores its samples.
@@ -234,5 +270,11 @@ func (r *running) measure(s *scrape, c *Cluster, e effect) {
 		s.set(&p.cpuAsk, grain(max(cores, r.cpuAsk*e.request), 1.0/1024))
 		s.set(&p.memAsk, grain(max(memory, r.memAsk*e.request)*mib, 1<<16))
 		c.nodes[p.node].use(cores, memory, receive, send)
+		if s.state {
+			p.declare(s, r.workload, e.request)
+		}
+	}
+	if s.state {
+		r.declare(s)
 	}
 }

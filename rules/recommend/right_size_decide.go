@@ -65,7 +65,7 @@ func (s *sizes) explain() {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("CPU was above %s %.1f %% of the last three weeks", cpuText(v), 100*in.Above(v)))
 	}
 	if v, ok := r.Recommended[MemoryLimit]; ok && in.MemoryPeak == in.MemoryPeak {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("Memory peaked at %s in 28 days; %s is set for the next seven", memoryText(in.MemoryPeak), memoryText(v)))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("Memory peaked at %s in 28 days; %s is set for the next seven", memoryText(roundUp(in.MemoryPeak, 1<<20)), memoryText(v)))
 	}
 	if in.Kills > 0 {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("It was killed for memory %d times at this limit", in.Kills))
