@@ -370,7 +370,7 @@ func TestDemoNotLearned(t *testing.T) {
 	if err := d.incidents(&b, output.Style{}, nil, v, []string{"node_up", "error_ratio"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`host_down .* not learned yet`, `error_burst .* not learned yet`, `cpu_spike .* missed`, `live_errors .* to come`, `0 of 10 found, 10 missed`} {
+	for _, want := range []string{`host_down .* not learned yet`, `error_burst .* not learned yet`, `cpu_spike .* missed`, `live_errors .* to come`, `0 of 11 found, 11 missed`} {
 		if !regexp.MustCompile(want).MatchString(b.String()) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
