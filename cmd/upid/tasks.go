@@ -61,7 +61,7 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 		if s.Every == 0 {
 			s.Every = ceil(interval, s.Step)
 		}
-		unit, err := signalUnit(s)
+		unit, err := signalUnit(s, cfg.MaintenanceOf(s.Name))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -97,7 +97,11 @@ func taskKey(cfg *config.Config, s config.Signal) string {
 	}
 	s.Line, s.Unit, s.Location = 0, "", nil
 	s.Alert = config.Alert{Enabled: false, Severity: s.Alert.Severity, RunbookURL: "", Post: false, Rules: false}
-	return fmt.Sprintf("%+v %s\n%s", s, zone, scope(cfg))
+	key := fmt.Sprintf("%+v %s\n%s", s, zone, scope(cfg))
+	if quiet := maintenanceKey(cfg.MaintenanceOf(s.Name)); quiet != "" { // what opened then did not
+		key += "\n" + quiet
+	}
+	return key
 }
 
 // queries returns what history is kept of.
@@ -130,8 +134,12 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 	return out
 }
 
-func signalUnit(s config.Signal) (*signal.Unit, error) {
-	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: fitEvery(s), Location: s.Location}
+func signalUnit(s config.Signal, maintenance []config.Maintenance) (*signal.Unit, error) {
+	quiet, err := quietTimes(maintenance)
+	if err != nil {
+		return nil, err
+	}
+	o := signal.Options{Name: s.Name, Type: s.Type, Step: s.Step, FitEvery: fitEvery(s), Location: s.Location, Quiet: quiet}
 	if s.Rollouts.Query != "" {
 		o.Rollouts = &signal.Rollouts{Grace: s.Rollouts.Grace}
 	}

@@ -39,10 +39,10 @@ func threatTasks(cfg *config.Config, resolved []resolvedThreat, trained *models.
 			return nil, nil, fmt.Errorf("threats, preset %s: %w", r.preset.Name, err)
 		}
 		key := fmt.Sprintf("%+v %v %+v %s %s\n%s", r.preset, r.entity, cfg.Threats.Override(r.preset.Name), allowKey(&cfg.Threats.Allow), cfg.Threats.Location, scope(cfg))
-		if o.Quiet, err = quietTimes(cfg.Maintenance); err != nil {
+		if o.Quiet, err = quietTimes(cfg.MaintenanceOf("")); err != nil {
 			return nil, nil, err
 		}
-		key += fmt.Sprintf("\n%+v", maintenanceKey(cfg.Maintenance))
+		key += fmt.Sprintf("\n%+v", maintenanceKey(cfg.MaintenanceOf("")))
 		if trained != nil { // another version learns anew
 			o.Classifier = trained
 			key += "\n" + trained.Version()

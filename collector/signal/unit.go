@@ -51,12 +51,13 @@ type Options struct {
 	Type     string // resource, performance, cost, security or behavior
 	Step     time.Duration
 	FitEvery time.Duration
-	Location *time.Location   // for seasons; nil is UTC
-	Events   []forecast.Event // what makes days unlike others, for forecasts
-	Forecast *Forecast        // nil: not forecast
-	Detect   *Detect          // nil: not scored
-	Rollouts *Rollouts        // nil: nothing is known of them
-	Workers  int              // series worked on at once; default GOMAXPROCS
+	Location *time.Location     // for seasons; nil is UTC
+	Events   []forecast.Event   // what makes days unlike others, for forecasts
+	Forecast *Forecast          // nil: not forecast
+	Detect   *Detect            // nil: not scored
+	Rollouts *Rollouts          // nil: nothing is known of them
+	Quiet    func(t int64) bool // whether no finding opens at t, Unix milliseconds; nil is never
+	Workers  int                // series worked on at once; default GOMAXPROCS
 }
 
 // Forecast says how series are forecast.
@@ -245,8 +246,11 @@ func (u *Unit) observe(s *state, p point) {
 		s.score = unscored(v)
 		return
 	}
-	ease := u.ease(s, t, v)
-	detect.Caused(s.scorer, u.suspicion(s, t))
+	ease, cause := u.ease(s, t, v), u.suspicion(s, t)
+	if u.o.Quiet != nil && u.o.Quiet(t) {
+		ease, cause = math.Inf(1), max(cause, 1)
+	}
+	detect.Caused(s.scorer, cause)
 	score := s.scorer.Step(t, v)
 	if p.unlike != nil {
 		score = p.unlike.Judge(u.o.Detect.Options, score)

@@ -73,7 +73,6 @@ func (v *validator) config(raw *rawConfig) *Config {
 	cfg.Threats = v.threats(raw.Threats)
 	cfg.Models = v.models(raw.Models)
 	cfg.Privacy = v.privacy(raw.Privacy)
-	cfg.Maintenance = v.maintenance(raw.Maintenance)
 	v.readCalendars(raw.Calendars)
 	cfg.Calendars = v.calendars
 	names := map[string]string{} // name → where it was defined
@@ -86,6 +85,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 		v.unique(s.Name, fmt.Sprintf("line %d", s.Line), names, "signals", i, "name")
 		cfg.Signals = append(cfg.Signals, s)
 	}
+	cfg.Maintenance = v.maintenance(raw.Maintenance, names)
 	if v.roads.twice > 0 {
 		v.at("Prometheus' rules are to alert, and so is upid, on alertmanager.urls: every alert would come twice; set alertmanager.post: false, or rules: false", "alertmanager", "rules")
 	}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/upid/upid/cmd/upid/config"
+)
+
+// Maintenance of signals is about those and not about attacks, and the other way round; a signal learns
+// anew when its own changes, and no other does.
+func TestMaintenanceOf(t *testing.T) {
+	load := func(windows string) *config.Config {
+		t.Helper()
+		file := "prometheus: {url: http://localhost:9090}\nsignals:\n  - {name: a, type: resource, query: up}\n  - {name: b, type: resource, query: up}\n" + windows
+		cfg, err := config.Parse("upid.yaml", []byte(file), configChecks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
+	const both = "maintenance:\n  - {name: test, dates: [2026-03-14]}\n  - {name: move, signals: [a], dates: [2026-06-06T20:00..2026-06-07T04:00]}\n"
+	cfg := load(both)
+	for signal, want := range map[string]string{"": "test", "a": "move", "b": ""} {
+		var names []string
+		for _, m := range cfg.MaintenanceOf(signal) {
+			names = append(names, m.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("of %q: %q, want %q", signal, got, want)
+		}
+	}
+	if all := load(strings.Replace(both, "[a]", "[all]", 1)).MaintenanceOf("b"); len(all) != 1 {
+		t.Errorf("of all signals: %+v", all)
+	}
+	plain, later := load(""), load(strings.Replace(both, "2026-06-07", "2026-06-08", 1))
+	key := func(c *config.Config, i int) string { return taskKey(c, c.Signals[i]) }
+	if key(plain, 1) != key(cfg, 1) || key(cfg, 0) == key(plain, 0) || key(cfg, 0) == key(later, 0) {
+		t.Error("the keys of signals do not tell their maintenance")
+	}
+}
