@@ -34,6 +34,7 @@ type Rule struct {
 	Rest       time.Duration // a recent alert counts 1/e after that time
 	Hold       time.Duration // a finding closes after scores below 1 for longer than that
 	Ease       float64       // opening takes that many times the boundary, as in the grace of a rollout; below 1 is 1
+	Quiet      bool          // nothing opens, as in a time of maintenance; what would counts as a recent alert
 	Keep       time.Duration // a closed finding is kept that long, so that it can be posted
 
 	Large float64       // a peak of that much raises the severity by one
@@ -153,6 +154,13 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 	}
 	if a.Finding != nil && a.Finding.Type == series.TypeMissing && !missing {
 		a.resolve(t)
+	}
+	if a.Finding == nil && r.Quiet {
+		if s.Value >= 1 {
+			a.fatigue = max(a.fatigue, 1)
+		}
+		a.hot = 0
+		return a
 	}
 	need := 1.0
 	if a.Finding == nil {

@@ -179,6 +179,30 @@ func TestNextFatigue(t *testing.T) {
 	f(3*24*60*minute, 1.03, true)
 }
 
+// In maintenance nothing opens, what is open goes on, and what would have opened counts as a recent alert.
+func TestNextQuiet(t *testing.T) {
+	quiet := warning()
+	quiet.Quiet = true
+	f := func(name string, a Alert, after float64, want bool) {
+		t.Helper()
+		if got := walk(warning(), a, t0+10*minute, spike(after), spike(after)).Active(); got != want {
+			t.Errorf("%s, then %v: open %v, want %v", name, after, got, want)
+		}
+	}
+	calm := walk(quiet, Alert{}, t0, spike(0.9), spike(0.9))
+	odd := walk(quiet, Alert{}, t0, spike(5), spike(5), gone(5))
+	if odd.Active() || odd.Pending() {
+		t.Errorf("opened: %+v", odd)
+	}
+	f("calm", calm, 1.1, true)
+	f("odd", odd, 1.1, false)
+	f("odd", odd, 1.6, true)
+	open := walk(warning(), Alert{}, t0, spike(2))
+	if a := walk(quiet, open, t0+minute, spike(5)); !a.Active() || a.Finding.Peak != 5 {
+		t.Errorf("what was open: %+v", a.Finding)
+	}
+}
+
 func TestNextMissingKeepsFinding(t *testing.T) {
 	a := walk(warning(), Alert{}, t0, spike(2))
 	a = walk(warning(), a, t0+minute, times(600, gone(0.1))...)

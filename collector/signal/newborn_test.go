@@ -133,7 +133,7 @@ func TestNewborns(t *testing.T) {
 			if len(hours) < 8 {
 				t.Fatalf("pods are born at %d times of day: the test shows little", len(hours))
 			}
-			faults, others := maps.Clone(want), 0
+			faults, others, echoes := maps.Clone(want), 0, 0
 			for id, f := range run(8*day, odd) {
 				pod := strings.Fields(id)[0]
 				at, ok := faults[pod]
@@ -144,6 +144,8 @@ func TestNewborns(t *testing.T) {
 					if !(f.Confidence > 0.2 && f.Confidence < 0.55) {
 						t.Errorf("step %d min, %s: %s: %+v", step/minute, shape, pod, f)
 					}
+				case ok && f.Type == series.TypeDrift && f.Start > at && f.Start <= at+to-from+6*hour: // the mean of six hours still holds it
+					echoes++
 				default:
 					others++
 					t.Logf("step %d min, %s: %s at an age of %d min: %+v", step/minute, shape, pod, (f.Start-births[pod])/minute, f)
@@ -152,8 +154,8 @@ func TestNewborns(t *testing.T) {
 			if len(want) > 0 {
 				t.Errorf("step %d min, %s: not found: %v", step/minute, shape, want)
 			}
-			if others > 1 { // in the 40 weeks that pods lived
-				t.Errorf("step %d min, %s: %d findings that are no fault", step/minute, shape, others)
+			if others > 1 || 4*echoes > len(faults) { // in the 40 weeks that pods lived; one fault of four may be told twice
+				t.Errorf("step %d min, %s: %d findings that are no fault, %d faults told twice", step/minute, shape, others, echoes)
 			}
 		}
 	}

@@ -247,8 +247,9 @@ func (u *Unit) observe(s *state, p point) {
 		return
 	}
 	ease, cause := u.ease(s, t, v), u.suspicion(s, t)
-	if u.o.Quiet != nil && u.o.Quiet(t) {
-		ease, cause = math.Inf(1), max(cause, 1)
+	quiet := u.o.Quiet != nil && u.o.Quiet(t)
+	if quiet {
+		cause = max(cause, 1)
 	}
 	detect.Caused(s.scorer, cause)
 	score := s.scorer.Step(t, v)
@@ -259,7 +260,7 @@ func (u *Unit) observe(s *state, p point) {
 	s.score = p.control.Calibrate(score)
 	was := s.alert.Resolved
 	rule := u.o.Detect.Rule
-	rule.Ease = ease
+	rule.Ease, rule.Quiet = ease, quiet
 	s.alert = rule.Next(s.alert, s.score, t)
 	if u.o.Rollouts != nil {
 		u.rebase(s, t, v)
