@@ -79,12 +79,18 @@ func (c *checkCmd) Run(ctx context.Context, e *env) error {
 	return failed
 }
 
-// live runs every query over the newest three steps.
-func (c *checkCmd) live(ctx context.Context, e *env, cfg *config.Config, rows []checked) error {
-	client, err := source.New(source.Options{
-		Name: "prometheus", URL: cfg.Prometheus.URL, HTTP: cfg.Prometheus.HTTP, FollowRedirects: cfg.Prometheus.HTTP.FollowRedirects, Timeout: cfg.Prometheus.Timeout, Concurrency: cfg.Prometheus.Concurrency,
+// configuredServer returns the client of the configured Prometheus, for a command.
+func configuredServer(e *env, cfg *config.Config) (*source.Prometheus, error) {
+	p := cfg.Prometheus
+	return source.New(source.Options{
+		Name: "prometheus", URL: p.URL, HTTP: p.HTTP, FollowRedirects: p.HTTP.FollowRedirects, Timeout: p.Timeout, Concurrency: p.Concurrency,
 		Logger: e.log,
 	})
+}
+
+// live runs every query over the newest three steps.
+func (c *checkCmd) live(ctx context.Context, e *env, cfg *config.Config, rows []checked) error {
+	client, err := configuredServer(e, cfg)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
-	"github.com/upid/upid/collector/source"
 )
 
 // threats says which presets of threat detectors match what the server has, by which entity, and
@@ -18,10 +17,7 @@ func (c *checkCmd) threats(ctx context.Context, e *env, cfg *config.Config) erro
 	if !cfg.Threats.Enabled {
 		return nil
 	}
-	client, err := source.New(source.Options{
-		Name: "prometheus", URL: cfg.Prometheus.URL, HTTP: cfg.Prometheus.HTTP, FollowRedirects: cfg.Prometheus.HTTP.FollowRedirects, Timeout: cfg.Prometheus.Timeout, Concurrency: cfg.Prometheus.Concurrency,
-		Logger: e.log,
-	})
+	client, err := configuredServer(e, cfg)
 	if err != nil {
 		return err
 	}

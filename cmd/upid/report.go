@@ -69,10 +69,7 @@ func (c *reportCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	client, err := source.New(source.Options{
-		Name: "prometheus", URL: cfg.Prometheus.URL, HTTP: cfg.Prometheus.HTTP, FollowRedirects: cfg.Prometheus.HTTP.FollowRedirects, Timeout: cfg.Prometheus.Timeout, Concurrency: cfg.Prometheus.Concurrency,
-		Logger: e.log,
-	})
+	client, err := configuredServer(e, cfg)
 	if err != nil {
 		return err
 	}

@@ -147,31 +147,7 @@ func (r *Rows) after(from int64) *Rows {
 			keep = append(keep, i)
 		}
 	}
-	pick := func(cs [][]float64) [][]float64 {
-		out := make([][]float64, len(cs))
-		for j, c := range cs {
-			out[j] = make([]float64, len(keep))
-			for k, i := range keep {
-				out[j][k] = c[i]
-			}
-		}
-		return out
-	}
-	times := make([]int64, len(keep))
-	for k, i := range keep {
-		times[k] = r.Times[i]
-	}
-	var workloads []string
-	if r.workloads != nil {
-		workloads = make([]string, len(keep))
-		for k, i := range keep {
-			workloads[k] = r.workloads[i]
-		}
-	}
-	return &Rows{
-		Features: r.Features, Columns: pick(r.Columns), Targets: r.Targets, Values: pick(r.Values), Times: times, N: len(keep), workloads: workloads,
-		feature: r.feature, target: r.target, timed: len(keep), limits: r.limits,
-	}
+	return r.only(keep)
 }
 
 // hours writes a horizon label as time.ParseDuration reads it.

@@ -212,14 +212,7 @@ func (v *Version) outputs(ctx context.Context, rows *Rows) ([]output, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		empty := true
-		for j := range x {
-			x[j] = math.NaN()
-			if at[j] >= 0 {
-				x[j] = rows.Columns[at[j]][i]
-			}
-			empty = empty && math.IsNaN(x[j])
-		}
+		empty := !rows.fill(x, at, i)
 		if empty {
 			continue
 		}

@@ -135,6 +135,19 @@ func (v *Version) columns(rows *Rows) ([]int, error) {
 	return at, nil
 }
 
+// fill fills x with row i, of which at says in which column each value is, −1 in none: it is
+// NaN then. It reports whether any value is there.
+func (r *Rows) fill(x []float64, at []int, i int) (known bool) {
+	for j, column := range at {
+		x[j] = math.NaN()
+		if column >= 0 {
+			x[j] = r.Columns[column][i]
+		}
+		known = known || !math.IsNaN(x[j])
+	}
+	return known
+}
+
 // values are the bare predictions for any number of rows: [target][row], NaN for rows
 // that have none of v's features. Memory: eight bytes a row and target.
 func (v *Version) values(ctx context.Context, rows *Rows) ([][]float64, error) {
@@ -151,14 +164,7 @@ func (v *Version) values(ctx context.Context, rows *Rows) ([][]float64, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		empty := true
-		for j := range x {
-			x[j] = math.NaN()
-			if at[j] >= 0 {
-				x[j] = rows.Columns[at[j]][i]
-			}
-			empty = empty && math.IsNaN(x[j])
-		}
+		empty := !rows.fill(x, at, i)
 		for k, m := range v.Models {
 			if empty {
 				out[k][i] = math.NaN()

@@ -226,6 +226,7 @@ func (r *Rows) only(keep []int) *Rows {
 	out := *r
 	out.Columns, out.Values, out.N = pick(r.Columns), pick(r.Values), len(keep)
 	if r.Times != nil {
+		out.timed = len(keep)
 		out.Times = make([]int64, len(keep))
 		for k, i := range keep {
 			out.Times[k] = r.Times[i]
