@@ -1,5 +1,7 @@
 package collector
 
+import "slices"
+
 // Kind is the Prometheus type of a metric.
 type Kind string
 
@@ -45,7 +47,7 @@ type Metric struct {
 // Labels of versions of learned models.
 var (
 	versionLabels  = []string{"model_type", "target", "horizon", "stage", "version"}
-	workloadLabels = append(versionLabels[:len(versionLabels):len(versionLabels)], "cluster", "namespace", "workload")
+	workloadLabels = append(slices.Clip(versionLabels), "cluster", "namespace", "workload")
 	pairLabels     = []string{"model_type", "target", "stage", "version", "against"}
 )
 
