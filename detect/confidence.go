@@ -6,12 +6,12 @@ import "github.com/upid/upid/collector/series"
 // which they opened: counted on the labelled real series and on three simulated
 // clusters. UPID_ABLATION=1 go test -run TestConfidenceTable -v ./detect counts again.
 var realShare = [...][len(confidenceBands)]counted{
-	confidentValue: {{128, 225}, {320, 491}, {343, 463}},
-	confidentMean:  {{37, 56}, {36, 74}, {1, 7}},
-	confidentSlow:  {{15, 67}, {7, 13}, {0, 0}},
-	confidentNoise: {{19, 81}, {3, 15}, {0, 0}},
-	confidentShape: {{21, 29}, {3, 6}, {1, 1}},
-	confidentTime:  {{238, 261}, {13, 13}, {0, 0}},
+	confidentValue: {{123, 209}, {325, 464}, {349, 469}},
+	confidentMean:  {{46, 91}, {35, 64}, {1, 5}},
+	confidentSlow:  {{26, 52}, {6, 13}, {0, 0}},
+	confidentNoise: {{9, 42}, {1, 8}, {0, 0}},
+	confidentShape: {{22, 31}, {4, 7}, {1, 1}},
+	confidentTime:  {{294, 321}, {9, 9}, {0, 0}},
 	confidentAway:  {{19, 19}, {2, 2}, {0, 0}},
 	confidentPeers: peersShare,
 }
