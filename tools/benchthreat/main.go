@@ -134,6 +134,7 @@ type scored struct {
 	wrong   int     // false alerts
 	weeks   float64 // entity-weeks that were scored
 	probes  float64 // of them, those on attacks too small to be labelled as one
+	setup   int     // alerts that opened while the attackers only set up
 	delay   string  // seconds, median
 }
 
@@ -163,6 +164,12 @@ func score(ctx context.Context, o options, s set, in *input, findings string) (s
 	}
 	var r scored
 	var errs [3]error
+	if s.setup > 0 {
+		var err error
+		if r.setup, err = setupAlerts(findings, filepath.Join(o.data, s.labels), s.step); err != nil {
+			return scored{}, err
+		}
+	}
 	r.hit, errs[0] = strconv.Atoi(m[1])
 	r.of, errs[1] = strconv.Atoi(m[2])
 	r.rate, errs[2] = strconv.ParseFloat(m[3], 64)
@@ -203,6 +210,9 @@ func judge(s set, r scored) (missed int, text string) {
 	if s.delay > 0 {
 		d, err := strconv.ParseFloat(r.delay, 64)
 		check(err == nil && d <= s.delay, fmt.Sprintf("≤ %.0f s", s.delay))
+	}
+	if s.setup > 0 {
+		check(r.setup <= s.setup, fmt.Sprintf("≤ %d in set-up (%d)", s.setup, r.setup))
 	}
 	if s.rate > 0 {
 		text += fmt.Sprintf(", %.1f of the budget (%d for %.1f)", r.rate/budget, r.wrong, budget*r.weeks)

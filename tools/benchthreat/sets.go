@@ -16,6 +16,7 @@ type set struct {
 	only                func(label map[string]string) bool
 	budget              string  // --budget, default if empty
 	recall, rate, delay float64 // goals; 0 is none
+	setup               int     // goal: alerts at most that open while the attackers only set up; 0 is none
 	rules               []rule
 }
 
@@ -82,8 +83,8 @@ var sets = []set{
 		learn: 0, step: 60, entity: []string{"user"},
 		value:  func(r map[string]string) (bad, all bool) { return r["error"] == "AccessDenied", true },
 		only:   func(l map[string]string) bool { return l["kind"] != "cleanup" },
-		recall: 25.0 / 31,
-		rules:  []rule{{"any AccessDenied", func(e *entity, i int) bool { return e.bad[i] > 0 }}},
+		recall: 25.0 / 31, setup: 3,
+		rules: []rule{{"any AccessDenied", func(e *entity, i int) bool { return e.bad[i] > 0 }}},
 	},
 }
 
