@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,11 @@ func (c *anomaliesCmd) Run(ctx context.Context, e *env) error {
 	cl.sayDoubt(e)
 	if len(as) == 0 {
 		if _, err := cl.explain(ctx, e, c.Signal); err != nil {
+			return err
+		}
+	}
+	if c.Family == "" && c.Type == "" && (c.Signal == "" || slices.Contains(adviceNames, c.Signal)) {
+		if err := cl.urgentAside(ctx, e); err != nil {
 			return err
 		}
 	}

@@ -112,6 +112,28 @@ func TestAskForNothing(t *testing.T) {
 	ask("predictions --limit 3").want(t, exitOK, "3 of 24 shown; --limit 0 shows all")
 }
 
+// TestThreatsNothingWatched: whether the key is missing or the metrics are.
+func TestThreatsNothingWatched(t *testing.T) {
+	f := func(configured, want, not string) {
+		t.Helper()
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			data := "[]"
+			if strings.HasSuffix(r.URL.Path, "/status/runtime") {
+				data = `{"threats_configured":` + configured + `}`
+			}
+			fmt.Fprintf(w, `{"status":"success","data":%s,"total":0,"next":0}`, data)
+		}))
+		defer s.Close()
+		o := upid(t, "", "threats --address "+s.URL)
+		o.want(t, exitOK, "nothing is watched", want)
+		if strings.Contains(o.stderr, not) {
+			t.Errorf("stderr says %q:\n%s", not, o.stderr)
+		}
+	}
+	f("false", "the configuration has no key threats", "metrics were found")
+	f("true", "no preset's metrics were found so far", "no key threats")
+}
+
 // TestAskBeforeThereIsData: a young Prometheus is no failure, and one line says so.
 func TestAskBeforeThereIsData(t *testing.T) {
 	var list []string

@@ -217,6 +217,9 @@ var dashedValue = regexp.MustCompile(`^(--[\w.-]+): expected .* value but got "(
 
 // parseProblem says what is wrong with the arguments.
 func parseProblem(err error) string {
+	if strings.HasPrefix(err.Error(), "unexpected argument status, ") { // "state", which sounds like it, is about files
+		return `unexpected argument status; "upid dashboard" shows how a running sidecar is doing`
+	}
 	return dashedValue.ReplaceAllString(err.Error(), `$1: no value, and "$2" is taken for a flag; write $1=$2 if it is meant as the value`)
 }
 

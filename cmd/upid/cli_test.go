@@ -91,6 +91,7 @@ func TestCLI_badUsage(t *testing.T) {
 		}
 	}
 	f("forcast", `did you mean "forecast"?`)
+	f("status", `unexpected argument status; "upid dashboard" shows how a running sidecar is doing`)
 	f("forecast --horizn 1d", `did you mean "--horizon"?`, `Run "upid forecast --help"`)
 	f("forecast", "no input: give --input FILE or --query PROMQL")
 	f("forecast --input a --query b", "--input and --query can't be used together")

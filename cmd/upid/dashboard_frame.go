@@ -11,6 +11,7 @@ import (
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/views"
 	"github.com/upid/upid/rules"
+	"github.com/upid/upid/rules/presets"
 )
 
 // picture is what the dashboard shows: what a sidecar said when it last answered,
@@ -205,7 +206,7 @@ func (s *section) pick(n int) [][]piece {
 
 func (p *picture) signalRows(st output.Style) section {
 	s := section{columns: []column{
-		{plural(len(p.signals), "SIGNAL", "SIGNALS"), false, 0, true},
+		{p.counted(), false, 0, true},
 		{"STATE", false, 0, false},
 		{"SERIES", true, 3, false},
 		{"FORECAST", true, 5, false},
@@ -247,6 +248,28 @@ func (p *picture) signalRows(st output.Style) section {
 		})
 	}
 	return s
+}
+
+// counted says how many signals there are, and how many tasks that upid adds to
+// those of the configuration: recommendations and threats.
+func (p *picture) counted() string {
+	tasks := 0
+	for _, s := range p.signals {
+		if isTask(s.Name) {
+			tasks++
+		}
+	}
+	head := plural(len(p.signals)-tasks, "SIGNAL", "SIGNALS")
+	if tasks > 0 {
+		head += ", " + plural(tasks, "TASK", "TASKS")
+	}
+	return head
+}
+
+// isTask reports whether name is no signal of the configuration.
+func isTask(name string) bool {
+	preset, of := strings.CutPrefix(name, threatTask(""))
+	return slices.Contains(adviceNames, name) || name == rollUpSignal || of && slices.Contains(presets.Threats(), preset)
 }
 
 func percentOf(v *float64) string {

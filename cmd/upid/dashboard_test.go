@@ -82,6 +82,11 @@ func TestDashboardNotices(t *testing.T) {
 		}
 	}
 	f("prometheus ok  no alertmanager  queue 3/1,000  memory 48 MiB  up 1d2h", "0 SIGNALS")
+	for _, name := range []string{"cpu", "capacity", "costs", "sizing", "recommendations", "threats-ssh", "threats-workloads", "threats-of-mine"} {
+		p.signals = append(p.signals, views.SignalStatus{Name: name, State: "active"})
+	}
+	f("2 SIGNALS, 6 TASKS  STATE")
+	p.signals = nil
 	since := float64(apiNoon)/1000 - 60
 	p.status.Upstream = upstreamStatus{State: "failing", Since: &since, Error: "connection refused"}
 	f("prometheus failing since 11:59:00  connection refused")

@@ -17,14 +17,14 @@ import (
 
 type recommendationsCmd struct {
 	sidecarFlags        `embed:""`
-	OptimizationType    string  `placeholder:"TYPE" help:"Only these: ${optimization_types}."`
-	Kind                string  `placeholder:"KIND" help:"Only these: ${recommendation_kinds}."`
-	Namespace           string  `placeholder:"NAME" help:"Only those of one namespace."`
-	ConfidenceThreshold float64 `default:"0.7" placeholder:"P" help:"Only those with at least that confidence, 0 to 1. (default ${default})"`
-	All                 bool    `help:"Also what is held back, and what was looked at and is near enough to the best."`
-	Reverse             bool    `help:"With -o patch: what undoes the patches, in the order to apply it."`
-	Limit               int     `default:"100" placeholder:"N" help:"How many at most, 0 is all. (default ${default})"`
-	Output              string  `short:"o" default:"table" enum:"table,json,yaml,csv,patch" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
+	OptimizationType    string   `placeholder:"TYPE" help:"Only these: ${optimization_types}."`
+	Kind                string   `placeholder:"KIND" help:"Only these: ${recommendation_kinds}."`
+	Namespace           string   `placeholder:"NAME" help:"Only those of one namespace."`
+	ConfidenceThreshold *float64 `placeholder:"P" help:"Only those with at least that confidence, 0 to 1. (default 0.7; what is urgent is shown whatever its confidence unless this is given)"`
+	All                 bool     `help:"Also what is held back, and what was looked at and is near enough to the best."`
+	Reverse             bool     `help:"With -o patch: what undoes the patches, in the order to apply it."`
+	Limit               int      `default:"100" placeholder:"N" help:"How many at most, 0 is all. (default ${default})"`
+	Output              string   `short:"o" default:"table" enum:"table,json,yaml,csv,patch" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
 // Help is shown by --help.
@@ -50,8 +50,8 @@ func (c *recommendationsCmd) Validate() error {
 		oneOf("--optimization-type", c.OptimizationType, views.OptimizationTypes),
 		oneOf("--kind", c.Kind, adviceKinds()),
 	}
-	if !(c.ConfidenceThreshold >= 0 && c.ConfidenceThreshold <= 1) {
-		errs = append(errs, fmt.Errorf("--confidence-threshold is %g, want 0 to 1", c.ConfidenceThreshold))
+	if p := c.ConfidenceThreshold; p != nil && !(*p >= 0 && *p <= 1) {
+		errs = append(errs, fmt.Errorf("--confidence-threshold is %g, want 0 to 1", *p))
 	}
 	if c.Limit < 0 {
 		errs = append(errs, fmt.Errorf("--limit is %d, want 0 or more", c.Limit))
@@ -81,6 +81,9 @@ func (c *recommendationsCmd) Run(ctx context.Context, e *env) error {
 		shown = shown[:c.Limit]
 		e.warnf("%s of %s shown; --limit 0 shows all", output.Count(c.Limit), output.Count(n))
 	}
+	if c.Output != "table" && len(shown) == 0 && doubtful > 0 {
+		e.warnf("%s", belowText(doubtful))
+	}
 	switch format := output.Format(c.Output); format { //nolint:exhaustive // patch and table follow
 	case output.CSV:
 		return c.csv(e, shown)
@@ -93,18 +96,58 @@ func (c *recommendationsCmd) Run(ctx context.Context, e *env) error {
 	return recommendationTable(e.stdout, e.style(), e.width(), shown, doubtful, held)
 }
 
+// leastConfidence is the default of --confidence-threshold.
+const leastConfidence = 0.7
+
+// sure reports whether r is confident enough to be shown. What is urgent alerts,
+// so only a threshold that is asked for hides it.
+func (c *recommendationsCmd) sure(r *recommend.Recommendation) bool {
+	if c.ConfidenceThreshold != nil {
+		return r.Confidence >= *c.ConfidenceThreshold
+	}
+	return r.Confidence >= leastConfidence || urgent(r)
+}
+
+// urgent reports whether r is to be followed now.
+func urgent(r *recommend.Recommendation) bool {
+	return r.State == recommend.StateOpen && r.Urgency == recommend.UrgencyNow
+}
+
+// urgentAside says beside a list of anomalies that something urgent is open which
+// is none: it alerts, but is a recommendation.
+func (c *client) urgentAside(ctx context.Context, e *env) error {
+	const most = 100 // what is urgent comes first
+	rs, _, err := all[recommend.Recommendation](ctx, c, "recommendations", filter("state", string(recommend.StateOpen)), most)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range rs {
+		if urgent(&rs[i]) {
+			n++
+		}
+	}
+	switch {
+	case n == most:
+		e.warnf("%d recommendations and more are urgent, which are no anomalies; upid recommendations lists them", n)
+	case n > 0:
+		e.warnf("%s urgent, which is no anomaly; upid recommendations says what to do", plural(n, "recommendation is", "recommendations are"))
+	}
+	return nil
+}
+
 // choose returns what is shown, and how many are left out because they are
 // doubtful or held back.
 func (c *recommendationsCmd) choose(found []recommend.Recommendation) (shown []recommend.Recommendation, doubtful int, held []recommend.Recommendation) {
 	shown = []recommend.Recommendation{}
 	for _, r := range found {
 		switch {
-		case c.All && (r.State != recommend.StateOpen || r.Confidence >= c.ConfidenceThreshold):
+		case c.All && (r.State != recommend.StateOpen || c.sure(&r)):
 			shown = append(shown, r)
 		case r.State == recommend.StateBlocked:
 			held = append(held, r)
 		case r.State == recommend.StateKept:
-		case r.Confidence < c.ConfidenceThreshold:
+		case !c.sure(&r):
 			doubtful++
 		default:
 			shown = append(shown, r)
@@ -211,7 +254,11 @@ func (c *recommendationsCmd) patches(e *env, rs []recommend.Recommendation) erro
 			n++
 		}
 	}
-	if n == 0 {
+	switch {
+	case n > 0:
+	case len(rs) == 0:
+		e.warnf("no recommendations")
+	default:
 		e.warnf("none of the %s has a patch: their steps are not a change of one object", plural(len(rs), "recommendation", "recommendations"))
 	}
 	_, err := io.WriteString(e.stdout, b.String())

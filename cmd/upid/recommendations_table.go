@@ -67,7 +67,7 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 		b.WriteByte('\n')
 	}
 	if doubtful > 0 {
-		fmt.Fprintf(&b, "%s below the confidence asked for; --confidence-threshold 0 shows them\n", output.Count(doubtful))
+		b.WriteString(belowText(doubtful) + "\n")
 	}
 	for _, line := range heldBack(held) {
 		for _, l := range wrap(line, width) {
@@ -76,6 +76,11 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// belowText says that n recommendations are not sure enough to be shown.
+func belowText(n int) string {
+	return output.Count(n) + " below the confidence asked for; --confidence-threshold 0 shows them"
 }
 
 // heldBack says for each reason how many recommendations it holds back.
@@ -99,7 +104,7 @@ func recommendationMark(st output.Style, r *recommend.Recommendation) string {
 	switch {
 	case r.State != recommend.StateOpen:
 		return st.Dim("○ " + string(r.State))
-	case r.Urgency == recommend.UrgencyNow:
+	case urgent(r):
 		return st.Alarm("● now")
 	}
 	return st.Accent("● open")

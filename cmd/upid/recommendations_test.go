@@ -135,6 +135,53 @@ func TestRecommendations(t *testing.T) {
 	upid(t, "", "recommendations --address http://127.0.0.1:1").want(t, exitUnreachable, "no sidecar answers")
 }
 
+// TestRecommendationsUrgent: what alerts is shown whatever its confidence, unless a
+// threshold is asked for, and anomalies point at it.
+func TestRecommendationsUrgent(t *testing.T) {
+	_, cert := recommend.Expiry(recommend.Target{Kind: "Certificate", Name: "https://shop.example"}, "https://shop.example", 7200, 1_700_000_000_000)
+	cert.SetConfidence(recommend.Part{Name: "history", Value: 0.68, Why: "3 days"})
+	doubtful := someAdvice(t)[2]
+	if cert.Urgency != recommend.UrgencyNow || doubtful.Urgency == recommend.UrgencyNow {
+		t.Fatalf("urgency %s, %s", cert.Urgency, doubtful.Urgency)
+	}
+	s := adviceServer(t, []recommend.Recommendation{*cert, doubtful})
+	f := func(args string, shown, below bool) {
+		t.Helper()
+		o := upid(t, "", args+" --address "+s.URL)
+		if got := strings.Contains(o.stdout, "shop.example"); got != shown || o.code != exitOK {
+			t.Errorf("%s: shown %v, want %v\n%s", args, got, shown, o.stdout)
+		}
+		if got := strings.Contains(o.stdout+o.stderr, "below the confidence asked for; --confidence-threshold 0 shows them"); got != below {
+			t.Errorf("%s: says what is below %v, want %v\n%s%s", args, got, below, o.stdout, o.stderr)
+		}
+	}
+	for _, form := range []string{"", " -o json", " -o yaml", " -o csv"} {
+		table := form == "" // says it always, the others only where they show nothing
+		f("recommendations"+form, true, table)
+		f("recommendations --all"+form, true, table)
+		f("recommendations --confidence-threshold 0.7"+form, false, true)
+		f("recommendations --confidence-threshold 0.6"+form, true, table)
+		f("recommendations --confidence-threshold 0"+form, true, false)
+	}
+	o := upid(t, "", "recommendations --confidence-threshold 1 -o patch --address "+s.URL)
+	o.want(t, exitOK, "no recommendations", "2 below the confidence asked for")
+	if o.stdout != "" || strings.Contains(o.stderr, "none of") {
+		t.Errorf("stdout %q, stderr %q", o.stdout, o.stderr)
+	}
+
+	aside := "1 recommendation is urgent, which is no anomaly; upid recommendations says what to do"
+	upid(t, "", "anomalies --open --fail-on-finding --address "+s.URL).want(t, exitOK, aside)
+	for _, args := range []string{"anomalies --type spike", "anomalies --family resource_spike"} {
+		if o := upid(t, "", args+" --address "+s.URL); strings.Contains(o.stderr, "urgent") || o.code != exitOK {
+			t.Errorf("%s: exit %d, %s", args, o.code, o.stderr)
+		}
+	}
+	s = adviceServer(t, []recommend.Recommendation{doubtful})
+	if o := upid(t, "", "anomalies --address "+s.URL); strings.Contains(o.stderr, "urgent") || o.code != exitOK {
+		t.Errorf("nothing is urgent: exit %d, %s", o.code, o.stderr)
+	}
+}
+
 // TestKubectlQuoting: what a shell makes of a command is what was meant.
 func TestKubectlQuoting(t *testing.T) {
 	body := `{"metadata":{"annotations":{"a":"it's $HOME; \"x\""}}}`

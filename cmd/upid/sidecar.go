@@ -55,19 +55,20 @@ type sidecar struct {
 	registry *models.Registry
 	started  time.Time
 
-	reload   sync.Mutex // one configuration at a time
-	name     string     // of the configuration file; "" = default
-	running  *config.Config
-	threats  []resolvedThreat // presets in use; guarded by reload
-	judge    *models.Judge    // trained model that they ask; likewise
-	refused  string           // version of it that cannot be read; likewise
-	reloadOK atomic.Bool
-	reloaded struct{ ok, at, hash prometheus.Gauge }
-	byRules  *prometheus.GaugeVec // signal
-	info     *collector.Info      // of signals
-	reprobe  chan struct{}        // buffered by one: a configuration is new
-	ofThreat *threatMetrics
-	records  *store.Records // of threats
+	reload     sync.Mutex // one configuration at a time
+	name       string     // of the configuration file; "" = default
+	running    *config.Config
+	threats    []resolvedThreat // presets in use; guarded by reload
+	judge      *models.Judge    // trained model that they ask; likewise
+	refused    string           // version of it that cannot be read; likewise
+	reloadOK   atomic.Bool
+	hasThreats atomic.Bool // the configuration in use has the key threats
+	reloaded   struct{ ok, at, hash prometheus.Gauge }
+	byRules    *prometheus.GaugeVec // signal
+	info       *collector.Info      // of signals
+	reprobe    chan struct{}        // buffered by one: a configuration is new
+	ofThreat   *threatMetrics
+	records    *store.Records // of threats
 
 	threatSaves *prometheus.CounterVec // that failed, by reason
 }
@@ -205,6 +206,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	s.sayThreats(was)
 	s.reloaded.ok.Set(1)
 	s.reloadOK.Store(true)
+	s.hasThreats.Store(cfg.Threats.Enabled)
 	s.reloaded.at.SetToCurrentTime()
 	s.reloaded.hash.Set(float64(binary.BigEndian.Uint64(cfg.Hash[:8]) >> 16))
 	return nil

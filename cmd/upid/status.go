@@ -25,6 +25,7 @@ type runtimeStatus struct {
 	Queue         queueStatus    `json:"queue"`
 	Upstream      upstreamStatus `json:"upstream"`
 	Alertmanagers []amStatus     `json:"alertmanagers"`
+	Threats       bool           `json:"threats_configured"` // the configuration has the key threats
 }
 
 type queueStatus struct {
@@ -104,7 +105,7 @@ func (s *sidecar) runtimeStatus() runtimeStatus {
 		Version: build().Version, StartTime: unix(s.started), Now: unix(time.Now()),
 		GoMaxProcs: runtime.GOMAXPROCS(0), Goroutines: runtime.NumGoroutine(), HeapBytes: mem.HeapAlloc,
 		Configuration: s.name, ReloadOK: s.reloadOK.Load(), Heartbeat: unix(s.pipeline.Heartbeat()),
-		Queue: queueStatus{n, c}, Upstream: s.upstream.report(), Alertmanagers: []amStatus{},
+		Queue: queueStatus{n, c}, Upstream: s.upstream.report(), Alertmanagers: []amStatus{}, Threats: s.hasThreats.Load(),
 	}
 	for _, a := range s.notifier.Status() {
 		st := amStatus{URL: a.URL, State: "ok"}

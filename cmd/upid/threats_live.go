@@ -97,7 +97,15 @@ func (c *threatsLive) watching(ctx context.Context, e *env, cl *client) error {
 		return err
 	}
 	if len(presets) == 0 {
-		e.warnf("nothing is watched: the configuration has no key threats, or the metrics of its presets are not there; upid check --live says which")
+		var status runtimeStatus
+		if _, _, err := cl.get(ctx, "status/runtime", nil, &status); err != nil {
+			return err
+		}
+		if !status.Threats {
+			e.warnf("nothing is watched: the configuration has no key threats; \"threats: {}\" watches what there are metrics for")
+			return nil
+		}
+		e.warnf("nothing is watched yet: the configuration has the key threats, but no preset's metrics were found so far; upid check --live says which are missing")
 		return nil
 	}
 	var names []string
