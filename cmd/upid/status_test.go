@@ -71,6 +71,9 @@ signals: [{name: a, query: sum(up), step: 1s, unit: cores}]
 	if got, want := slices.Sorted(maps.Keys(runtime)), slices.Sorted(maps.Keys(want)); !slices.Equal(got, want) {
 		t.Errorf("runtime has %v, the golden file %v", got, want)
 	}
+	if runtime["threats_configured"] != false {
+		t.Errorf("no key threats, but threats_configured is %v", runtime["threats_configured"])
+	}
 	if up := runtime["upstream"].(map[string]any); up["state"] != "ok" || up["url"] != p.URL {
 		t.Errorf("upstream %v", up)
 	}

@@ -113,6 +113,9 @@ func TestSidecar_trainedThreats(t *testing.T) {
 	if err := s.apply(s.running, watched); err != nil {
 		t.Fatal(err)
 	}
+	if !s.runtimeStatus().Threats {
+		t.Error("the status does not say that threats are configured")
+	}
 	// The rules of Prometheus are told who alerts.
 	enabled := func() float64 { return testutil.ToFloat64(s.byRules.WithLabelValues("threats-ssh")) }
 	if enabled() != 0 {
