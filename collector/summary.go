@@ -112,14 +112,14 @@ var perSignal = map[string]func(w *writer, labels string, s *summary){
 	},
 }
 
-// leastJudged is how many judged forecasts it takes to say how good they were.
-const leastJudged = 20
+// LeastJudged is how many judged forecasts it takes to say how good they were.
+const LeastJudged = 20
 
 // accuracy writes how good the published forecasts of each horizon were. Until enough
 // of the longest are judged, that horizon has the mean that the newest fits measured
 // on held-out history, over all steps up to there.
 func accuracy(heldOut func(*summary) series.Mean, live func(*series.Judged) float64) func(*writer, string, *summary) {
-	write := judged(live, leastJudged)
+	write := judged(live, LeastJudged)
 	return func(w *writer, labels string, s *summary) {
 		write(w, labels, s)
 		if s.longest > 0 && !s.judged(s.longest) {
@@ -131,7 +131,7 @@ func accuracy(heldOut func(*summary) series.Mean, live func(*series.Judged) floa
 // judged reports whether enough published forecasts of a horizon were judged.
 func (s *summary) judged(h time.Duration) bool {
 	return s.live != nil && slices.ContainsFunc(s.live.Judged, func(j series.Judged) bool {
-		return j.Stage == series.StageActive && j.Horizon == h && j.Forecasts >= leastJudged
+		return j.Stage == series.StageActive && j.Horizon == h && j.Forecasts >= LeastJudged
 	})
 }
 

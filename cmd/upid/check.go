@@ -71,7 +71,13 @@ func (c *checkCmd) Run(ctx context.Context, e *env) error {
 	}
 	var failed error
 	if c.Live {
-		failed = errors.Join(c.live(ctx, e, cfg, rows), c.threats(ctx, e, cfg))
+		failed = c.live(ctx, e, cfg, rows)
+		if !unreachable(failed) {
+			failed = errors.Join(failed, c.threats(ctx, e, cfg))
+		}
+		if unreachable(failed) { // nothing is known of the signals, and one line says why
+			return failed
+		}
 	}
 	if err := c.print(e, name, rows); err != nil {
 		return err
@@ -86,6 +92,11 @@ func configuredServer(e *env, cfg *config.Config) (*source.Prometheus, error) {
 		Name: "prometheus", URL: p.URL, HTTP: p.HTTP, FollowRedirects: p.HTTP.FollowRedirects, Timeout: p.Timeout, Concurrency: p.Concurrency,
 		Logger: e.log,
 	})
+}
+
+// gone is the error of a check whose server does not answer.
+func gone(err error) error {
+	return &exitError{code: exitUnreachable, err: fmt.Errorf("%w\nCheck that the server runs, or name another with --prometheus.url", err)}
 }
 
 // live runs every query over the newest three steps.
@@ -107,7 +118,7 @@ func (c *checkCmd) live(ctx context.Context, e *env, cfg *config.Config, rows []
 			r.err = err
 			errs = append(errs, fmt.Errorf("signal %s: %w", s.Name, err))
 			if unreachable(err) {
-				return &exitError{code: exitUnreachable, err: err}
+				return gone(err)
 			}
 			continue
 		}

@@ -28,7 +28,7 @@ func (c *checkCmd) threats(ctx context.Context, e *env, cfg *config.Config) erro
 	}
 	found, missing, err := resolveThreats(ctx, client.Query, &cfg.Threats, policy, time.Now())
 	if unreachable(err) {
-		return &exitError{code: exitUnreachable, err: err}
+		return gone(err)
 	}
 	if err != nil {
 		return err

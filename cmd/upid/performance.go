@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/forecast/features"
@@ -62,6 +64,9 @@ func (c *performanceCmd) Run(ctx context.Context, e *env) error {
 		fmt.Fprintf(e.stdout, "%s: no version is trained\n", e.style().Bold(c.ModelType))
 	} else if err := recordTable(e, p.Versions); err != nil {
 		return err
+	}
+	if len(p.Versions) > 0 && slices.ContainsFunc(metricColumns(c.ModelType), func(m metricColumn) bool { return m.metric == "mase" }) {
+		fmt.Fprintln(e.stdout, "SKILL is against the naive prediction of the same rows; MASE is in units of naive's error on the rows learned from: above 1 with a skill above 0, the new rows were harder for both.")
 	}
 	for _, r := range p.Versions {
 		if r.Stage == models.Active {
@@ -177,6 +182,9 @@ func liveTables(e *env, p models.Performance) error {
 	if err := g.Write(e.stdout, st); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(p.Signals, func(s models.SignalLive) bool { return s.Forecasts < collector.LeastJudged }) {
+		fmt.Fprintf(e.stdout, "Figures come with %d judged forecasts.\n", collector.LeastJudged)
+	}
 	said := map[string]bool{}
 	for _, s := range p.Signals {
 		if s.Demoted != "" && !said[s.Signal] {
@@ -186,6 +194,10 @@ func liveTables(e *env, p models.Performance) error {
 	}
 	return nil
 }
+
+// otherPopulation is the stability index above which rows are by custom of another
+// population than those learned from (Siddiqi 2006).
+const otherPopulation = 0.25
 
 // driftLine names the features that moved most, if there are any to speak of.
 func driftLine(e *env, what string, drift []models.Drift) {
@@ -197,6 +209,9 @@ func driftLine(e *env, what string, drift []models.Drift) {
 		said = append(said, fmt.Sprintf("%s %s", output.Printable(d.Feature), figure(d.PSI)))
 	}
 	fmt.Fprintf(e.stdout, "%s (PSI, above 0.25 is another population): %s\n", what, strings.Join(said, ", "))
+	if drift[0].PSI > otherPopulation {
+		fmt.Fprintln(e.stdout, "What was learned may not hold there: look whether what these features measure has changed, and train again on a longer or newer history.")
+	}
 }
 
 type modelsListCmd struct {

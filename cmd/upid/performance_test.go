@@ -35,7 +35,7 @@ func TestPerformanceLive(t *testing.T) {
 			}
 			return []models.SignalLive{
 				{Signal: "checkout_cpu", Stage: "active", Horizon: "1h", Forecasts: 240, MASE: number(0.41), Skill: number(0.52), Coverage: number(0.91)},
-				{Signal: "checkout_cpu", Stage: "active", Horizon: "7d", Forecasts: 12, MASE: number(0.87), Skill: number(0.127)},
+				{Signal: "checkout_cpu", Stage: "active", Horizon: "7d", Forecasts: 12},
 				{Signal: "queue", Stage: "active", Horizon: "1d", Forecasts: 30, Skill: number(0), Demoted: "worse than the seasonal naive forecast"},
 			}
 		},
@@ -48,7 +48,7 @@ func TestPerformanceLive(t *testing.T) {
 	t.Cleanup(server.Close)
 	o = upid(t, "", "performance resource_prediction --address "+server.URL)
 	o.want(t, exitOK)
-	for _, text := range []string{"v1 *", "No version was judged live yet", "published forecasts", "checkout_cpu  active", "0.520", "0.127", "queue is demoted: worse than"} {
+	for _, text := range []string{"v1 *", "No version was judged live yet", "published forecasts", "checkout_cpu  active", "0.520", "queue is demoted: worse than", "SKILL is against the naive prediction of the same rows; MASE", "Figures come with 20 judged forecasts."} {
 		if !strings.Contains(o.stdout, text) {
 			t.Errorf("with a sidecar it lacks %q:\n%s", text, o.stdout)
 		}
@@ -93,7 +93,7 @@ func TestLiveTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"2026-09-21", "0.200", "better", "demoted", "memory of v3 is demoted: worse than", "Drift of v3: the interval", "since the active version was trained (PSI, above 0.25 is another population): cpu_usage_30d_avg 0.610"} {
+	for _, text := range []string{"2026-09-21", "0.200", "better", "demoted", "memory of v3 is demoted: worse than", "Drift of v3: the interval", "since the active version was trained (PSI, above 0.25 is another population): cpu_usage_30d_avg 0.610", "train again on a longer or newer history"} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("it lacks %q:\n%s", text, &out)
 		}

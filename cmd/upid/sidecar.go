@@ -269,12 +269,11 @@ func (s *sidecar) run(ctx context.Context, hup <-chan os.Signal) error {
 	if from == "" {
 		from = "none: presets prometheus and node"
 	}
-	s.log.Info("upid started", "version", build().Version, "configuration", from, "prometheus", s.upstream.client.URL(),
-		"alertmanagers", len(s.running.Alertmanager.URLs), "signals", len(s.running.Signals), "listen", strings.Join(s.flags.ListenAddress, ","))
-
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
+	s.log.Info("upid started", "version", build().Version, "configuration", from, "prometheus", s.upstream.client.URL(),
+		"alertmanagers", len(s.running.Alertmanager.URLs), "signals", len(s.running.Signals), "listen", strings.Join(s.flags.ListenAddress, ","))
 	g, ctx := errgroup.WithContext(ctx)
 	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx)) // until the passes have ended
 	defer stopAlerting()

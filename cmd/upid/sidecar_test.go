@@ -214,11 +214,30 @@ func TestCheck(t *testing.T) {
 	}
 	empty := writeFile(t, "prometheus: {url: "+p.URL+"}\nsignals: [{name: a, query: absent}, {name: b, query: absent or absent}]")
 	upid(t, "", "check --live --config "+empty).want(t, exitOK, "2 signals have no data now: a, b")
+	for _, rest := range []string{"signals: [{name: a, query: up}, {name: b, query: up}]", "threats: {}"} {
+		o = upid(t, "", "check --live --config "+writeFile(t, "prometheus: {url: 'http://127.0.0.1:1'}\n"+rest))
+		o.want(t, exitUnreachable, "Check that the server runs")
+		if o.stdout != "" || strings.Count(o.stderr, "127.0.0.1:1") > 2 {
+			t.Errorf("stdout:\n%s\nstderr:\n%s", o.stdout, o.stderr)
+		}
+	}
 	broken := writeFile(t, "prometheus: {url: "+p.URL+"}\nsignals: [{name: a, query: broken}]")
 	o = upid(t, "", "check --live --config "+broken)
 	o.want(t, exitFailure, "signal a:", "it is broken")
 	if !strings.Contains(o.stdout, "failed") {
 		t.Errorf("stdout:\n%s", o.stdout)
+	}
+}
+
+// TestStartOfTakenAddress: nothing has started where it cannot listen.
+func TestStartOfTakenAddress(t *testing.T) {
+	p := constantPrometheus(t)
+	file := writeFile(t, "prometheus: {url: "+p.URL+"}\nsignals: [{name: a, query: up}]")
+	taken := strings.TrimPrefix(p.URL, "http://")
+	o := upid(t, "", "start --config "+file+" --storage.path "+t.TempDir()+" --web.listen-address "+taken)
+	o.want(t, exitFailure, "the address is in use")
+	if strings.Contains(o.stderr, "upid started") {
+		t.Errorf("stderr:\n%s", o.stderr)
 	}
 }
 

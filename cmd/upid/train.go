@@ -72,7 +72,7 @@ type trainCmd struct {
 	changeFlags   `embed:""`
 	ModelType     string    `arg:"" name:"model-type" placeholder:"TYPE" help:"What to train: ${model_types}."`
 	TrainingData  string    `placeholder:"FILE" help:"Rows of features with targets, - is stdin: a JSON array of objects, JSON lines or CSV; also gzipped. (default made from Prometheus)"`
-	Epochs        int       `default:"100" placeholder:"N" help:"Rounds of boosting, or passes of a network, at most; it ends early when the held-out error stops falling. (default ${default})"`
+	Epochs        int       `default:"100" placeholder:"N" help:"Rounds of boosting, or passes of a network, at most; it ends early when the error on the held-out tail stops falling. (default ${default})"`
 	Algorithm     string    `default:"auto" enum:"auto,${algorithms}" placeholder:"NAME" help:"Of models of numbers: ${enum}; auto trains each and keeps, for each target, the one with the least error on the rows that end the training. (default ${default})"`
 	Level         float64   `default:"0.9" placeholder:"SHARE" help:"Share of values an interval is to hold. (default ${default})"`
 	Seed          uint64    `default:"1" placeholder:"N" help:"The same rows and seed give the same model. (default ${default})"`
@@ -309,11 +309,12 @@ func openRows(e *env, path string) (*models.Rows, error) {
 	return rows, nil
 }
 
-// trainingBar shows how far a training is, with the held-out error: as a bar on a
-// terminal, elsewhere as some ten lines a target.
+// trainingBar shows how far a training is, with the error on the held-out tail that ends
+// it early: as a bar on a terminal, elsewhere as some ten lines in all.
 type trainingBar struct {
-	e   *env
-	bar *output.Progress
+	e    *env
+	bar  *output.Progress
+	told int // tenths of the work that have a line
 }
 
 func (b *trainingBar) tell(target string, done, targets int, ep learn.Epoch) {
@@ -325,12 +326,14 @@ func (b *trainingBar) tell(target string, done, targets int, ep learn.Epoch) {
 		said = output.Human(ep.HeldOut)
 	}
 	if b.bar != nil {
-		b.bar.Label(fmt.Sprintf("%s by %s: epoch %d/%d held-out error %s", output.Printable(target), ep.Algorithm, ep.Epoch, ep.Of, said))
+		b.bar.Label(fmt.Sprintf("%s by %s: epoch %d/%d held-out tail error %s", output.Printable(target), ep.Algorithm, ep.Epoch, ep.Of, said))
 		b.bar.Set((done*ep.Turns+ep.Turn)*ep.Of + ep.Epoch)
 		return
 	}
-	if ep.Epoch == 1 || ep.Epoch == ep.Of || ep.Epoch%max(1, ep.Of/10) == 0 {
-		fmt.Fprintf(b.e.stderr, "upid: train %s by %s: epoch %d/%d, held-out error %s\n", output.Printable(target), ep.Algorithm, ep.Epoch, ep.Of, said)
+	// The first epoch has a line, and each that passes another tenth of all.
+	if tenth := 1 + 10*((done*ep.Turns+ep.Turn)*ep.Of+ep.Epoch-1)/(ep.Of*ep.Turns*targets); tenth > b.told {
+		b.told = tenth
+		fmt.Fprintf(b.e.stderr, "upid: train %s by %s: epoch %d/%d, held-out tail error %s\n", output.Printable(target), ep.Algorithm, ep.Epoch, ep.Of, said)
 	}
 }
 

@@ -41,7 +41,10 @@ func TestExampleCommands(t *testing.T) {
 	}
 	examples(t)
 	o := upid(t, "", "ml-enhancement train resource_prediction --training-data data.json --epochs 100")
-	o.want(t, exitOK, "train cpu by trees: epoch 1/100, held-out error", "saved as resource_prediction v1")
+	o.want(t, exitOK, "train cpu by trees: epoch 1/100, held-out tail error", "saved as resource_prediction v1")
+	if n := strings.Count(o.stderr, "held-out tail error"); n < 2 || n > 11 {
+		t.Errorf("%d lines of progress, want some ten for all targets:\n%s", n, o.stderr)
+	}
 	for _, text := range []string{"SKILL", "COVERAGE", "v1 *", "cpu", "memory", "network", "cost"} {
 		if !strings.Contains(o.stdout, text) {
 			t.Errorf("train lacks %q:\n%s", text, o.stdout)

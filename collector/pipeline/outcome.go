@@ -35,15 +35,17 @@ func (p *Pipeline) sayReached(err error) {
 }
 
 // logOutcome logs an error when it differs from the last one of the pass, and
-// the recovery from it. Every one is counted.
+// the recovery from one that was logged. Every one is counted.
 func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
-	st := PassStatus{Slot: j.slot, Ended: time.Now(), Took: took, Err: "", Reason: "", Next: time.Time{}}
+	st := PassStatus{Slot: j.slot, Ended: time.Now(), Took: took, Err: "", Reason: "", Next: time.Time{}, told: false}
 	if err != nil {
 		st.Err, st.Reason = strings.TrimPrefix(err.Error(), string(j.pass)+": "), reason(err) // the pass is told beside it
 	}
 	e.results.Lock()
 	last, msg := e.passes[j.pass].Err, st.Err
-	was := e.passes[j.pass].Reason
+	was, told := e.passes[j.pass].Reason, e.passes[j.pass].told
+	waits := st.Reason == noData && e.Unit.Position() == 0
+	st.told = err != nil && !waits && !slices.Contains(whole, st.Reason)
 	e.passes[j.pass] = st
 	e.results.Unlock()
 	attrs := []any{"signal", e.Name, "pass", string(j.pass), "slot", time.UnixMilli(j.slot).UTC().Format(time.RFC3339), "took", took.Round(time.Millisecond)}
@@ -53,13 +55,13 @@ func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 		p.log.Debug("pass failed", append(attrs, "err", err)...) // see sayReached
 	case err == nil && slices.Contains(whole, was):
 		p.log.Debug("pass recovered", attrs...)
-	case st.Reason == noData && e.Unit.Position() == 0:
+	case waits:
 		p.log.Debug("no data yet", append(attrs, "err", err)...) // see sayWaiting
-	case err != nil && msg != last && st.Reason == noData:
+	case err != nil && (msg != last || !told) && st.Reason == noData:
 		p.log.Warn("no data", append(attrs, "err", err)...)
-	case err != nil && msg != last:
+	case err != nil && (msg != last || !told):
 		p.log.Error("pass failed", append(attrs, "err", err)...)
-	case err == nil && last != "":
+	case err == nil && told:
 		p.log.Info("pass recovered", attrs...)
 	default:
 		p.log.Debug("pass finished", attrs...)

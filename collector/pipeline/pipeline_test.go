@@ -392,6 +392,40 @@ func TestUnreachableIsSaidOnce(t *testing.T) {
 	})
 }
 
+// TestRecoveryIsSaidOfWhatWasSaid: a task that waited for its first data did not fail, so
+// that it does not recover; one that lost them did.
+func TestRecoveryIsSaidOfWhatWasSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		said := &bytes.Buffer{}
+		r.log = slog.New(slog.NewTextHandler(said, nil))
+		if err := r.Apply([]Task{task("a", &fakeUnit{})}, nil); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		count := func(want map[string]int) {
+			t.Helper()
+			for text, n := range want {
+				if got := strings.Count(said.String(), text); got != n {
+					t.Errorf("%q was said %d times, want %d:\n%s", text, got, n, said)
+				}
+			}
+		}
+		r.src.set(func(_ string, s, e, st int64) (series.Data, error) {
+			switch at := time.Since(start); {
+			case at < 5*time.Minute, at > 60*time.Minute && at < 65*time.Minute:
+				return series.Data{}, failure{noData, errors.New("no data")}
+			}
+			if len(said.String()) > 0 && time.Since(start) < 60*time.Minute {
+				count(map[string]int{"signals wait for data": 1, `"no data"`: 0, "failed": 0, "recovered": 0})
+			}
+			return minutes(s, e, st), nil
+		})
+		r.run(90 * time.Minute)
+		count(map[string]int{"signals wait for data": 1, `msg="no data"`: 1, "pass recovered": 1})
+	})
+}
+
 func TestOutageCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)

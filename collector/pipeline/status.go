@@ -30,6 +30,8 @@ type PassStatus struct {
 	Err    string    // "" if it succeeded
 	Reason string    // of Err, as upid_signal_run_failures_total counts it
 	Next   time.Time // when the next one is due
+
+	told bool // Err is in the log, above debug
 }
 
 // Status returns the state of every task, sorted by name.

@@ -56,9 +56,9 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 			fitted[i] = nil
 		case u.o.Forecast != nil:
 			f := u.forecast(active, without(data[i], excluded[i]), in.End, scratch[worker].With(ctx))
-			s.forecast, s.trends, s.warnings, s.waiting.active = f.forecast, f.trends, f.warnings, f.waiting
+			s.forecast, s.trends, s.warnings, s.fresh.active = f.forecast, f.trends, f.warnings, f.waiting
 			if shadow != nil {
-				s.waiting.shadow = u.forecast(shadow, without(data[i], excluded[i]), in.End, scratch[worker].With(ctx)).waiting
+				s.fresh.shadow = u.forecast(shadow, without(data[i], excluded[i]), in.End, scratch[worker].With(ctx)).waiting
 			}
 		}
 	})
@@ -80,16 +80,13 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	return func() {
 		if _, since := u.live.state(); since != verdict {
 			for _, s := range states { // made under another verdict: neither stage's
-				s.waiting = waiting{active: nil, shadow: nil}
+				s.fresh = waiting{active: nil, shadow: nil}
 			}
 		}
 		for k, s := range states {
-			var before waiting
 			if was := u.states[k]; was != nil {
-				s.past = was.past // what was said stays said
-				before = was.waiting
+				s.past, s.waiting = was.past, was.waiting // what was said stays said
 			}
-			s.waiting = u.join(before, s.waiting)
 		}
 		u.states, u.order, u.control, u.deploys, u.kinds = states, sorted(states), control, events, kinds
 		u.position.Store(in.End)

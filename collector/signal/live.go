@@ -114,15 +114,27 @@ func dailyChange(y series.Series) float64 {
 	return mean.Value()
 }
 
+// publish lets the forecasts of the newest fit wait for their time, now that a step at
+// slot publishes them: a fit may be of a time long before it, as the first one is.
+func (u *Unit) publish(slot int64) {
+	for _, s := range u.order {
+		s.waiting = u.join(s.waiting, s.fresh, max(slot, u.live.until))
+		s.fresh = waiting{active: nil, shadow: nil}
+	}
+}
+
 // join adds the forecasts of a fit to those that wait from earlier ones. What has
-// begun, but for its first quarter, is not judged.
-func (u *Unit) join(old, fresh waiting) waiting {
+// begun by now, but for its first quarter, is not judged.
+func (u *Unit) join(old, fresh waiting, now int64) waiting {
 	join := func(old, fresh []judge.Pending) []judge.Pending {
+		if len(fresh) == 0 {
+			return old
+		}
 		out := slices.Clone(old)
 		for _, p := range fresh {
 			apart := u.o.Forecast.Horizons[p.Horizon].Milliseconds() / perHorizon
 			near := slices.ContainsFunc(out, func(o judge.Pending) bool { return o.Horizon == p.Horizon && p.From-o.From < apart })
-			if p.From+(p.To-p.From)/4 > u.live.until && !near {
+			if p.From+(p.To-p.From)/4 > now && !near {
 				out = append(out, p)
 			}
 		}

@@ -2,6 +2,7 @@ package signal
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
 )
@@ -30,6 +32,7 @@ func advance(t *testing.T, u *Unit, w world, from, to int64) (rs []series.Result
 	t.Helper()
 	for f := from; f < to; f += 6 * hour {
 		fit(t, u, w, f)
+		step(t, u, w, f+5*minute) // publishes it
 		for at := f + 30*minute; at <= f+6*hour; at += 30 * minute {
 			rs = step(t, u, w, at)
 		}
@@ -97,6 +100,34 @@ func TestForecastsAreJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameResults(t, advance(t, same, w, f+12*day, f+13*day), advance(t, u, w, f+12*day, f+13*day))
+}
+
+// TestReplayIsNotJudged: a fit of hours ago, as the first one is, published nothing
+// then, though points that came since are taken in after it.
+func TestReplayIsNotJudged(t *testing.T) {
+	o := options()
+	o.Detect = nil
+	o.Forecast.Model = named(t, "hour_of_day_median")
+	o.Forecast.Horizons = []time.Duration{time.Hour}
+	u, w := newUnit(t, o), single(daily)
+	f := epoch + 30*day
+	fit(t, u, w, f)
+	in := func(end int64) pipeline.Input { return w.input(u.Position()+w.step, end) }
+	for _, end := range []int64{f + hour, f + 3*hour} { // two pieces of one slot
+		rs, err := u.Step(context.Background(), f+3*hour, in(end))
+		if err != nil || len(rs[0].Live.Judged) != 0 {
+			t.Fatalf("%v, %+v", err, rs[0].Live)
+		}
+	}
+	if l := step(t, u, w, f+5*hour)[0].Live; len(l.Judged) != 0 {
+		t.Errorf("%+v", l.Judged)
+	}
+	// A fit in time is judged.
+	fit(t, u, w, f+6*hour)
+	step(t, u, w, f+6*hour+5*minute)
+	if j := judged(t, step(t, u, w, f+8*hour)[0].Live, series.StageActive, time.Hour); j.Forecasts != 1 {
+		t.Errorf("%+v", j)
+	}
 }
 
 // TestGapsAreNotJudged: nothing is known where half of the points are missing.

@@ -42,6 +42,7 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 	if err != nil {
 		return nil, err
 	}
+	u.publish(slot)
 	u.judge(points, in.End)
 	now := max(in.End, u.position.Load())
 	u.position.Store(now)

@@ -135,7 +135,8 @@ type state struct {
 	forecast *series.Forecast // nil: none
 	warnings []error          // of the fit
 	trends   []series.Trend   // of the fit
-	waiting  waiting          // forecasts to be judged
+	waiting  waiting          // published forecasts to be judged
+	fresh    waiting          // of a fit whose forecasts no step has published yet
 
 	scorer detect.Scorer // nil: not scored
 	alert  rules.Alert

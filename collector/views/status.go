@@ -35,7 +35,8 @@ type SignalStatus struct {
 	Passes      map[string]PassStatus `json:"passes"`
 }
 
-// Judged is how good the forecasts of a stage and horizon were; null is unknown.
+// Judged is how good the forecasts of a stage and horizon were; null is unknown, as
+// before collector.LeastJudged of them were judged.
 type Judged struct {
 	Stage     string   `json:"stage"` // active, or shadow: those of a demoted model
 	Horizon   string   `json:"horizon"`
@@ -151,10 +152,11 @@ func (s *SignalStatus) count(rs []series.Result) {
 	if len(rs) > 0 && rs[0].Live != nil {
 		s.Demoted = rs[0].Live.Demoted
 		for _, j := range rs[0].Live.Judged {
-			s.Judged = append(s.Judged, Judged{
-				Stage: j.Stage, Horizon: collector.HorizonLabel(j.Horizon), Forecasts: j.Forecasts,
-				MASE: number(j.MASE), Skill: number(j.Skill), Coverage: number(j.Coverage),
-			})
+			row := Judged{Stage: j.Stage, Horizon: collector.HorizonLabel(j.Horizon), Forecasts: j.Forecasts, MASE: nil, Skill: nil, Coverage: nil}
+			if j.Forecasts >= collector.LeastJudged {
+				row.MASE, row.Skill, row.Coverage = number(j.MASE), number(j.Skill), number(j.Coverage)
+			}
+			s.Judged = append(s.Judged, row)
 		}
 	}
 	s.Skill, s.Coverage, s.Confidence = number(skill.Value()), number(coverage.Value()), number(confidence.Value())

@@ -51,6 +51,15 @@ func Places(content []byte) (storage, listen string) {
 	return or(p.text("storage", "path"), DefaultStorage), or(p.text("web", "listen_address"), DefaultListen)
 }
 
+// named reports whether the file has a key, with or without a value.
+func (p *problems) named(key string) bool {
+	n := &p.root
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	return child(n, key) != nil
+}
+
 // text returns the text at a path, "" if there is none.
 func (p *problems) text(path ...any) string {
 	n := &p.root

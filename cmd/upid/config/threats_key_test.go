@@ -73,6 +73,12 @@ func TestThreatsKey_defaults(t *testing.T) {
 	if th := cfg.Threats; !th.Enabled || !slices.Equal(th.Presets, []string{"auto"}) || th.Budget != 0.1 || th.History != 14*24*time.Hour || th.AlertFrom != 40 || !th.Post {
 		t.Errorf("%+v", th)
 	}
+	// With everything below it commented out the key still asks for it.
+	for _, yaml := range []string{"threats:\nrecommendations:\n  # enabled: true\n", "threats: null\nrecommendations: ~\n"} {
+		if cfg, err := Parse("f", []byte(yaml), checks); err != nil || !cfg.Threats.Enabled || !cfg.Recommendations.Enabled || cfg.Threats.Budget != 0.1 || cfg.Recommendations.Policy != DefaultPolicy {
+			t.Errorf("%q: %+v, %v", yaml, cfg, err)
+		}
+	}
 	cfg, err = Parse("f", []byte("presets: [good]\nsignals: [{name: a, query: b}]\n"), checks)
 	if err == nil && cfg.Threats.Enabled {
 		t.Error("threats are watched without the key")
@@ -98,5 +104,17 @@ func TestThreatsKey_rules(t *testing.T) {
 	}
 	if _, err := Parse("f", []byte("alertmanager: {urls: [http://a], rules: true}\nthreats: {}\n"), checks); err == nil {
 		t.Error("both roads by default")
+	}
+}
+
+func TestListenAddress(t *testing.T) {
+	for addr, ok := range map[string]bool{
+		":9877": true, "127.0.0.1:0": true, "[::1]:9877": true, "upid.example:80": true,
+		"9877": false, "127.0.0.1": false, ":": false, ":65536": false, ":-1": false, "http://a:1": false, "::1": false,
+	} {
+		_, err := Parse("f", []byte("threats: {}\nweb:\n  listen_address: '"+addr+"'\n"), checks)
+		if ok != (err == nil) || !ok && !strings.Contains(err.Error(), "f:3: web.listen_address: \""+addr+"\", want host:port") {
+			t.Errorf("%q: %v", addr, err)
+		}
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +56,7 @@ func (v *validator) config(raw *rawConfig) *Config {
 		Storage: Storage{Path: or(raw.Storage.Path, DefaultStorage), EncryptionKeyFile: raw.Storage.EncryptionKeyFile},
 		Web:     Web{ListenAddress: or(raw.Web.ListenAddress, DefaultListen), EnableLifecycle: raw.Web.EnableLifecycle},
 	}
+	v.listenAddress(cfg.Web.ListenAddress)
 	if n := raw.Prometheus.Concurrency; n != nil {
 		cfg.Prometheus.Concurrency = *n
 		if *n < 1 || *n > 20 {
@@ -68,6 +71,13 @@ func (v *validator) config(raw *rawConfig) *Config {
 		}
 		seen[u] = i
 		cfg.Alertmanager.URLs = append(cfg.Alertmanager.URLs, u)
+	}
+	// All below it commented out: the key asks for it, with every default.
+	if raw.Recommendations == nil && v.named("recommendations") {
+		raw.Recommendations = &rawRecommendations{} //nolint:exhaustruct // nothing is given
+	}
+	if raw.Threats == nil && v.named("threats") {
+		raw.Threats = &rawThreats{} //nolint:exhaustruct // nothing is given
 	}
 	cfg.Costs, cfg.Recommendations = v.costs(raw.Costs), v.recommendations(raw.Recommendations)
 	cfg.Threats = v.threats(raw.Threats)
@@ -93,6 +103,15 @@ func (v *validator) config(raw *rawConfig) *Config {
 		v.add(0, "", "nothing to do; name a preset (presets: [node, prometheus]), a signal, threats, models or recommendations")
 	}
 	return cfg
+}
+
+// listenAddress checks that an address has a host, which may be empty, and a port.
+func (v *validator) listenAddress(addr string) {
+	_, port, err := net.SplitHostPort(addr)
+	if n, nerr := strconv.ParseUint(port, 10, 16); err == nil && nerr == nil && n <= math.MaxUint16 {
+		return
+	}
+	v.at(fmt.Sprintf("%q, want host:port, such as :9877 or 127.0.0.1:9877", addr), "web", "listen_address")
 }
 
 // preset returns the signals of a shipped file, which is checked like the user's.
