@@ -94,8 +94,11 @@ func configuredServer(e *env, cfg *config.Config) (*source.Prometheus, error) {
 	})
 }
 
-// gone is the error of a check whose server does not answer.
+// gone is the error of a check whose server does not answer, whatever was asked.
 func gone(err error) error {
+	if e, ok := errors.AsType[*source.Error](err); ok {
+		err = e // without the query
+	}
 	return &exitError{code: exitUnreachable, err: fmt.Errorf("%w\nCheck that the server runs, or name another with --prometheus.url", err)}
 }
 

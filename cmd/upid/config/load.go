@@ -51,13 +51,18 @@ func Places(content []byte) (storage, listen string) {
 	return or(p.text("storage", "path"), DefaultStorage), or(p.text("web", "listen_address"), DefaultListen)
 }
 
-// named reports whether the file has a key, with or without a value.
-func (p *problems) named(key string) bool {
+// named reports whether the file has a key at a path, with or without a value.
+func (p *problems) named(path ...any) bool {
 	n := &p.root
 	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
 		n = n.Content[0]
 	}
-	return child(n, key) != nil
+	for _, step := range path {
+		if n = child(n, step); n == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // text returns the text at a path, "" if there is none.

@@ -68,10 +68,16 @@ type rawModel struct {
 
 func (v *validator) models(raw *rawModels) []Model {
 	if raw == nil {
+		if v.named("models") {
+			v.at("no type is named, want some of resource_prediction, anomaly_detection, security_threat, cost_optimization", "models")
+		}
 		return nil
 	}
 	var out []Model
 	for _, t := range raw.types() {
+		if t.raw == nil && v.named("models", t.name) { // all below it commented out: with every default
+			t.raw = &rawModel{} //nolint:exhaustruct // nothing is given
+		}
 		if t.raw != nil {
 			out = append(out, v.model(t.name, t.raw))
 		}

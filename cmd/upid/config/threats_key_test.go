@@ -79,6 +79,12 @@ func TestThreatsKey_defaults(t *testing.T) {
 			t.Errorf("%q: %+v, %v", yaml, cfg, err)
 		}
 	}
+	if cfg, err := Parse("f", []byte("models:\n  resource_prediction:\n    # step: 1h\n"), checks); err != nil || len(cfg.Models) != 1 || cfg.Models[0].Every != DefaultTrainEvery {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+	if _, err := Parse("f", []byte("threats: {}\nmodels:\n"), checks); err == nil || !strings.Contains(err.Error(), "f:2: models: no type is named") || strings.Contains(err.Error(), "nothing to do") {
+		t.Error(err)
+	}
 	cfg, err = Parse("f", []byte("presets: [good]\nsignals: [{name: a, query: b}]\n"), checks)
 	if err == nil && cfg.Threats.Enabled {
 		t.Error("threats are watched without the key")
