@@ -106,7 +106,7 @@ func NewPeers(o Options) (*Peers, error) {
 	p.daily = max(leastDay, dayMS/o.Step.Milliseconds())
 	p.gain.day = halfLife(float64(p.daily))
 	p.gain.run = halfLife(p.runLength())
-	p.every = min(max(20, p.daily/24), warmPoints)
+	p.every = lookEvery(p.daily)
 	p.tail.level = unknownLevel
 	return p, nil
 }

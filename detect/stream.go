@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"time"
 
 	"github.com/upid/upid/collector/series"
 )
@@ -65,6 +66,16 @@ const (
 	zMax = 1e6
 )
 
+// lookEvery returns the points between two looks at the tails, of a series that has so many in a day.
+func lookEvery(daily int64) int64 { return min(max(20, daily/24), warmPoints) }
+
+// Warmup returns how many values a series of that step has, 60 to 120, before Default scores any: those of the
+// beginning, and as many more until the tails are looked at. Series of few different values may take longer.
+func Warmup(step time.Duration) int {
+	every := lookEvery(max(leastDay, int64(24*time.Hour/max(step, 1))))
+	return int((warmPoints/every + 1) * every)
+}
+
 func newStream(o Options) (Scorer, error) { return makeStream(o), nil }
 
 func makeStream(o Options) *stream {
@@ -78,7 +89,7 @@ func makeStream(o Options) *stream {
 		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false,
 		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0, caused: 0,
 	}
-	s.every = min(max(20, s.daily/24), warmPoints)
+	s.every = lookEvery(s.daily)
 	for i := range s.tail {
 		s.tail[i].level = unknownLevel
 	}

@@ -474,3 +474,23 @@ func TestStreamUncalibratedSaysNothing(t *testing.T) {
 		t.Errorf("%d of 400 points were scored", scored)
 	}
 }
+
+// The first score is that of the value after the warm-up.
+func TestWarmup(t *testing.T) {
+	for step, want := range map[time.Duration]int{15 * time.Second: 120, time.Minute: 120, 2 * time.Minute: 90, 5 * time.Minute: 80, time.Hour: 80, 24 * time.Hour: 80} {
+		if got := Warmup(step); got != want {
+			t.Errorf("%s: %d, want %d", step, got, want)
+		}
+		s, err := New(Default, Options{Step: step, Budget: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(1, 2))
+		for i := range want + 1 {
+			sc := s.Step(int64(i+1)*step.Milliseconds(), rng.NormFloat64())
+			if math.IsNaN(sc.Value) != (i < want) {
+				t.Fatalf("%s: score %v of value %d", step, sc.Value, i+1)
+			}
+		}
+	}
+}

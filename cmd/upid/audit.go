@@ -47,9 +47,20 @@ func (f *auditFlags) read(e *env, each func(audit.Head, audit.Event) error) (pat
 	}
 	head, err = audit.Verify(path, each)
 	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("there is no audit trail at %s: no model was changed yet, or it is elsewhere (--storage.path, --audit.log-file)", path)
+		err = noTrailError(path)
 	}
 	return path, head, err
+}
+
+// noTrailError says that the trail at a path is not there: os.ErrNotExist.
+type noTrailError string
+
+func (e noTrailError) Error() string { return noTrail(string(e)) }
+
+func (noTrailError) Unwrap() error { return os.ErrNotExist }
+
+func noTrail(path string) string {
+	return "there is no audit trail at " + path + ": no model was changed yet, or it is elsewhere (--storage.path, --audit.log-file)"
 }
 
 type auditVerifyCmd struct {
@@ -118,14 +129,22 @@ func (c *auditListCmd) Run(e *env) error {
 		event audit.Event
 	}
 	var entries []entry
-	_, _, broken := c.read(e, func(h audit.Head, ev audit.Event) error {
+	path, _, broken := c.read(e, func(h audit.Head, ev audit.Event) error {
 		if c.Action == "" || ev.Action == c.Action {
 			entries = append(entries, entry{h, ev})
 		}
 		return nil
 	})
+	none := errors.Is(broken, os.ErrNotExist)
+	if none {
+		broken = nil
+	}
 	if broken != nil && len(entries) == 0 {
 		return broken
+	}
+	if none && c.Output == string(output.Table) {
+		_, err := fmt.Fprintln(e.stdout, noTrail(path))
+		return err
 	}
 	if c.Output == string(output.Table) {
 		grid := output.Grid{

@@ -45,6 +45,15 @@ func TestAuditList(t *testing.T) {
 	if o.stdout != want {
 		t.Errorf("got\n%s\nwant\n%s", o.stdout, want)
 	}
+	// No trail is no failure: nothing was changed yet.
+	none := t.TempDir()
+	for format, want := range map[string]string{"table": "no model was changed yet", "json": "[]\n", "csv": strings.Join(auditColumns, ",") + "\n"} {
+		o = upid(t, "", "audit list --storage.path "+none+" -o "+format)
+		o.want(t, exitOK)
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("%s: got %q, want %q", format, o.stdout, want)
+		}
+	}
 	upid(t, "", "audit list --action nonsense --storage.path "+dir).want(t, exitUsage, "nonsense", "promote")
 }
 

@@ -112,7 +112,11 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 	}, func(i int, b backtested) error {
 		bar.Set(i + 1)
 		if b.err != nil {
-			said.add(in[i].Name, "not measured: "+b.err.Error())
+			shorter := ""
+			if errors.Is(b.err, forecast.ErrShort) {
+				shorter = "; a shorter --horizon takes less"
+			}
+			said.add(in[i].Name, "not measured: "+b.err.Error()+shorter)
 		}
 		if n := b.points; n > 0 && n < fewJudged {
 			said.add(in[i].Name, fmt.Sprintf("only %d points are judged, which leaves much to chance: more with a higher --folds", n))

@@ -68,7 +68,11 @@ func (c *detectCmd) Validate() error {
 
 // detected is the outcome for one series.
 type detected struct {
-	points   int // scored, the missing ones not counted
+	points   int // the missing ones not counted
+	known    int // of them, those that have a value
+	scored   int // of them, those that have a score
+	warmup   int // values that it takes, at step
+	step     time.Duration
 	values   []float64
 	findings []series.Finding
 	rows     []byte // in the format of the output
@@ -98,6 +102,10 @@ func (c *detectCmd) Run(ctx context.Context, e *env) error {
 			return nil
 		}
 		scored++
+		if d.scored == 0 {
+			said.add(in[i].Name, fmt.Sprintf("no score, so no anomaly can be seen: %s of %s points have a value, scores begin after %d at the earliest, %s at a step of %s",
+				output.Count(d.known), output.Count(d.points), d.warmup, output.Span(time.Duration(d.warmup)*d.step), output.Span(d.step)))
+		}
 		found += len(d.findings)
 		return out.write(in[i].Name, d)
 	})
@@ -141,13 +149,14 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 	var d detected
 	rule := rules.Default(step, series.SeverityWarning).Within(c.budget)
 	var alert rules.Alert
-	point := func(t int64, v float64) {
+	point := func(t int64, v float64) (scored bool) {
 		score := scorer.Step(t, v)
 		alert = rule.Next(alert, score, t)
 		d.follow(alert)
 		if rows != nil {
 			appendScore(rows, s.Name, t, v, score, alert.Finding)
 		}
+		return !math.IsNaN(score.Value)
 	}
 	for i, t := range s.Times {
 		if i%4096 == 0 && ctx.Err() != nil {
@@ -158,9 +167,15 @@ func (c *detectCmd) scan(ctx context.Context, e *env, s source.FileSeries, schem
 				point(g, math.NaN())
 			}
 		}
-		point(t, s.Values[i])
+		if point(t, s.Values[i]) {
+			d.scored++
+		}
+		if !math.IsNaN(s.Values[i]) {
+			d.known++
+		}
 	}
 	d.points, d.values = len(s.Times), s.Values
+	d.step, d.warmup = step, detect.Warmup(step)
 	if rows != nil {
 		d.rows = rows.Bytes()
 	}

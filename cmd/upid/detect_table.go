@@ -15,10 +15,10 @@ type detectWriter struct {
 	schema  *output.Schema // nil for a table
 	records *output.Writer
 
-	w                        io.Writer
-	style                    output.Style
-	loc                      *time.Location
-	series, points, findings int
+	w                                io.Writer
+	style                            output.Style
+	loc                              *time.Location
+	series, points, scored, findings int
 }
 
 func newDetectWriter(c *detectCmd, e *env) *detectWriter {
@@ -36,6 +36,7 @@ func (w *detectWriter) write(name string, d detected) error {
 	}
 	w.series++
 	w.points += d.points
+	w.scored += d.scored
 	if len(d.findings) == 0 {
 		return nil
 	}
@@ -76,7 +77,7 @@ func (w *detectWriter) close(budget string) error {
 	if w.findings == 1 {
 		anomalies = "anomaly"
 	}
-	_, err := fmt.Fprintf(w.w, "%s points scored%s, %s %s (budget %s a series)\n",
-		output.Count(w.points), in, output.Count(w.findings), anomalies, budget)
+	_, err := fmt.Fprintf(w.w, "%s of %s points scored%s, %s %s (budget %s a series)\n",
+		output.Count(w.scored), output.Count(w.points), in, output.Count(w.findings), anomalies, budget)
 	return err
 }

@@ -142,12 +142,12 @@ func TestDetect_table(t *testing.T) {
 			t.Errorf("table lacks %q:\n%s", text, o.stdout)
 		}
 	}
-	if !strings.Contains(o.stdout, "\n3,006 points scored, ") { // 21·144 less 18
+	if !strings.Contains(o.stdout, "\n2,926 of 3,006 points scored, ") { // 21·144 less 18, and less the 80 of the beginning
 		t.Errorf("summary:\n%s", o.stdout)
 	}
 	quiet := upid(t, daily(14), "detect --input - --budget 2/day")
 	quiet.want(t, exitOK)
-	if quiet.stdout != "672 points scored in 2 series, 0 anomalies (budget 2/day a series)\n" {
+	if quiet.stdout != "512 of 672 points scored in 2 series, 0 anomalies (budget 2/day a series)\n" {
 		t.Errorf("stdout %q", quiet.stdout)
 	}
 }
@@ -178,6 +178,26 @@ func TestDetect_step(t *testing.T) {
 		t.Errorf("second row %s", lines[2])
 	}
 	upid(t, incident(), "detect --input - --step 1m").want(t, exitUsage, "--step 1m is finer than series \"latency\", whose step is 10m")
+}
+
+// Nothing is known of a series that has just begun: that is said, for "0 anomalies" sounds like good news.
+func TestDetect_tooShort(t *testing.T) {
+	o := upid(t, "timestamp,value\n0,1\n3600,2\n", "detect --input -")
+	o.want(t, exitOK, "series value: no score, so no anomaly can be seen: 2 of 2 points have a value, scores begin after 80 at the earliest, 3d8h at a step of 1h")
+	if !strings.HasPrefix(o.stdout, "0 of 2 points scored, 0 anomalies") {
+		t.Errorf("stdout %q", o.stdout)
+	}
+	var b strings.Builder
+	b.WriteString("timestamp,none,old\n")
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 150 {
+		fmt.Fprintf(&b, "%d,NaN,%.3f\n", monday+60*i, rng.Float64())
+	}
+	o = upid(t, b.String(), "detect --input -")
+	o.want(t, exitOK, "series none: no score, so no anomaly can be seen: 0 of 150 points have a value, scores begin after 120 at the earliest, 2h at a step of 1m")
+	if strings.Contains(o.stderr, "old") || !strings.HasPrefix(o.stdout, "30 of 300 points scored in 2 series, 0 anomalies") {
+		t.Errorf("stdout %q, stderr %q", o.stdout, o.stderr)
+	}
 }
 
 func TestDetect_stepOutOfRange(t *testing.T) {

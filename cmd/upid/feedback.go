@@ -12,6 +12,7 @@ import (
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/models"
+	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/collector/store"
 )
 
@@ -109,7 +110,7 @@ func instant(text string, now time.Time) (time.Time, error) {
 	if text == "now" {
 		return now, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
+	if t, _, err := source.ParseTime(text); err == nil {
 		return t, nil
 	}
 	if s, err := strconv.ParseFloat(text, 64); err == nil && s > 0 && s < 1e11 {

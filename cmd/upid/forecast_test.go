@@ -267,6 +267,8 @@ func TestForecast_cutFile(t *testing.T) {
 	}
 	same("--end 2023-11-19T23:00:00Z", whole, week) // 7 days from the 13th
 	same(fmt.Sprintf("--end %d", monday+7*86400-1), whole, week)
+	same("--end 2023-11-19T23:00:00", whole, week) // UTC without a zone
+	same("--end 2023-11-20", whole, whole[:len(week)+strings.Index(whole[len(week):], "\n")+1])
 	same("--end 2024-01-01T00:00:00Z", week, week)
 	same("--lookback 21d", whole, whole)
 
@@ -287,7 +289,7 @@ func TestForecast_cutFile(t *testing.T) {
 		t.Errorf("stdout:\n%s", o.stdout)
 	}
 	d := upid(t, week, "detect --input - --lookback 1d -o csv")
-	d.want(t, exitOK)
+	d.want(t, exitOK, "24 of 24 points have a value")
 	if n := strings.Count(d.stdout, "\n"); n != 1+2*24 {
 		t.Errorf("detect scored %d rows of the last day", n-1)
 	}

@@ -22,7 +22,7 @@ type inputFlags struct {
 	PrometheusURL string    `name:"prometheus.url" default:"http://localhost:9090" placeholder:"URL" help:"Server to ask. (default ${default})"`
 	HTTPConfig    string    `name:"prometheus.http-config" type:"path" placeholder:"FILE" help:"YAML file with TLS, authentication and proxy for that server, in the form of Prometheus's http_config."`
 	Lookback      *duration `placeholder:"DURATION" help:"How far back from the end to look. (default 28d for a query, all of a file)"`
-	End           string    `placeholder:"TIME" help:"Look at what was known at this time, RFC 3339 or Unix seconds: what came later is left out. (default now for a query, the newest point of a file)"`
+	End           string    `placeholder:"TIME" help:"Look at what was known at this time, RFC 3339 or Unix seconds, without a zone UTC: what came later is left out. (default now for a query, the newest point of a file)"`
 }
 
 // Validate is called by the commands.
@@ -64,7 +64,7 @@ func endTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return now, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
+	if t, _, err := source.ParseTime(text); err == nil {
 		return t, nil
 	}
 	s, err := strconv.ParseFloat(text, 64)

@@ -16,7 +16,7 @@ import (
 )
 
 type replayCmd struct {
-	Data     string   `required:"" placeholder:"DIR" help:"Directory of traces, one WORKLOAD.csv or WORKLOAD.csv.gz each, with the columns ts,cpu_mcores,mem_mib."`
+	Data     string   `required:"" placeholder:"DIR" help:"Directory of traces, one WORKLOAD.csv or WORKLOAD.csv.gz each, with the columns ts (or timestamp),cpu_mcores,mem_mib."`
 	Policy   []string `enum:"cost,balanced,safe" default:"cost,balanced,safe" placeholder:"NAME" help:"Our policies, may be repeated: ${enum}. (default all)"`
 	Strategy []string `placeholder:"NAME" help:"Strategies instead of these policies and all others, may be repeated: ${strategies}."`
 	Warmup   duration `default:"28d" placeholder:"DURATION" help:"History before the first decision, whole days, at least 7d. (default ${default})"`
@@ -84,15 +84,23 @@ var (
 	allDaily  = cadence{"all daily", aDay, aDay, false}
 )
 
-// cadences returns what is shown, what is printed as CSV first.
+// cadences returns what is shown, what is printed as CSV first. Where none of ours is among the
+// strategies, those in service are all weekly, which is not shown twice.
 func (c *replayCmd) cadences() []cadence {
+	used, other := inService, allWeekly
+	if !slices.ContainsFunc(c.strategies(), func(name string) bool { return strings.HasPrefix(name, "upid-") }) {
+		used = allWeekly
+	}
 	switch c.Every {
 	case "1d":
-		return []cadence{allDaily, inService}
+		other, used = used, allDaily
 	case "7d":
-		return []cadence{allWeekly, inService}
+		other, used = used, allWeekly
 	}
-	return []cadence{inService, allWeekly}
+	if other == used {
+		return []cadence{used}
+	}
+	return []cadence{used, other}
 }
 
 // replayed is what came of one cadence.

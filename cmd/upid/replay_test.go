@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -97,6 +98,33 @@ func TestReplay_tables(t *testing.T) {
 	}
 }
 
+// Where all decide weekly in service too, that is one table.
+func TestReplay_cadences(t *testing.T) {
+	f := func(c replayCmd, want ...cadence) {
+		t.Helper()
+		if got := c.cadences(); !slices.Equal(got, want) {
+			t.Errorf("%+v: %+v, want %+v", c, got, want)
+		}
+	}
+	f(replayCmd{Strategy: []string{"vpa", "upid-cost"}}, inService, allWeekly)
+	f(replayCmd{Strategy: []string{"upid-cost"}, Every: "7d"}, allWeekly, inService)
+	f(replayCmd{Strategy: []string{"vpa"}}, allWeekly)
+	f(replayCmd{Strategy: []string{"vpa"}, Every: "7d"}, allWeekly)
+	f(replayCmd{Strategy: []string{"vpa"}, Every: "1d"}, allDaily, allWeekly)
+}
+
+// A trace may have its times under the name that other files have, and without a zone.
+func TestReadTrace_timestamp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte("timestamp,cpu_mcores,mem_mib\n2014-04-20,500,1\n2014-04-20T00:05:00,1000,2\n1397952600,1500,3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tr, twice, err := readTrace(path)
+	if err != nil || twice != 0 || !slices.Equal(tr.Times, []int64{1397952000, 1397952300, 1397952600}) || tr.CPU[1] != 1 {
+		t.Errorf("%+v, %d twice, %v", tr, twice, err)
+	}
+}
+
 func TestReplay_wrong(t *testing.T) {
 	file := func(text string) string {
 		dir := t.TempDir()
@@ -112,6 +140,7 @@ func TestReplay_wrong(t *testing.T) {
 	f(t.TempDir(), exitFailure, "no WORKLOAD.csv")
 	f("/nowhere", exitFailure, "nowhere")
 	f(file(""), exitFailure, "is empty")
+	f(file("time,cpu_mcores,mem_mib\n1,2,3\n"), exitFailure, "no column ts")
 	f(file("ts,cpu_mcores\n1,2\n"), exitFailure, "no column mem_mib")
 	f(file("ts,cpu_mcores,mem_mib\n1,2,3\nx,2,3\n"), exitFailure, `a.csv:3: ts "x"`)
 	f(file("ts,cpu_mcores,mem_mib\n1,-2,3\n"), exitFailure, `a.csv:2: cpu_mcores: "-2"`)

@@ -12,12 +12,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/upid/upid/collector/source"
 	"github.com/upid/upid/rules/recommend/replay"
 )
 
-// traceColumns must be in the header of a trace; others are left alone.
+// traceColumns must be in the header of a trace, timestamp may stand for ts; others are left alone.
 var traceColumns = []string{"ts", "cpu_mcores", "mem_mib"}
 
 // traceFiles returns the traces in dir by workload, in order of the names.
@@ -76,7 +76,11 @@ func readTrace(path string) (t replay.Trace, twice int, err error) {
 	}
 	var at [3]int
 	for i, c := range traceColumns {
-		if at[i] = slices.Index(header, c); at[i] < 0 {
+		at[i] = slices.Index(header, c)
+		if i == 0 && at[i] < 0 {
+			at[i] = slices.Index(header, "timestamp")
+		}
+		if at[i] < 0 {
 			return t, 0, fmt.Errorf("%s has no column %s, want %s", path, c, strings.Join(traceColumns, ","))
 		}
 	}
@@ -134,12 +138,12 @@ func sortTrace(t *replay.Trace) (twice int) {
 	return twice
 }
 
-// traceTime reads Unix seconds or RFC 3339.
+// traceTime reads Unix seconds or RFC 3339, without a zone UTC.
 func traceTime(s string) (int64, error) {
 	if v, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(v) < 1e11 {
 		return int64(math.Floor(v)), nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
+	t, _, err := source.ParseTime(s)
 	if err != nil {
 		return 0, fmt.Errorf("ts %q is neither Unix seconds nor RFC 3339", s)
 	}

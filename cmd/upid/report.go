@@ -18,9 +18,9 @@ import (
 
 type reportCmd struct {
 	Since         duration `default:"30d" placeholder:"DURATION" help:"How far back. (default ${default})"`
-	End           string   `placeholder:"TIME" help:"Report up to this time, RFC 3339 or Unix seconds. (default now)"`
+	End           string   `placeholder:"TIME" help:"Report up to this time, RFC 3339 or Unix seconds, without a zone UTC. (default now)"`
 	Alerts        string   `placeholder:"MATCHERS" help:"Which alerts users feel, as label matchers such as severity=\"page\". (default all that are not upid's)"`
-	Resolution    duration `default:"5m" placeholder:"DURATION" help:"How exactly beginnings of incidents and alerts are told. (default ${default})"`
+	Resolution    duration `placeholder:"DURATION" help:"How exactly beginnings of incidents and alerts are told, and the end. (default 5m, coarser where --since is longer than 69d)"`
 	Config        string   `short:"c" placeholder:"FILE" help:"Configuration file that names the server. (default config.yaml if there is one, else http://localhost:9090)"`
 	PrometheusURL string   `name:"prometheus.url" placeholder:"URL" help:"Server that scrapes upid, instead of the configuration's."`
 	Output        string   `short:"o" default:"markdown" enum:"markdown,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
@@ -36,12 +36,28 @@ Examples:
     upid report --since 90d -o csv
     upid report --alerts 'severity="page"'
 
-CSV columns: ` + strings.Join(reportColumns, ", ") + `. What each figure means: docs/recommendations.md.
+CSV columns: ` + strings.Join(reportColumns, ", ") + `. What each figure means: docs/report.md.
 `
 }
 
-// mostIncidentPoints bounds the grid of incidents and alerts: a year at an hour.
+// mostIncidentPoints bounds the grid of incidents and alerts: 69 days at five minutes, two years at an hour.
 const mostIncidentPoints = 20_000
+
+// resolutions are those taken by default: the finest at which --since has no more than mostIncidentPoints.
+var resolutions = [...]time.Duration{5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
+
+// resolution returns --resolution, or the one that suits --since.
+func (c *reportCmd) resolution() time.Duration {
+	if c.Resolution != 0 {
+		return time.Duration(c.Resolution)
+	}
+	for _, r := range resolutions {
+		if time.Duration(c.Since)/r <= mostIncidentPoints {
+			return r
+		}
+	}
+	return resolutions[len(resolutions)-1]
+}
 
 // Validate is called by kong.
 func (c *reportCmd) Validate() error {
@@ -49,10 +65,13 @@ func (c *reportCmd) Validate() error {
 	if time.Duration(c.Since) < time.Hour {
 		errs = append(errs, fmt.Errorf("--since is %s, want an hour or more", c.Since))
 	}
-	if r := time.Duration(c.Resolution); r < time.Minute || r > time.Hour {
+	coarsest := resolutions[len(resolutions)-1]
+	if r := c.resolution(); r < time.Minute || r > coarsest {
 		errs = append(errs, fmt.Errorf("--resolution is %s, want 1m to 1h", c.Resolution))
+	} else if most := mostIncidentPoints * coarsest; time.Duration(c.Since) > most {
+		errs = append(errs, fmt.Errorf("--since is %s, want %s at most", c.Since, output.Span(most)))
 	} else if n := time.Duration(c.Since) / r; n > mostIncidentPoints {
-		errs = append(errs, fmt.Errorf("--since %s at --resolution %s is %d points, want %d at most: a coarser resolution", c.Since, c.Resolution, n, mostIncidentPoints))
+		errs = append(errs, fmt.Errorf("--since %s at --resolution %s is %d points, want %d at most: a coarser resolution, or leave it out", c.Since, c.Resolution, n, mostIncidentPoints))
 	}
 	if _, err := endTime(c.End, time.Time{}); err != nil {
 		errs = append(errs, err)
@@ -101,10 +120,10 @@ type reportServer interface {
 // ask asks every query of a report. One that fails, or whose answer is not whole, is missing and says why; a server that is
 // not there is an error.
 func (c *reportCmd) ask(ctx context.Context, e *env, server reportServer, end time.Time) (report.Input, error) {
-	hour := time.Hour.Milliseconds()
-	in := report.Input{To: end.UnixMilli() / hour * hour, Step: time.Duration(c.Resolution).Milliseconds(), Answers: series.Set{}, Failed: map[string]string{}}
-	in.From = in.To - time.Duration(c.Since).Milliseconds()/hour*hour
-	queries := report.Queries(model.Duration(c.Resolution).String(), model.Duration(time.Duration(in.To-in.From)*time.Millisecond).String(), strings.TrimSpace(c.Alerts))
+	hour, step := time.Hour.Milliseconds(), c.resolution().Milliseconds()
+	in := report.Input{To: end.UnixMilli() / step * step, Step: step, Answers: series.Set{}, Failed: map[string]string{}}
+	in.From = (in.To - time.Duration(c.Since).Milliseconds()) / step * step
+	queries := report.Queries(model.Duration(c.resolution()).String(), model.Duration(time.Duration(in.To-in.From)*time.Millisecond).String(), strings.TrimSpace(c.Alerts))
 	bar := e.progress("queries", len(queries))
 	defer bar.Done()
 	for i, q := range queries {
@@ -117,7 +136,7 @@ func (c *reportCmd) ask(ctx context.Context, e *env, server reportServer, end ti
 		case report.Fine:
 			d, err = server.Query(ctx, q.Expr, in.From, in.To, in.Step)
 		default:
-			d, err = server.Query(ctx, q.Expr, report.HistoryFrom(in.From), in.To, hour)
+			d, err = server.Query(ctx, q.Expr, report.HistoryFrom(in.From), in.To/hour*hour, hour)
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -74,7 +74,7 @@ func (w figureRows) spend(s report.Spend) {
 }
 
 func (w figureRows) savings(s report.Savings) {
-	w.add("savings", "recommendations", "", report.Of(float64(s.Recommendations), ""), "")
+	w.add("savings", "recommendations", "", s.Recommendations, "")
 	w.money("savings", "proposed_monthly", "", s.Proposed)
 	w.money("savings", "open_monthly", "", s.Open)
 	w.money("savings", "realisable_monthly", "", s.Realisable)

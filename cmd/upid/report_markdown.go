@@ -27,7 +27,7 @@ func reportMarkdown(e *env, r report.Report) error {
 	if m.currency == "" {
 		m.currency = r.Savings.Currency
 	}
-	fmt.Fprintf(m, "# upid: %s to %s\n", m.time(r.From), m.time(r.To))
+	fmt.Fprintf(m, "# upid: %s to %s, at %s\n", m.time(r.From), m.time(r.To), output.Span(time.Duration(r.Resolution)*time.Second))
 	m.spend(r.Spend)
 	m.savings(r.Savings)
 	m.incidents(r.Incidents)
@@ -60,8 +60,12 @@ func (m *markdown) spend(s report.Spend) {
 
 func (m *markdown) savings(s report.Savings) {
 	m.heading("Savings a month")
+	proposed := "proposed"
+	if s.Recommendations.Known() {
+		proposed = "proposed, by " + plural(int(s.Recommendations.Number()), "recommendation", "recommendations")
+	}
 	m.facts([][2]string{
-		{fmt.Sprintf("proposed, by %s", plural(s.Recommendations, "recommendation", "recommendations")), m.money(s.Proposed)},
+		{proposed, m.money(s.Proposed)},
 		{"of these open", m.money(s.Open)},
 		{"of the open ones realisable", m.money(s.Realisable)},
 		{fmt.Sprintf("applied, by %s", plural(s.AppliedCount, "recommendation", "recommendations")), m.money(s.Applied)},
@@ -97,9 +101,7 @@ func (m *markdown) incidents(s report.Incidents) {
 	}
 	t := m.table("Severity", "Incidents", "Open", "Median duration")
 	for _, v := range s.Severities {
-		if s.Count.Known() {
-			t.row(v.Severity, strconv.Itoa(v.Count), strconv.Itoa(v.Open), m.span(v.Duration))
-		}
+		t.row(v.Severity, strconv.Itoa(v.Count), strconv.Itoa(v.Open), m.span(v.Duration))
 	}
 	t.end()
 	m.facts([][2]string{

@@ -171,7 +171,7 @@ func TestReport(t *testing.T) {
 	absent("realisable", v.Realisable, "not known which nodes")
 	// The week after the change cost 672 of 1,008 that were forecast before.
 	near("realised", v.Realised, (1008-672)*730.0/168)
-	if v.Recommendations != 2 || v.AppliedCount != 1 || len(v.Changes) != 2 || len(v.Realisations) != 1 {
+	if v.Recommendations.Number() != 2 || v.AppliedCount != 1 || len(v.Changes) != 2 || len(v.Realisations) != 1 {
 		t.Fatalf("%+v", v)
 	}
 	near("lower", v.Realisations[0].Lower, (910-672)*730.0/168)
@@ -227,14 +227,23 @@ func TestReportOfNothing(t *testing.T) {
 	o.want(t, exitOK)
 	for i, line := range strings.Split(strings.TrimSpace(o.stdout), "\n")[1:] {
 		f := strings.Split(line, ",")
-		if f[3] != "" && f[3] != "0" || f[3] == "" && len(f[5]) < 20 {
+		if f[3] != "" || len(f[5]) < 20 {
 			t.Errorf("line %d: %s", i+2, line)
 		}
 	}
-	for _, text := range []string{"this Prometheus has no metrics of upid", "no alert of a Prometheus rule"} {
+	for _, text := range []string{"this Prometheus has no metrics of upid from 2026-11-01T00:00:00Z to 2026-11-28T00:00:00Z: ", "no alert of a Prometheus rule"} {
 		if !strings.Contains(o.stdout, text) {
 			t.Errorf("no %q in\n%s", text, o.stdout)
 		}
+	}
+	o = upid(t, "", args+" -o json")
+	o.want(t, exitOK)
+	var r report.Report
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Savings.Recommendations.Known() || len(r.Incidents.Severities) != 0 {
+		t.Errorf("counts of nothing: %+v, %+v", r.Savings.Recommendations, r.Incidents.Severities)
 	}
 	// Scraped, but without recommendations and signals of type business.
 	url = prometheusOf(t, []lived{{`upid_build_info{job="upid",instance="u:1"}`, 7 * dayLong, 0, 1}})
@@ -247,10 +256,56 @@ func TestReportOfNothing(t *testing.T) {
 	}
 }
 
+// TestReportOfTheFirstHour: a report ends when it is asked, not at the last full hour, and what was not scraped by then is
+// seen at once.
+func TestReportOfTheFirstHour(t *testing.T) {
+	const half = 30 * time.Minute
+	web := `upid_anomaly_active{signal="latency",type="spike",severity="warning",namespace="shop",service="web",job="upid"}`
+	url := prometheusOf(t, []lived{{`upid_build_info{job="upid",instance="u:1"}`, half, 0, 1}, {web, 20 * time.Minute, 0, 1}})
+	// The last full hour, 23:00, is before all of it.
+	for end, want := range map[string]string{"2026-11-27T23:58:12": "2026-11-27T22:55:00Z to 2026-11-27T23:55:00Z, at 5m", "2026-11-28": "2026-11-27T23:00:00Z to 2026-11-28T00:00:00Z, at 5m"} {
+		o := upid(t, "", "report --since 1h --end "+end+" --prometheus.url "+url)
+		o.want(t, exitOK)
+		if !strings.HasPrefix(o.stdout, "# upid: "+want+"\n") || strings.Contains(o.stdout, "no metrics of upid") || !strings.Contains(o.stdout, "| warning | 1 | 1 |") {
+			t.Errorf("--end %s:\n%s", end, o.stdout)
+		}
+	}
+	o := upid(t, "", "report --since 1h --end 2026-11-27T23:29 --prometheus.url "+url)
+	o.want(t, exitUsage, "--end is")
+	o = upid(t, "", "report --since 1h --end 2026-11-27T23:29:00Z --prometheus.url "+url)
+	o.want(t, exitOK)
+	if !strings.Contains(o.stdout, "no metrics of upid from 2026-11-01T00:00:00Z to 2026-11-27T23:25:00Z: ") {
+		t.Errorf("before all:\n%s", o.stdout)
+	}
+}
+
+// TestReportResolution: the default is the finest at which the time fits; only one that was asked for can fail.
+func TestReportResolution(t *testing.T) {
+	f := func(since, asked, want time.Duration) {
+		t.Helper()
+		c := reportCmd{Since: duration(since), Resolution: duration(asked)}
+		if got := c.resolution(); got != want {
+			t.Errorf("%s: %s, want %s", since, got, want)
+		}
+		if err := c.Validate(); err != nil && strings.Contains(err.Error(), "--resolution") {
+			t.Errorf("%s: %v", since, err)
+		}
+	}
+	f(30*dayLong, 0, 5*time.Minute)
+	f(69*dayLong, 0, 5*time.Minute)
+	f(70*dayLong, 0, 10*time.Minute)
+	f(90*dayLong, 0, 10*time.Minute)
+	f(365*dayLong, 0, 30*time.Minute)
+	f(800*dayLong, 0, time.Hour)
+	f(dayLong, time.Minute, time.Minute)
+}
+
 // TestReportUsage: flags that make no sense are refused, a server that is not there has its own exit code.
 func TestReportUsage(t *testing.T) {
 	upid(t, "", "report --since 10m").want(t, exitUsage, "--since is 10m, want an hour or more")
 	upid(t, "", "report --since 365d --resolution 1m").want(t, exitUsage, "a coarser resolution")
+	upid(t, "", "report --since 1000d").want(t, exitUsage, "--since is 1000d, want 833d8h at most")
+	upid(t, "", "report --since 90d --resolution 5m").want(t, exitUsage, "25920 points, want 20000 at most")
 	upid(t, "", "report --end yesterday").want(t, exitUsage, "--end is")
 	upid(t, "", `report --alerts severity=`).want(t, exitUsage, "--alerts")
 	upid(t, "", "report -o table").want(t, exitUsage, "markdown")

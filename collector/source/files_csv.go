@@ -271,19 +271,30 @@ func (c *cells) time(b []byte) (int64, error) {
 	if ms, ok := parseSeconds(b); ok {
 		return ms, nil
 	}
-	if tm, err := time.Parse(time.RFC3339, string(b)); err == nil {
-		return tm.Round(time.Millisecond).UnixMilli(), nil
-	}
-	for _, layout := range noZone {
-		if tm, err := time.Parse(layout, string(b)); err == nil {
+	if tm, zone, err := ParseTime(string(b)); err == nil {
+		if !zone {
 			c.noZone++
-			return tm.Round(time.Millisecond).UnixMilli(), nil
 		}
+		return tm.Round(time.Millisecond).UnixMilli(), nil
 	}
 	if v, ok := parseFloat(b); ok && math.Abs(v) > maxSeconds {
 		return 0, fmt.Errorf("timestamp %s is beyond the year 9999: milliseconds? Write Unix seconds", quoteShort(b))
 	}
 	return 0, fmt.Errorf("timestamp %s is neither RFC 3339 (2006-01-02T15:04:05Z) nor Unix seconds", quoteShort(b))
+}
+
+// ParseTime parses RFC 3339, or a time without a zone, which is UTC: a date, or one with
+// a time of the day after a blank or a T. zone is whether text has a zone.
+func ParseTime(text string) (t time.Time, zone bool, err error) {
+	if t, err = time.Parse(time.RFC3339, text); err == nil {
+		return t, true, nil
+	}
+	for _, layout := range noZone {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, false, nil
+		}
+	}
+	return time.Time{}, false, err
 }
 
 // quoteShort quotes at most the first 40 bytes of b.

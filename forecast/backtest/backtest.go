@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
 	"github.com/upid/upid/forecast/accuracy"
@@ -89,7 +91,8 @@ func Run(ctx context.Context, y series.Series, o Options) ([]Row, error) {
 	season := forecast.NaiveSeason(y.Step)
 	origins := folds(len(y.Values), h, season, o.Folds)
 	if len(origins) == 0 {
-		return nil, fmt.Errorf("backtest of %d points at a horizon of %d: want at least %d: %w", len(y.Values), h, h+season+1, forecast.ErrShort)
+		return nil, fmt.Errorf("%s every %s: to judge a forecast of %s (%d points) from the %s (%d points) and more before it takes at least %d points, which is %s: %w",
+			points(len(y.Values)), span(1, y.Step), span(h, y.Step), h, span(season, y.Step), season, h+season+1, span(h+season+1, y.Step), forecast.ErrShort)
 	}
 	parts := o.parts(y.Step)
 	naive := 0
@@ -190,6 +193,19 @@ func withNaive(models []Model) ([]Model, error) {
 func Steps(horizon time.Duration, step int64) int {
 	unit := time.Duration(step) * time.Millisecond
 	return int((horizon + unit - 1) / unit)
+}
+
+// points counts them in words.
+func points(n int) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return fmt.Sprintf("%d points", n)
+}
+
+// span writes the time of n steps of so many milliseconds as PromQL does.
+func span(n int, step int64) string {
+	return model.Duration(time.Duration(int64(n)*step) * time.Millisecond).String()
 }
 
 // folds returns the lengths of the histories of up to k folds, longest first.

@@ -155,7 +155,7 @@ func TestRunRefuses(t *testing.T) {
 	f(func(o *Options, _ *series.Series) { o.Horizon = 0 }, "horizon is 0s, want more than 0")
 	f(func(o *Options, _ *series.Series) { o.Folds = 0; o.Level = 1 }, "folds is 0, want at least 1\nlevel is 1")
 	f(func(_ *Options, y *series.Series) { y.Step = 0 }, "step is 0 ms")
-	f(func(_ *Options, y *series.Series) { y.Values = y.Values[:48] }, "backtest of 48 points at a horizon of 24: want at least 49")
+	f(func(_ *Options, y *series.Series) { y.Values = y.Values[:48] }, "48 points every 1h: to judge a forecast of 1d (24 points) from the 1d (24 points) and more before it takes at least 49 points, which is 2d1h: ")
 	f(func(o *Options, _ *series.Series) {
 		o.Folds = 1
 		o.Models = []Model{{Name: "x", Forecaster: level{value: 1, short: 176}}}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -22,24 +23,38 @@ const (
 // Prometheus added when it scraped upid, and replicas made one.
 type book struct {
 	in     Input
+	from   int64 // whole hours: what hourly queries are asked of, next before in.From and in.To
+	to     int64
 	own    map[string]bool // label and value of upid's own targets
 	tracks map[string][]series.Series
 }
 
 func newBook(in Input) *book {
-	b := &book{in: in, own: map[string]bool{}, tracks: map[string][]series.Series{}}
-	for _, s := range in.Answers["build"].Series {
-		for _, n := range []string{"job", "instance"} {
-			if v := s.Labels.Get(n); v != "" {
-				b.own[n+"\xff"+v] = true
+	b := &book{in: in, from: in.From / hour * hour, to: in.To / hour * hour, own: map[string]bool{}, tracks: map[string][]series.Series{}}
+	for _, query := range builds {
+		for _, s := range in.Answers[query].Series {
+			for _, n := range []string{"job", "instance"} {
+				if v := s.Labels.Get(n); v != "" {
+					b.own[n+"\xff"+v] = true
+				}
 			}
 		}
 	}
 	return b
 }
 
+// builds are the queries that show that upid was scraped: at the hours, and at the end.
+var builds = [...]string{"build", "build_at_end"}
+
 // scraped reports whether Prometheus has any metric of upid.
-func (b *book) scraped() bool { return len(b.in.Answers["build"].Series) > 0 }
+func (b *book) scraped() bool {
+	for _, query := range builds {
+		if len(b.in.Answers[query].Series) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // why says why there is no answer to a query; otherwise is said where it was answered
 // with nothing and upid was scraped.
@@ -48,7 +63,8 @@ func (b *book) why(query, otherwise string) string {
 		return "the query failed: " + f
 	}
 	if !b.scraped() {
-		return "this Prometheus has no metrics of upid in that time: let it scrape upid's /metrics with honor_labels: true"
+		utc := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
+		return "this Prometheus has no metrics of upid from " + utc(HistoryFrom(b.in.From)) + " to " + utc(b.in.To) + ": let it scrape upid's /metrics with honor_labels: true"
 	}
 	return otherwise
 }

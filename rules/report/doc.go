@@ -42,17 +42,18 @@ func (f Figure) Number() float64 {
 
 // Report is all that is said. Times are Unix seconds, durations seconds.
 type Report struct {
-	From      float64   `json:"from"`
-	To        float64   `json:"to"`
-	Spend     Spend     `json:"spend"`
-	Savings   Savings   `json:"savings"`
-	Incidents Incidents `json:"incidents"`
-	Accuracy  Accuracy  `json:"accuracy"`
+	From       float64   `json:"from"`
+	To         float64   `json:"to"`
+	Resolution float64   `json:"resolution_seconds"` // of incidents and alerts
+	Spend      Spend     `json:"spend"`
+	Savings    Savings   `json:"savings"`
+	Incidents  Incidents `json:"incidents"`
+	Accuracy   Accuracy  `json:"accuracy"`
 }
 
 // Input is the answer to each of Queries, by name.
 type Input struct {
-	From, To int64 // Unix milliseconds, whole hours; what is reported on
+	From, To int64 // Unix milliseconds, multiples of Step at least an hour apart; what is reported on, where hourly from the whole hours before them on
 	Step     int64 // milliseconds; grid of incidents and alerts
 	Answers  series.Set
 	Failed   map[string]string // why a query has no answer
@@ -61,7 +62,7 @@ type Input struct {
 // Make makes the report of an input.
 func Make(in Input) Report {
 	b := newBook(in)
-	r := Report{From: seconds(in.From), To: seconds(in.To)}
+	r := Report{From: seconds(in.From), To: seconds(in.To), Resolution: seconds(in.Step)}
 	r.Spend = b.spend()
 	r.Savings = b.savings()
 	r.Incidents = b.incidents()

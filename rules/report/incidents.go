@@ -33,7 +33,7 @@ const (
 
 // Incidents is what upid found, and what of it users' alerts said too.
 type Incidents struct {
-	Severities []Severity     `json:"by_severity"`
+	Severities []Severity     `json:"by_severity"` // none where the count is absent
 	Count      Figure         `json:"count"`
 	Alerts     []Alert        `json:"alerts"` // that began in the time and have a subject
 	AlertCount Figure         `json:"alert_count"`
@@ -192,6 +192,9 @@ func (b *book) incidents() Incidents {
 		out.Count = Of(float64(len(found)), "")
 	}
 	for _, severity := range severities {
+		if !out.Count.Known() {
+			break // none is no count
+		}
 		s := Severity{Severity: severity}
 		var lasted []float64
 		for i := range found {
@@ -312,9 +315,11 @@ func sameSubject(subjects []string, alert, incident labels.Labels) bool {
 // kpis shows with each anomaly of a KPI the anomalies of workloads that began at about its time.
 func (b *book) kpis(out *Incidents, found []Incident) {
 	business := map[string]bool{}
-	for _, s := range b.of("signals") {
-		if s.Labels.Get("type") == rules.TypeBusiness {
-			business[s.Labels.Get("signal")] = true
+	for _, query := range []string{"signals", "signals_at_end"} {
+		for _, s := range b.of(query) {
+			if s.Labels.Get("type") == rules.TypeBusiness {
+				business[s.Labels.Get("signal")] = true
+			}
 		}
 	}
 	if len(business) == 0 {

@@ -41,9 +41,12 @@ func Queries(step, since, alerts string) []Query {
 		return `max by (cluster, namespace, workload) (label_replace(` + metric + `, "workload", "$1", "horizontalpodautoscaler", "(.+)") or label_replace(` + metric +
 			` * on (cluster, namespace, horizontalpodautoscaler) group_left (scaletargetref_name) kube_horizontalpodautoscaler_info, "workload", "$1", "scaletargetref_name", "(.+)"))`
 	}
+	const build, signals = `max by (job, instance) (last_over_time(upid_build_info[1h]))`, `max by (signal, type) (last_over_time(upid_signal_info[1h]))`
 	return []Query{
-		{"build", `max by (job, instance) (last_over_time(upid_build_info[1h]))`, Hourly},
-		{"signals", `max by (signal, type) (last_over_time(upid_signal_info[1h]))`, Hourly},
+		{"build", build, Hourly},
+		{"build_at_end", build, Instant},
+		{"signals", signals, Hourly},
+		{"signals_at_end", signals, Instant},
 
 		{"spend", `upid_observed_value{signal="` + presets.TaskCosts + `"}`, Hourly},
 		{"forecast", `upid_cost_forecast_value`, Hourly},

@@ -26,7 +26,7 @@ const (
 // Savings is what recommendations would save, and what those applied did. Amounts are a month's at list price.
 type Savings struct {
 	Currency        string        `json:"currency"`
-	Recommendations int           `json:"recommendations"` // with a saving, seen in the time
+	Recommendations Figure        `json:"recommendations"` // with a saving, seen in the time
 	Proposed        Figure        `json:"proposed"`        // by all of them: the newest saving of each
 	Open            Figure        `json:"open"`            // by those that are open at its end
 	Realisable      Figure        `json:"realisable"`      // the part of these that whole nodes make real
@@ -82,9 +82,8 @@ func (b *book) savings() Savings {
 	proposed, open := math.NaN(), math.NaN()
 	byID := map[string]float64{}
 	for _, s := range savings {
-		v, when := last(s, b.in.To)
+		v, when := last(s, b.to)
 		out.Currency = s.Labels.Get("currency")
-		out.Recommendations++
 		proposed = plus(proposed, v)
 		byID[s.Labels.Get("id")] = v
 		if when == b.newest("savings") {
@@ -93,9 +92,13 @@ func (b *book) savings() Savings {
 	}
 	realisable := math.NaN()
 	for _, s := range b.within("realisable") {
-		if v, when := last(s, b.in.To); when == b.newest("savings") {
+		if v, when := last(s, b.to); when == b.newest("savings") {
 			realisable = plus(realisable, v)
 		}
+	}
+	out.Recommendations = Of(float64(len(savings)), "")
+	if len(savings) == 0 && (b.in.Failed["savings"] != "" || !b.scraped()) {
+		out.Recommendations = Absent(none)
 	}
 	out.Proposed, out.Open = Of(proposed, none), Of(open, none)
 	out.Realisable = Of(realisable, b.why("realisable", "it is not known which nodes can go"))
@@ -151,7 +154,7 @@ func plus(sum, v float64) float64 {
 func (b *book) within(query string) []series.Series {
 	var out []series.Series
 	for _, s := range b.of(query) {
-		if _, when := last(s, b.in.To); when >= b.in.From {
+		if _, when := last(s, b.to); when >= b.from {
 			out = append(out, s)
 		}
 	}
@@ -162,7 +165,7 @@ func (b *book) within(query string) []series.Series {
 func (b *book) newest(query string) int64 {
 	t := int64(0)
 	for _, s := range b.of(query) {
-		_, when := last(s, b.in.To)
+		_, when := last(s, b.to)
 		t = max(t, when)
 	}
 	return t
@@ -174,7 +177,7 @@ func (b *book) changes(savings map[string]float64) []Change {
 	var ids []string
 	for _, target := range b.within("targets") {
 		ls := target.Labels
-		seen, ok := first(target, b.in.From)
+		seen, ok := first(target, b.from)
 		if !ok {
 			continue
 		}
@@ -256,8 +259,8 @@ func (b *book) move(target series.Series, ls labels.Labels, seen int64) (m Move,
 	}
 	before, _ := last(actual, seen)
 	m = Move{Resource: resource, Before: Of(before, "it was not set"), Recommended: math.NaN(), After: Absent("it was not changed")}
-	m.Recommended, _ = last(target, b.in.To)
-	for t := seen; t <= b.in.To; t += hour {
+	m.Recommended, _ = last(target, b.to)
+	for t := seen; t <= b.to; t += hour {
 		v := at(actual, t)
 		want, _ := last(target, t)
 		if math.IsNaN(v) || math.IsNaN(want) {
@@ -357,8 +360,8 @@ func (b *book) realised(cluster, ns string, start int64) Realisation {
 	r.Forecast = Of(value, b.why("forecast", "no forecast of its spend was made within the day before the change"))
 	spends := select1(b.of("spend"), "scope", scope, "cluster", cluster, "namespace", ns)
 	switch {
-	case start+week > b.in.To:
-		r.Spent = Absent(fmt.Sprintf("the seven days after the change are not over: ask again in %d hours", (start+week-b.in.To+hour-1)/hour))
+	case start+week > b.to:
+		r.Spent = Absent(fmt.Sprintf("the seven days after the change are not over: ask again in %d hours", (start+week-b.to+hour-1)/hour))
 	case len(spends) == 0:
 		r.Spent = Absent(b.why("spend", "its spend is not known"))
 	default:

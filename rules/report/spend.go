@@ -64,15 +64,15 @@ func (b *book) spend() Spend {
 		return out
 	}
 	y := total[0]
-	sum, hours := spent(y, b.in.From, b.in.To)
-	out.Measured = Of(share(hours, b.in.From, b.in.To), "the time is shorter than an hour")
+	sum, hours := spent(y, b.from, b.to)
+	out.Measured = Of(share(hours, b.from, b.to), "the time is shorter than an hour")
 	out.Total = Of(sum, "the spend of no hour of that time is known")
 	out.Weeks = b.weeks(y, "total", "", "")
 	out.Against, out.Inside = against(out.Weeks, b)
 	out.Months = b.months(y)
 	for _, s := range select1(b.of("spend"), "scope", "namespace") {
 		cluster, ns := s.Labels.Get("cluster"), s.Labels.Get("namespace")
-		sum, _ := spent(s, b.in.From, b.in.To)
+		sum, _ := spent(s, b.from, b.to)
 		n := Namespace{Cluster: cluster, Namespace: ns, Total: Of(sum, "the spend of no hour is known")}
 		const none = "no whole week with a forecast at its beginning"
 		n.Forecast, n.Spent = Absent(none), Absent(none)
@@ -120,9 +120,9 @@ func (b *book) weeks(y series.Series, scope, cluster, ns string) []Week {
 	of := func(query string) series.Series { return b.forecast(query, scope, cluster, ns, "7d") }
 	value, lower, upper := of("forecast"), of("forecast_lower"), of("forecast_upper")
 	out := []Week{}
-	for t := b.in.From; ; {
+	for t := b.from; ; {
 		made, ok := first(value, t)
-		if !ok || made+week > b.in.To {
+		if !ok || made+week > b.to {
 			return out
 		}
 		sum := full(y, made, made+week)
@@ -140,7 +140,7 @@ func (b *book) weeks(y series.Series, scope, cluster, ns string) []Week {
 func (b *book) forecast(query, scope, cluster, ns, horizon string) series.Series {
 	found := select1(b.of(query), "scope", scope, "cluster", cluster, "namespace", ns, "horizon", horizon)
 	if len(found) == 0 {
-		return series.Series{Start: b.in.From, Step: hour, Values: nil}
+		return series.Series{Start: b.from, Step: hour, Values: nil}
 	}
 	return found[0]
 }
@@ -167,14 +167,14 @@ func against(ws []Week, b *book) (ratio, inside Figure) {
 // months judges every month that the time touches.
 func (b *book) months(y series.Series) []Month {
 	out := []Month{}
-	budget := series.Series{Start: b.in.From, Step: hour}
+	budget := series.Series{Start: b.from, Step: hour}
 	if f := select1(b.of("budget"), "scope", "total"); len(f) > 0 {
 		budget = f[0]
 	}
-	end := time.UnixMilli(b.in.To).UTC()
-	for m := monthOf(b.in.From); m.Before(end); m = m.AddDate(0, 1, 0) {
+	end := time.UnixMilli(b.to).UTC()
+	for m := monthOf(b.from); m.Before(end); m = m.AddDate(0, 1, 0) {
 		from, to := m.UnixMilli(), m.AddDate(0, 1, 0).UnixMilli()
-		now := min(to, b.in.To)
+		now := min(to, b.to)
 		r := Month{Month: m.Format("2006-01")}
 		v, when := last(budget, now)
 		if when < from {
@@ -188,16 +188,16 @@ func (b *book) months(y series.Series) []Month {
 		} else {
 			r.Spent = Absent(unknown)
 		}
-		if to <= b.in.To { // it is over
+		if to <= b.to { // it is over
 			r.Expected, r.Lower, r.Upper = r.Spent, r.Spent, r.Spent
 		} else {
 			r.Spent = b.toDate(r.Spent, from)
 			ahead := func(query string) Figure {
-				v, when := last(b.forecast(query, "total", "", "", "month_end"), b.in.To)
+				v, when := last(b.forecast(query, "total", "", "", "month_end"), b.to)
 				switch {
 				case !r.Spent.Known():
 					return r.Spent
-				case when < b.in.To-day:
+				case when < b.to-day:
 					return Absent("there is no forecast to the end of the month")
 				}
 				return Of(r.Spent.Number()+v, "there is no forecast to the end of the month")
@@ -220,7 +220,7 @@ func (b *book) months(y series.Series) []Month {
 // toDate is what upid says was spent in a month so far, else what was added up.
 func (b *book) toDate(added Figure, month int64) Figure {
 	for _, s := range select1(b.of("to_date"), "scope", "total") {
-		if v, when := last(s, b.in.To); when >= max(month, b.in.To-day/2) {
+		if v, when := last(s, b.to); when >= max(month, b.to-day/2) {
 			return Of(v, "")
 		}
 	}
