@@ -18,7 +18,7 @@ func (s *sidecar) newLearned(cfg *config.Config, keys *store.Keys, loc *time.Loc
 	s.registry.Watch(models.Watch{Registerer: s.reg, Logger: s.log})
 	return models.NewService(models.ServiceOptions{
 		Registry: s.registry, Trail: trail, Querier: s.upstream, Build: build().Version, Now: time.Now, Location: loc,
-		Progress: models.ProgressFile(cfg.Storage.Path, keys), Logger: s.log, Registerer: s.reg, Signals: s.judgedSignals, Excluded: s.book.Of,
+		Progress: models.ProgressFile(cfg.Storage.Path, keys), Logger: s.log, Registerer: s.reg, Signals: s.judgedSignals, Excluded: s.book.Of, Known: s.views.Recommendation,
 		States: func(states []models.ModelState) {
 			out := make([]collector.ModelState, len(states))
 			for i, m := range states {

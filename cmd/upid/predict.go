@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/models"
 	"github.com/upid/upid/forecast/features"
+	"github.com/upid/upid/rules/recommend"
 )
 
 type predictCmd struct {
@@ -16,6 +18,7 @@ type predictCmd struct {
 	ModelType  string `required:"" placeholder:"TYPE" help:"Which model to ask: ${model_types}."`
 	Features   string `required:"" placeholder:"ROWS" help:"Named features: a file, inline JSON, or - for stdin; an object or an array of objects."`
 	Version    string `placeholder:"NAME" help:"Version to ask, such as v2. (default the active one)"`
+	Policy     string `enum:"cost,balanced,safe" default:"balanced" placeholder:"NAME" help:"By which the size of a container is advised: ${enum}. (default ${default})"`
 	Output     string `short:"o" default:"table" enum:"table,json,yaml,csv" placeholder:"FORMAT" help:"Form of the output: ${enum}. (default ${default})"`
 }
 
@@ -24,6 +27,8 @@ func (predictCmd) Help() string {
 	return `Asks a trained model once, without a server. Names come in any order; what is missing is named and widens the interval, what the model does not know is named and ignored, what is not finite is refused.
 
 resource_prediction answers for every target it was trained on, such as cpu, memory, network and cost 7 days ahead; security_threat with a probability; anomaly_detection with a score whose boundary is 1. A contribution is how much of the difference from the usual value a feature makes.
+
+To a row of resource_prediction that has "container" beside its features, which is what is set of a container and what it used in seven days or more, advice on its size is added, by what upid recommendations sizes with. Without, the advice names what is missing.
 
 Examples:
 
@@ -49,18 +54,9 @@ func (c *predictCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	v, err := r.Get(c.ModelType, c.Version)
+	ps, v, err := r.Ask(ctx, models.Query{ModelType: c.ModelType, Version: c.Version, Rows: rows, Policy: c.Policy})
 	if err != nil {
-		return noVersion(c.ModelType, err)
-	}
-	var ps []models.Prediction
-	if c.Version != "" {
-		ps, err = r.Predict(ctx, v, rows)
-	} else {
-		ps, v, err = r.Answer(ctx, c.ModelType, rows)
-	}
-	if err != nil {
-		return fmt.Errorf("predict %s: %w", c.ModelType, err)
+		return noVersion(c.ModelType, fmt.Errorf("predict %s: %w", c.ModelType, err))
 	}
 	switch format := output.Format(c.Output); format { //nolint:exhaustive // a table follows
 	case output.JSON, output.YAML:
@@ -89,6 +85,7 @@ func noVersion(typ string, err error) error {
 var predictColumns = []string{
 	"id", "model_type", "row", "target", "horizon", "value", "lower", "upper", "unit", "confidence", "confidence_level",
 	"model", "model_version", "features_missing", "features_unknown", "contributions",
+	"scaling_state", "scaling_action", "scaling_blockers",
 }
 
 func predictCSV(e *env, ps []models.Prediction) error {
@@ -109,7 +106,14 @@ func predictCSV(e *env, ps []models.Prediction) error {
 		for _, c := range p.Contributions {
 			by = append(by, c.Feature+"="+output.Human(c.By))
 		}
-		for _, s := range []string{p.ConfidenceLevel, p.Model, p.ModelVersion, strings.Join(p.Missing, " "), strings.Join(p.Unknown, " "), strings.Join(by, " ")} {
+		state, action, blockers := "", "", []string{}
+		if r := p.Scaling; r != nil {
+			state, action = string(r.State), r.Action
+			for _, bl := range r.Blockers {
+				blockers = append(blockers, bl.Code)
+			}
+		}
+		for _, s := range []string{p.ConfidenceLevel, p.Model, p.ModelVersion, strings.Join(p.Missing, " "), strings.Join(p.Unknown, " "), strings.Join(by, " "), state, action, strings.Join(blockers, " ")} {
 			rows.Text(s)
 		}
 	}
@@ -149,7 +153,46 @@ func predictTable(e *env, v *models.Version, ps []models.Prediction, rows int) e
 			}
 		}
 	}
+	if err := scalingTold(e, ps); err != nil {
+		return err
+	}
 	return namesTold(e, ps)
+}
+
+// scalingTold writes the advice on sizes; of what has none for the same reasons the first
+// is named, and the others are counted.
+func scalingTold(e *env, ps []models.Prediction) error {
+	var b strings.Builder
+	held := map[string]int{}
+	var order []string
+	for _, p := range ps {
+		r := p.Scaling
+		switch {
+		case r == nil:
+		case r.State != recommend.StateBlocked:
+			b.WriteString("\n")
+			writeRecommendation(&b, e.style(), e.width(), r)
+		default:
+			var why strings.Builder
+			for _, bl := range r.Blockers {
+				for k, line := range wrap(bl.Text, e.width()-4) {
+					why.WriteString([]string{"  ✕ ", "    "}[min(k, 1)] + line + "\n")
+				}
+			}
+			if held[why.String()]++; held[why.String()] == 1 {
+				order = append(order, why.String())
+			}
+		}
+	}
+	for _, why := range order {
+		b.WriteString("\nno advice on scaling")
+		if n := held[why]; n > 1 {
+			fmt.Fprintf(&b, " in %d rows", n)
+		}
+		b.WriteString(":\n" + why)
+	}
+	_, err := io.WriteString(e.stdout, b.String())
+	return err
 }
 
 // namesTold says which features are missing and which are not known.

@@ -19,26 +19,7 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 	known, unknown := false, false // of what is realisable
 	for i := range rs {
 		r := &rs[i]
-		b.WriteString(recommendationMark(st, r) + "  " + st.Bold(output.Printable(strings.ReplaceAll(string(r.Kind), "_", " "))) + "  " + output.Cut(targetText(r.Target), width/2) + "\n")
-		for _, line := range wrap(actionText(r), width-2) {
-			b.WriteString("  " + line + "\n")
-		}
-		b.WriteString("  " + st.Dim(worthText(r)) + "\n")
-		if len(r.Reasons) > 0 {
-			for _, line := range wrap("Why: "+strings.Join(r.Reasons, "; ")+".", width-2) {
-				b.WriteString("  " + line + "\n")
-			}
-		}
-		for _, bl := range r.Blockers {
-			for k, line := range wrap(bl.Code+": "+bl.Text, width-4) {
-				b.WriteString([]string{"  ✕ ", "    "}[min(k, 1)] + line + "\n")
-			}
-		}
-		if len(r.Steps) > 0 && r.State == recommend.StateOpen {
-			for k, line := range wrap(r.Steps[0], width-4) {
-				b.WriteString([]string{"  → ", "    "}[min(k, 1)] + line + "\n")
-			}
-		}
+		writeRecommendation(&b, st, width, r)
 		b.WriteByte('\n')
 		if r.State == recommend.StateOpen && r.Impact.SavingsMonthly != nil {
 			saved += *r.Impact.SavingsMonthly
@@ -76,6 +57,30 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeRecommendation writes the block of one recommendation.
+func writeRecommendation(b *strings.Builder, st output.Style, width int, r *recommend.Recommendation) {
+	b.WriteString(recommendationMark(st, r) + "  " + st.Bold(output.Printable(strings.ReplaceAll(string(r.Kind), "_", " "))) + "  " + output.Cut(targetText(r.Target), width/2) + "\n")
+	for _, line := range wrap(actionText(r), width-2) {
+		b.WriteString("  " + line + "\n")
+	}
+	b.WriteString("  " + st.Dim(worthText(r)) + "\n")
+	if len(r.Reasons) > 0 {
+		for _, line := range wrap("Why: "+strings.Join(r.Reasons, "; ")+".", width-2) {
+			b.WriteString("  " + line + "\n")
+		}
+	}
+	for _, bl := range r.Blockers {
+		for k, line := range wrap(bl.Code+": "+bl.Text, width-4) {
+			b.WriteString([]string{"  ✕ ", "    "}[min(k, 1)] + line + "\n")
+		}
+	}
+	if len(r.Steps) > 0 && r.State == recommend.StateOpen {
+		for k, line := range wrap(r.Steps[0], width-4) {
+			b.WriteString([]string{"  → ", "    "}[min(k, 1)] + line + "\n")
+		}
+	}
 }
 
 // belowText says that n recommendations are not sure enough to be shown.

@@ -202,6 +202,7 @@ func (s *sidecar) apply(cfg *config.Config, watched []resolvedThreat) error {
 	s.ofThreat.set(watched, was)
 	s.setThreatRules(was)
 	s.learned.Automate(automatic(cfg.Models))
+	s.learned.SizeBy(cfg.Recommendations.Policy)
 	s.views.SetThreatRetention(cfg.Threats.Retention)
 	s.sayThreats(was)
 	s.reloaded.ok.Set(1)

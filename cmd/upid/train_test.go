@@ -21,7 +21,7 @@ import (
 func examples(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"data.json", "features.json"} {
+	for _, name := range []string{"data.json", "features.json", "container.json"} {
 		b, err := os.ReadFile(filepath.Join(root, "docs", "examples", name))
 		if err != nil {
 			t.Fatal(err)
@@ -59,8 +59,11 @@ func TestExampleCommands(t *testing.T) {
 	}
 	o = upid(t, "", "ml-enhancement predict --model-type resource_prediction --features features.json")
 	o.want(t, exitOK)
+	scaling := upid(t, "", "predict --model-type resource_prediction --features container.json")
+	scaling.want(t, exitOK)
 	t.Chdir(here)
 	golden(t, "predict", o.stdout)
+	golden(t, "predict_container", scaling.stdout)
 }
 
 // TestPredict: one Prediction a target, with everything the contract names.
@@ -134,6 +137,29 @@ func TestPredict(t *testing.T) {
 	if batch := ask("[" + string(b) + "," + string(b) + "]"); len(batch) != 8 || batch[7].Row != 1 || batch[4].ID != whole[0].ID {
 		t.Errorf("%d predictions for two rows", len(batch))
 	}
+	if r := whole[0].Scaling; r == nil || r.State != "blocked" || len(r.Blockers) != 2 || whole[1].Scaling != nil {
+		t.Errorf("advice without a container: %+v", r)
+	}
+	container, err := os.ReadFile("container.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := `{"timestamp": 1380000000, "features": ` + string(b) + "}"
+	scaled := ask("[" + string(container) + "," + plain + "]")
+	if r := scaled[0].Scaling; r == nil || r.State != "open" || len(r.Patch) != 1 || r.Impact.SavingsMonthly == nil || scaled[0].ID != whole[0].ID || scaled[4].Scaling.State != "blocked" {
+		t.Errorf("advice %+v", r)
+	}
+	o := upidArgs(t, strings.NewReader("["+string(container)+","+plain+","+plain+"]"), "predict", "--model-type", "resource_prediction", "--features", "-")
+	o.want(t, exitOK)
+	for _, text := range []string{"Set CPU request 500m", "no advice on scaling in 2 rows:", "cpu_request_cores"} {
+		if !strings.Contains(o.stdout, text) {
+			t.Errorf("the table lacks %q:\n%s", text, o.stdout)
+		}
+	}
+	if o = upid(t, "", "predict --model-type resource_prediction --features container.json -o csv"); !strings.Contains(o.stdout, ",open,\"Set CPU request 500m") {
+		t.Errorf("csv: %s", o.stdout)
+	}
+	upid(t, "", "predict --model-type resource_prediction --policy brave --features container.json").want(t, exitUsage, "brave")
 	upidArgs(t, nil, "predict", "--model-type", "resource_prediction", "--features", string(b)).want(t, exitOK)
 	for _, format := range []string{"csv", "yaml"} {
 		o := upid(t, "", "predict --model-type resource_prediction --features features.json -o "+format)

@@ -205,15 +205,12 @@ func (u *Sizes) input(c *container, f *fleet, facts *facts, end int64) recommend
 		QuotaCPU: value(facts.quotaCPU, ns), QuotaMemory: value(facts.quotaMemory, ns),
 		JVMHeap: value(facts.heap, c.key), JVMNonHeap: value(facts.rest, c.key),
 		CPUPrice: price.cpu, MemoryPrice: price.memory, Currency: price.currency, PriceSource: price.source,
-		LeastSavings: leastSavings, InPlace: facts.inPlace[c.labels.Get("cluster")], Pods: facts.pods[c.key],
+		LeastSavings: recommend.LeastSavings, InPlace: facts.inPlace[c.labels.Get("cluster")], Pods: facts.pods[c.key],
 		CPUQuery: u.o.Queries[inputCPU], MemoryQuery: u.o.Queries[inputMemory],
 	}
 	out.Learn(c.sizer, f.scratch)
 	return out
 }
-
-// leastSavings is what a change must save a month to be worth a restart, of any currency.
-const leastSavings = 1
 
 // TypePressure is the type of a finding that a container is about to be killed or waits for CPU.
 const TypePressure = "pressure"

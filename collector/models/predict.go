@@ -11,6 +11,7 @@ import (
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/learn"
+	"github.com/upid/upid/rules/recommend"
 )
 
 // Prediction is what a trained model says of one row and target. The names are those of
@@ -38,6 +39,11 @@ type Prediction struct {
 	Contributions []Contribution `json:"contributions"`
 	Missing       []string       `json:"features_missing"`
 	Unknown       []string       `json:"features_unknown"` // the same for all that a version answers, so only the first prediction has them
+
+	// Scaling is the advice on the size of the container of the row, of resource_prediction, with
+	// the first prediction of a row. It is blocked, with what is missing, where it cannot be
+	// given; null with other predictions.
+	Scaling *recommend.Recommendation `json:"scaling"`
 }
 
 // Contribution is what one feature adds to a prediction.

@@ -28,6 +28,10 @@ type Rows struct {
 	Times    []int64     // [row], Unix milliseconds; nil if a row has none
 	N        int
 
+	// Containers are what rows say of a container whose size is asked about, by row; rows
+	// without one are not in it.
+	Containers map[int]*Container
+
 	workloads       []string // [row], the values of features.EntityLabels joined by \xff; nil if they were not extracted
 	limits          Limits
 	feature, target *index
@@ -69,7 +73,7 @@ const (
 
 // ReadRows reads rows: a JSON array of objects, one object, JSON lines, or CSV with
 // a header; also gzipped. An object is {"features": {…}, "target": n} or flat; several
-// targets are target_NAME, or "targets": {…}. timestamp is Unix seconds or RFC 3339. An
+// targets are target_NAME, or "targets": {…}; container is a Container. timestamp is Unix seconds or RFC 3339. An
 // empty cell and null are missing; what is not finite, or given twice in a row, is
 // refused with its row. Memory: eight bytes a cell.
 func ReadRows(r io.Reader) (*Rows, error) { return ReadRowsWithin(r, fileLimits) }
@@ -271,6 +275,7 @@ func (r *Rows) time(v any) error {
 func (r *Rows) readJSON(in io.Reader) error {
 	dec := json.NewDecoder(in)
 	dec.UseNumber()
+	dec.DisallowUnknownFields() // of a container
 	array := false
 	for {
 		tok, err := dec.Token()
@@ -326,6 +331,12 @@ func (r *Rows) object(dec *json.Decoder, field func(string, any) error, nested b
 			return fmt.Errorf("%s is given twice", name)
 		}
 		seen[name] = true
+		if nested && name == "container" {
+			if err := r.container(dec); err != nil {
+				return fmt.Errorf("container: %w", err)
+			}
+			continue
+		}
 		v, err := dec.Token()
 		if err != nil {
 			return err

@@ -47,6 +47,8 @@ type ServiceOptions struct {
 	// Excluded says when a workload is not learned from; nil: nothing is.
 	Excluded func(signal string, ls labels.Labels) []feedback.Span
 	States   func([]ModelState) // is told how all models are, again and again; nil tells nobody
+	// Known returns the recommendation of an id; nil: there are none.
+	Known func(id string) (json.RawMessage, bool)
 }
 
 // Service answers for trained models over HTTP.
@@ -57,6 +59,7 @@ type Service struct {
 	m    *metrics // nil: nothing is exported
 
 	newest atomic.Pointer[[]ModelState]
+	policy atomic.Pointer[string] // by which sizes are advised
 }
 
 // NewService returns a Service. Nothing runs yet.
@@ -69,8 +72,12 @@ func NewService(o ServiceOptions) *Service {
 		s.m = newMetrics(o.Registerer)
 	}
 	s.life = newLifecycle(s)
+	s.SizeBy(DefaultPolicy)
 	return s
 }
+
+// SizeBy says by which policy of sizing.Policies sizes are advised from now on.
+func (s *Service) SizeBy(policy string) { s.policy.Store(&policy) }
 
 // Run keeps the pipelines going until ctx is done, then cancels the training that runs.
 func (s *Service) Run(ctx context.Context) error {
@@ -149,6 +156,7 @@ var (
 type Question struct {
 	ModelType string          `json:"model_type"`
 	Version   string          `json:"version,omitempty"` // empty: the active one
+	Policy    string          `json:"policy,omitempty"`  // by which sizes are advised; empty: the configured one
 	Features  json.RawMessage `json:"features"`          // an object, or an array of them
 }
 
@@ -336,15 +344,11 @@ func (s *Service) predict(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.Version == "" { // the canary answers for its share
-		ps, _, err := s.o.Registry.Answer(r.Context(), q.ModelType, rows)
-		return ps, err
+	if q.Policy == "" {
+		q.Policy = *s.policy.Load()
 	}
-	v, err := s.o.Registry.Get(q.ModelType, q.Version)
-	if err != nil {
-		return nil, err
-	}
-	return s.o.Registry.Predict(r.Context(), v, rows)
+	ps, _, err := s.o.Registry.Ask(r.Context(), Query{ModelType: q.ModelType, Version: q.Version, Rows: rows, Policy: q.Policy, Known: s.o.Known})
+	return ps, err
 }
 
 // rowsEvery is how far apart the rows of a workload are that a request for training makes.

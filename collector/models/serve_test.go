@@ -101,6 +101,23 @@ func TestServiceTrainsAndPredicts(t *testing.T) {
 	if run = wait(t, ask, run.ID); run.State != Saved || len(run.Result) != 4 {
 		t.Errorf("%+v", run)
 	}
+	// With advice on scaling, once a row.
+	body = `{"model_type":"resource_prediction","policy":"cost","features":[{"features":{"cpu_usage_24h_avg":1},"container":{` + sized + `, ` + history(14, 0.2, 5e8) + `}},{"cpu_usage_24h_avg":1}]}`
+	if code := ask("POST", "/api/v1/predict", body, &ps); code != http.StatusOK || len(ps) != 8 {
+		t.Fatalf("%d, %+v", code, ps)
+	}
+	for i, p := range ps {
+		if (p.Scaling != nil) != (i%4 == 0) {
+			t.Errorf("prediction %d: advice %+v", i, p.Scaling)
+		}
+	}
+	if r := ps[0].Scaling; r.State != "open" || !(r.Recommended["cpu_request_cores"] < 1) || ps[4].Scaling.State != "blocked" {
+		t.Errorf("%+v and %+v", r, ps[4].Scaling)
+	}
+	var refused string
+	if code := ask("POST", "/api/v1/predict", `{"model_type":"resource_prediction","policy":"brave","features":{"cpu_usage_24h_avg":1}}`, &refused); code != http.StatusBadRequest || !strings.Contains(refused, "brave") {
+		t.Errorf("%d %s", code, refused)
+	}
 	var records []Record
 	if code := ask("GET", "/api/v1/models", "", &records); code != http.StatusOK || len(records) != 2 {
 		t.Errorf("%d, %d records", code, len(records))

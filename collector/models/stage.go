@@ -232,6 +232,18 @@ func (r *Rows) only(keep []int) *Rows {
 			out.Times[k] = r.Times[i]
 		}
 	}
+	if r.workloads != nil {
+		out.workloads = make([]string, len(keep))
+		for k, i := range keep {
+			out.workloads[k] = r.workloads[i]
+		}
+	}
+	out.Containers = map[int]*Container{}
+	for k, i := range keep {
+		if c := r.Containers[i]; c != nil {
+			out.Containers[k] = c
+		}
+	}
 	return &out
 }
 

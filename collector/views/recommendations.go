@@ -51,6 +51,18 @@ func (v *Views) Recommendations(f RecommendationFilter) (page []json.RawMessage,
 	return page, p.total
 }
 
+// Recommendation returns the object of the current recommendation with an id.
+func (v *Views) Recommendation(id string) (json.RawMessage, bool) {
+	for _, t := range v.shots("") {
+		for i := range t.results {
+			if a := adviceOf(&t.results[i]); a != nil && a.ID == id {
+				return a.Object, true
+			}
+		}
+	}
+	return nil, false
+}
+
 // adviceRank is lower for what comes first.
 func adviceRank(a *series.Advice) int {
 	switch {

@@ -4,11 +4,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/upid/upid/collector"
 )
@@ -173,5 +175,20 @@ func TestUnwrap(t *testing.T) {
 	w := &recorder{ResponseWriter: rec, first: func() {}}
 	if err := http.NewResponseController(w).Flush(); err != nil || !rec.Flushed {
 		t.Errorf("flush through the recorder: %v", err)
+	}
+}
+
+// Gauge is not that of the Prometheus client.
+type Gauge struct {
+	Mine int `json:"mine"`
+}
+
+// TestOpenAPINames: structs of one name in two packages are two schemas.
+func TestOpenAPINames(t *testing.T) {
+	s := schemas{map[string]any{}, map[string]reflect.Type{}}
+	first, second := s.schemaOf(reflect.TypeFor[Gauge]()), s.schemaOf(reflect.TypeFor[dto.Gauge]())
+	again := s.schemaOf(reflect.TypeFor[[]Gauge]())["items"]
+	if first["$ref"] != "#/components/schemas/Gauge" || second["$ref"] == first["$ref"] || !reflect.DeepEqual(again, first) {
+		t.Errorf("%v, %v and %v", first, second, again)
 	}
 }

@@ -54,6 +54,9 @@ type SizeInput struct {
 	Pods         []string
 
 	CPUQuery, MemoryQuery string // PromQL of the usage
+
+	Given bool  // by whoever asks, and not measured by Prometheus; for the texts
+	Step  int64 // seconds between samples
 }
 
 // Learn fills in what a Sizer knows, after its Decide.
@@ -62,9 +65,13 @@ func (in *SizeInput) Learn(s *sizing.Sizer, c *sizing.Scratch) {
 	in.MemoryPeak = s.MemoryPeak()
 	in.Kills, _ = s.Kills()
 	in.Above = s.Above
+	in.Step = s.Step()
 	sure := in.Trust.Confidence()
 	in.Risk = func(m float64) float64 { return s.Risk(m, sure) }
 }
+
+// LeastSavings is what a change must save a month to be worth a restart, of any currency.
+const LeastSavings = 1
 
 const (
 	leastChange  = 0.1 // relative, of CPU or memory
@@ -129,13 +136,21 @@ func (s *sizes) current() {
 }
 
 func (s *sizes) evidence() {
+	points := 0
+	if s.in.Step > 0 {
+		points = s.in.Days * int(86400/s.in.Step)
+	}
+	cpu, memory := "container_cpu_usage_seconds_total", "container_memory_working_set_bytes"
+	if s.in.Given {
+		cpu, memory = "cpu_cores", "memory_bytes"
+	}
 	s.r.Evidence = append(s.r.Evidence,
 		Evidence{
-			Metric: "container_cpu_usage_seconds_total", Query: s.in.CPUQuery, Window: "28d", Points: s.in.Days * 288,
+			Metric: cpu, Query: s.in.CPUQuery, Window: "28d", Points: points,
 			Statistic: "cheapest of 175 rules by their losses so far, policy " + s.in.Policy, Value: Number(s.in.Size.CPU), Unit: "cores",
 		},
 		Evidence{
-			Metric: "container_memory_working_set_bytes", Query: s.in.MemoryQuery, Window: "28d", Points: s.in.Days * 288,
+			Metric: memory, Query: s.in.MemoryQuery, Window: "28d", Points: points,
 			Statistic: "Gumbel distribution of the highest of seven days, policy " + s.in.Policy, Value: Number(s.in.Size.Memory), Unit: "bytes",
 		})
 }
@@ -143,13 +158,18 @@ func (s *sizes) evidence() {
 // possible reports whether there is anything to say; it blocks where there is not.
 func (s *sizes) possible() bool {
 	in, r := s.in, s.r
+	noUsage, noState := "Check that Prometheus scrapes cAdvisor: there are no series of CPU or memory of this container.", "Run kube-state-metrics: requests and limits are not known without it."
+	if in.Given {
+		noUsage = fmt.Sprintf("Give what the container used in %d days or more: cpu_cores, memory_bytes and their step and end.", leastHistory)
+		noState = "Give what is set, 0 where nothing is: cpu_request_cores, cpu_limit_cores, memory_request_bytes and memory_limit_bytes."
+	}
 	if in.Days == 0 && !in.Seen || math.IsNaN(in.Size.CPU) && math.IsNaN(in.Size.Memory) && in.Days >= leastHistory {
-		r.Block(BlockNoUsage, "Check that Prometheus scrapes cAdvisor: there are no series of CPU or memory of this container.")
+		r.Block(BlockNoUsage, noUsage)
 	} else if in.Days < leastHistory {
 		r.Block(BlockShortHistory, fmt.Sprintf("Wait: there are %d days of history, a size needs %d.", in.Days, leastHistory))
 	}
 	if !in.KubeState {
-		r.Block(BlockNoKubeState, "Run kube-state-metrics: requests and limits are not known without it.")
+		r.Block(BlockNoKubeState, noState)
 	}
 	if in.VPA {
 		r.Block(BlockVPA, "Leave it to the VerticalPodAutoscaler, or set its mode to Off first: it would undo the change.")

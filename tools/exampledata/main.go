@@ -1,4 +1,4 @@
-// Command exampledata makes docs/examples/data.json and features.json from traces of
+// Command exampledata makes docs/examples/data.json, features.json and container.json from traces of
 // real virtual machines: a directory of files NAME.csv.gz with the columns
 // ts,cpu_mcores,mem_mib,net_tx_Bps, five minutes apart. The features and targets are
 // those of forecast/features, computed by it; the traces have no requests, errors or
@@ -52,7 +52,7 @@ func run(traces, dir string) error {
 	table := features.Of(features.ResourcePrediction)
 	var rows []string
 	var times []int64
-	newest := ""
+	newest, asked := "", []byte(nil)
 	for k, path := range paths {
 		h, first, last, err := read(path)
 		if err != nil {
@@ -65,6 +65,9 @@ func run(traces, dir string) error {
 			if t+7*24*hour > last {
 				if k == 1 && newest == "" {
 					newest = "{" + given + "}"
+					if asked, err = container(path, name, t, newest); err != nil {
+						return err
+					}
 				}
 				continue
 			}
@@ -97,7 +100,66 @@ func run(traces, dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "features.json"), append(out, '\n'), 0o644) //nolint:gosec // for everybody
+	if err := os.WriteFile(filepath.Join(dir, "features.json"), append(out, '\n'), 0o644); err != nil { //nolint:gosec // for everybody
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "container.json"), append(asked, '\n'), 0o644) //nolint:gosec // for everybody
+}
+
+// quarter is the step of the history of a container, in seconds.
+const quarter = 900
+
+// container returns the row of given features at time at, Unix milliseconds, with what the machine of
+// a trace used in the four weeks before, each quarter of an hour: CPU on average, memory
+// at most. What is set of it is made up: the trace does not know.
+func container(path, name string, at int64, given string) ([]byte, error) {
+	const n = 28 * 24 * 3600 / quarter
+	var cpu [n]series.Mean
+	var cpus, memories [n]*float64
+	err := eachPoint(path, func(ts int64, cells []string) {
+		i := n - 1 - int((at/1000-ts)/quarter)
+		if ts > at/1000 || i < 0 {
+			return
+		}
+		if v, err := strconv.ParseFloat(cells[0], 64); err == nil {
+			cpu[i].Add(v / 1000)
+		}
+		if v, err := strconv.ParseFloat(cells[1], 64); err == nil {
+			if v *= 1 << 20; memories[i] == nil || v > *memories[i] {
+				memories[i] = &v
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range cpus {
+		if v := cpu[i].Value(); !math.IsNaN(v) {
+			cpus[i] = rounded(v, 3)
+		}
+		if memories[i] != nil {
+			memories[i] = rounded(*memories[i], 4)
+		}
+	}
+	return json.Marshal(map[string]any{
+		"timestamp": at / 1000,
+		"features":  json.RawMessage(given),
+		"container": map[string]any{
+			"namespace": "example", "kind": "Deployment", "workload": name, "name": "main",
+			"cpu_request_cores": 0.5, "cpu_limit_cores": 0, "memory_request_bytes": 1 << 30, "memory_limit_bytes": 1 << 30, "replicas": 1,
+			"cpu_price": corePrice, "memory_price": gibPrice, "currency": "USD",
+			"step": quarter, "cpu_cores": cpus[:], "memory_bytes": memories[:],
+		},
+	})
+}
+
+// rounded returns v with so many digits.
+func rounded(v float64, digits int) *float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil {
+		panic(err) // it was written by FormatFloat
+	}
+	return &v
 }
 
 // line returns a row of the example and its features alone.
@@ -120,46 +182,56 @@ func line(t features.Table, h features.History, name string, at int64) (row, giv
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 5, 64) }
 
-// read returns hourly means of a trace, stamped at the end of the hour, and its
-// first and last time.
-func read(path string) (h features.History, first, last int64, err error) {
+// eachPoint calls do with the time, Unix seconds, and the other cells of each row of a trace.
+func eachPoint(path string, do func(ts int64, cells []string)) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, 0, err
+		return err
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, 0, 0, err
+		return err
 	}
 	r := csv.NewReader(z)
 	if _, err := r.Read(); err != nil {
-		return nil, 0, 0, err
+		return err
 	}
-	sums := map[int64]*[3]series.Mean{}
-	first, last = math.MaxInt64, 0
 	for {
 		cells, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, 0, 0, err
+			return err
 		}
 		ts, err := strconv.ParseInt(cells[0], 10, 64)
 		if err != nil {
-			return nil, 0, 0, err
+			return err
 		}
+		do(ts, cells[1:])
+	}
+}
+
+// read returns hourly means of a trace, stamped at the end of the hour, and its
+// first and last time.
+func read(path string) (h features.History, first, last int64, err error) {
+	sums := map[int64]*[3]series.Mean{}
+	first, last = math.MaxInt64, 0
+	err = eachPoint(path, func(ts int64, cells []string) {
 		at := (ts*1000 + hour - 1) / hour * hour
 		if sums[at] == nil {
 			sums[at] = &[3]series.Mean{}
 		}
 		first, last = min(first, at), max(last, at)
 		for k := range 3 {
-			if v, err := strconv.ParseFloat(cells[k+1], 64); err == nil {
+			if v, err := strconv.ParseFloat(cells[k], 64); err == nil {
 				sums[at][k].Add(v)
 			}
 		}
+	})
+	if err != nil {
+		return nil, 0, 0, err
 	}
 	n := int((last-first)/hour) + 1
 	h = features.History{}

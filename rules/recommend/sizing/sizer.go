@@ -346,6 +346,9 @@ func (s *Sizer) decideMemory(now int64, scale float64) {
 // Startup returns the highest CPU seen in a start, in cores; 0 if none was marked as such.
 func (s *Sizer) Startup() float64 { return s.startup }
 
+// Step returns the seconds between samples.
+func (s *Sizer) Step() int64 { return s.step }
+
 // Days returns how many days are remembered.
 func (s *Sizer) Days() int { return s.days }
 
