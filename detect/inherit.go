@@ -104,6 +104,7 @@ func (s *stream) rebase(t int64, level, spread float64) {
 	s.shape.x = [lags]float64{}
 	s.burst.short = s.burst.long
 	s.calm = true
+	s.trail.forget()
 }
 
 // Caused tells s, a scorer, that what comes next has a known cause, such as a rollout, and how

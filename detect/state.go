@@ -12,7 +12,7 @@ import (
 // order of walk, and a CRC-32C of all before it. Its length follows from the
 // step, so nothing in it is a length to be trusted.
 const (
-	stateMagic = "upid.stream.4\n"
+	stateMagic = "upid.stream.5\n"
 	stateTail  = 4 // bytes of the checksum
 )
 
@@ -179,6 +179,10 @@ func (s *stream) walk(c *codec) {
 		c.u8(&s.resets[i].age)
 	}
 	c.flag(&s.calm)
+	c.f64(&s.trail.left)
+	if c.read && !(s.trail.left >= 0 && s.trail.left <= 1) {
+		c.fail("trail out of range")
+	}
 	c.f64(&s.home.value, &s.home.votes, &s.home.away, &s.home.busy, &s.home.peak, &s.home.most)
 	for i := range s.window {
 		s.window[i].walk(c)
@@ -191,7 +195,7 @@ func (s *stream) walk(c *codec) {
 	s.shape.walk(c)
 	c.f64(&s.burst.short, &s.burst.long)
 	c.f64(&s.flat.length, &s.flat.longest, &s.flat.changes)
-	c.f64(&s.gap.longest)
+	c.f64(&s.gap.longest, &s.gap.known)
 	for i := range s.tail {
 		s.tail[i].walk(c)
 	}

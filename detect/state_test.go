@@ -18,6 +18,9 @@ func TestStateContinues(t *testing.T) {
 		y[i] = math.NaN()
 	}
 	y[2500] += 100
+	for i := 2600; i < 2650; i++ { // judged by how many gaps are known
+		y[i] = math.NaN()
+	}
 	whole := mustNew(t, options())
 	want := make([]float64, len(y))
 	for i, v := range y {

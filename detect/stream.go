@@ -38,6 +38,7 @@ type stream struct {
 	habits habits
 	resets resets
 	calm   bool // the newest value was not odd
+	trail  trail
 	window [windows]window
 	recent recent
 	change change
@@ -86,7 +87,7 @@ func makeStream(o Options) *stream {
 		o: o, step: step, daily: max(leastDay, int64(day)),
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
-		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false,
+		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false, trail: newTrail(step),
 		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0, caused: 0,
 	}
 	s.every = lookEvery(s.daily)
@@ -176,6 +177,7 @@ func (s *stream) missed(t int64) series.Score {
 			sc.Value = max(sc.Value, s.shift.starts.score(t, s.shift.start, s.step))
 		}
 	}
+	sc.Value = s.trail.fade(sc.Value)
 	if sc.Value >= 1 {
 		sc.Type = series.TypeMissing
 		since := float64(t-s.seenAt) / 1000
@@ -206,12 +208,12 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	sc.Expected = finite(p.value)
 	if s.calibrated() {
 		sc.Lower, sc.Upper = s.band(p.value, l.scale)
-		sc.Value = value
+		sc.Value = s.trail.fade(value)
 		if value >= 1 {
 			sc.Type = classify(view, l.z)
 			sc.Why = s.why(t, view, p, &l, value)
 		}
-		sc.Confidence = s.confidence(view, value, sc.Why)
+		sc.Confidence = s.confidence(view, sc.Value, sc.Why)
 	}
 
 	s.learn(lt, p, &l)
