@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -44,4 +47,28 @@ func TestFeedback(t *testing.T) {
 	upid(t, "", "feedback --since yesterday").want(t, exitUsage, "is no time")
 	upid(t, "", "feedback --since 1h --until 2h").want(t, exitUsage, "before it begins")
 	upid(t, "", "feedback --since 1h --match nonsense{").want(t, exitUsage, "is no selector")
+}
+
+// TestFeedbackLeavesRowsOut: a file's rows of a time that is not to be learned from are not, and the
+// version says how many.
+func TestFeedbackLeavesRowsOut(t *testing.T) {
+	t.Chdir(t.TempDir())
+	rows := make([]string, 600)
+	for i := range rows {
+		a := float64(i*i%97) / 97
+		rows[i] = fmt.Sprintf(`{"timestamp": %d, "a": %v, "target": %v}`, 1_790_000_000+i*3600, a, 1+a*a)
+	}
+	if err := os.WriteFile("rows.json", []byte(strings.Join(rows, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	upid(t, "", "feedback --since 1790036000 --until 1790072000").want(t, exitOK)
+	o := upid(t, "", "train cost_optimization --training-data rows.json --target-horizon 0s --epochs 5 --force -o json")
+	o.want(t, exitOK, "10 rows are not learned from, because of feedback")
+	var got []struct {
+		Rows    int `json:"rows"`
+		LeftOut int `json:"rows_left_out"`
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &got); err != nil || len(got) != 1 || got[0].Rows != 590 || got[0].LeftOut != 10 {
+		t.Errorf("%v: %+v", err, got)
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/advice"
 	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/signal"
@@ -41,10 +42,17 @@ func (s *sidecar) silences(ctx context.Context) ([]feedback.Silence, error) {
 	return out, err
 }
 
-// exclude tells the units of signals what is not learned from.
+// excluder is a unit that can leave times out of what it learns.
+type excluder interface {
+	Exclude(when func(signal string, ls labels.Labels) []feedback.Span)
+}
+
+var _, _ excluder = (*signal.Unit)(nil), (*advice.Sizes)(nil)
+
+// exclude tells the units of signals and of sizes what is not learned from.
 func (s *sidecar) exclude(ts []pipeline.Task) {
 	for _, t := range ts {
-		if u, ok := t.Unit.(*signal.Unit); ok {
+		if u, ok := t.Unit.(excluder); ok {
 			u.Exclude(s.book.Of)
 		}
 	}

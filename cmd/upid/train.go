@@ -224,7 +224,7 @@ func (c *trainCmd) verdict(e *env, v *models.Version) error {
 // rows reads or makes the rows, and says from where.
 func (c *trainCmd) rows(ctx context.Context, e *env) (*models.Rows, string, error) {
 	if c.TrainingData != "" {
-		rows, err := readRows(ctx, e, c.TrainingData)
+		rows, err := c.fileRows(ctx, e)
 		return rows, c.TrainingData, err
 	}
 	if c.ModelType == features.SecurityThreat {
@@ -261,6 +261,29 @@ func (c *trainCmd) rows(ctx context.Context, e *env) (*models.Rows, string, erro
 		return nil, "", fmt.Errorf("train %s: %w", c.ModelType, err)
 	}
 	return rows, c.PrometheusURL, nil
+}
+
+// fileRows reads the rows of --training-data and leaves out what feedback says.
+func (c *trainCmd) fileRows(ctx context.Context, e *env) (*models.Rows, error) {
+	excluded, err := c.excluded()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := readRows(ctx, e, c.TrainingData)
+	if err != nil {
+		return nil, err
+	}
+	horizon := models.DefaultHorizon(c.ModelType)
+	if c.TargetHorizon != nil {
+		horizon = time.Duration(*c.TargetHorizon)
+	}
+	if len(excluded) > 0 && rows.Times == nil {
+		e.warnf("the rows have no timestamp, so none is left out for what upid feedback list shows")
+	}
+	if rows = rows.LeaveOut(excluded.Of, horizon); rows.LeftOut > 0 {
+		e.warnf("%s not learned from, because of feedback (upid feedback list)", plural(rows.LeftOut, "row is", "rows are"))
+	}
+	return rows, nil
 }
 
 // excluded are the times that feedback says are not to be learned from.

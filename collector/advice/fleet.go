@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/rules/recommend/sizing"
@@ -30,6 +31,8 @@ type fleet struct {
 	policy  sizing.Policy
 	step    int64 // milliseconds
 	scratch *sizing.Scratch
+	// excluded says when a container is not learned from; nil: nothing is.
+	excluded func(signal string, ls labels.Labels) []feedback.Span
 
 	day     int64 // end of the day under way, Unix milliseconds; 0: nothing was taken in
 	byKey   map[string]*container
@@ -47,8 +50,8 @@ type container struct {
 	waits  shares          // of periods that were throttled
 }
 
-func newFleet(p sizing.Policy, step int64, c *sizing.Scratch) *fleet {
-	return &fleet{policy: p, step: step, scratch: c, day: 0, byKey: map[string]*container{}, order: nil, refused: map[string]bool{}}
+func newFleet(p sizing.Policy, step int64, c *sizing.Scratch, excluded func(string, labels.Labels) []feedback.Span) *fleet {
+	return &fleet{policy: p, step: step, scratch: c, excluded: excluded, day: 0, byKey: map[string]*container{}, order: nil, refused: map[string]bool{}}
 }
 
 // The inputs that are taken in point by point.
@@ -62,8 +65,12 @@ const (
 
 var pointInputs = [...]string{inputCPU, inputMemory, inputStart, inputKill, inputThrottled}
 
-// points are the series of one container in a pass, in the order of pointInputs.
-type points [len(pointInputs)]series.Series
+// points are the series of one container in a pass, in the order of pointInputs, and when
+// it is not learned from.
+type points struct {
+	of       [len(pointInputs)]series.Series
+	excluded []feedback.Span
+}
 
 // take takes in the points of a pass, which come after those before. Where a day
 // ends, at midnight UTC, all are decided anew. It returns when ctx is done; then some points were taken
@@ -106,9 +113,12 @@ func (f *fleet) sorted(in pipeline.Input) map[*container]*points {
 			p := out[c]
 			if p == nil {
 				p = &points{}
+				if f.excluded != nil {
+					p.excluded = f.excluded("", c.labels)
+				}
 				out[c] = p
 			}
-			p[i] = s
+			p.of[i] = s
 		}
 	}
 	return out
@@ -156,19 +166,25 @@ func (f *fleet) endDay(now map[*container]*points) {
 // observe takes in what is from ≤ time < to.
 func (c *container) observe(p *points, from, to, step int64) {
 	for t := from; t < to; t += step {
-		cpu, memory := at(p[0], t), at(p[1], t)
+		cpu, memory := at(p.of[0], t), at(p.of[1], t)
 		c.recent[t/step%lately] = memory
-		if cpu == cpu || memory == memory {
-			c.sizer.Observe(sizing.Sample{Time: t / 1000, CPU: cpu, Memory: memory, Startup: false})
+		there := cpu == cpu || memory == memory
+		if there {
 			c.newest = t
 		}
-		if v := at(p[2], t); v == v {
+		if feedback.In(p.excluded, t) {
+			continue
+		}
+		if there {
+			c.sizer.Observe(sizing.Sample{Time: t / 1000, CPU: cpu, Memory: memory, Startup: false})
+		}
+		if v := at(p.of[2], t); v == v {
 			c.sizer.Started(v)
 		}
-		if limit := at(p[3], t); limit > 0 {
+		if limit := at(p.of[3], t); limit > 0 {
 			c.sizer.Killed(t/1000, limit)
 		}
-		if v := at(p[4], t); v == v {
+		if v := at(p.of[4], t); v == v {
 			c.waits.add(v)
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast"
@@ -41,6 +44,14 @@ type Sizes struct {
 	said     said
 	facts    pipeline.Input // of the newest pass: what is set
 	waits    bool           // for the task of costs
+	excluded func(signal string, ls labels.Labels) []feedback.Span
+}
+
+// Exclude says when a container is not learned from, before the unit runs: its size is
+// what it would be with a gap there. How close memory is to its limit now is looked at all the same. What
+// was said after points were taken in counts from the next fit on.
+func (u *Sizes) Exclude(when func(signal string, ls labels.Labels) []feedback.Span) {
+	u.excluded = when
 }
 
 // NewSizes returns a unit that knows nothing yet.
@@ -73,7 +84,7 @@ func (u *Sizes) Fit(ctx context.Context, slot int64, in pipeline.Input) (func(),
 
 // Begin implements pipeline.Gradual.
 func (u *Sizes) Begin(int64) pipeline.Learner {
-	return &sizesFit{unit: u, fleet: newFleet(u.policy, u.o.Step.Milliseconds(), sizing.NewScratch(u.model)), end: 0, results: nil}
+	return &sizesFit{unit: u, fleet: newFleet(u.policy, u.o.Step.Milliseconds(), sizing.NewScratch(u.model), u.excluded), end: 0, results: nil}
 }
 
 // sizesFit is a fit under way.

@@ -12,10 +12,12 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/rules/recommend"
 	"github.com/upid/upid/rules/recommend/replay"
+	"github.com/upid/upid/rules/recommend/sizing"
 )
 
 const (
@@ -518,5 +520,64 @@ func TestAtLeast(t *testing.T) {
 		if atLeast(v, 1, 33) != want {
 			t.Errorf("%q: want %v", v, want)
 		}
+	}
+}
+
+// TestSizes_excluded: an incident that is not learned from leaves the size that a gap leaves, while
+// memory near its limit is told at once.
+func TestSizes_excluded(t *testing.T) {
+	const days, from, to = 20, 19*288 - 72, 19 * 288 // six hours, of the last day but one
+	size := func(incident func(v []float64), exclude bool) (*container, sizing.Size) {
+		t.Helper()
+		u := sizesOf(t, "balanced")
+		u.Exclude(func(signal string, ls labels.Labels) []feedback.Span {
+			if !exclude || signal != "" || ls.Get("workload") != "w" {
+				return nil
+			}
+			return []feedback.Span{{From: midMS + from*fiveMS, To: midMS + to*fiveMS}}
+		})
+		cpu, memory := usage(3, days)
+		incident(cpu[from:to])
+		incident(memory[from:to])
+		in := pipeline.Input{Start: midMS, End: midMS + int64(to-1)*fiveMS, Series: series.Set{
+			inputCPU: series.Data{Series: []series.Series{slice("w", cpu, 0, to)}}, inputMemory: series.Data{Series: []series.Series{slice("w", memory, 0, to)}},
+		}}
+		l := u.Begin(0)
+		if err := l.Learn(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		l.Commit()
+		c := u.fleet.order[0]
+		now := c.memory()
+		next := pipeline.Input{Start: in.End + fiveMS, End: midMS + (days*288-1)*fiveMS, Series: series.Set{
+			inputCPU: series.Data{Series: []series.Series{slice("w", cpu, to, days*288)}}, inputMemory: series.Data{Series: []series.Series{slice("w", memory, to, days*288)}},
+		}}
+		if _, err := u.Step(t.Context(), 0, next); err != nil {
+			t.Fatal(err)
+		}
+		u.fleet.endDay(nil)
+		if exclude && !(now > 0) {
+			t.Error("memory now is not known while it is not learned from")
+		}
+		return c, c.sizer.Size()
+	}
+	triple := func(v []float64) {
+		for i := range v {
+			v[i] *= 3
+		}
+	}
+	gap := func(v []float64) {
+		for i := range v {
+			v[i] = math.NaN()
+		}
+	}
+	_, learned := size(triple, false)
+	_, excluded := size(triple, true)
+	_, without := size(gap, false)
+	if excluded != without {
+		t.Errorf("with the incident left out %+v, with a gap %+v", excluded, without)
+	}
+	if !(learned.Memory > 1.5*excluded.Memory) {
+		t.Errorf("learned from, the incident makes %v bytes of %v: the test shows nothing", learned.Memory, excluded.Memory)
 	}
 }

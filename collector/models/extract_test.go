@@ -3,8 +3,10 @@ package models
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/feedback"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/features"
 )
@@ -118,5 +121,90 @@ func TestExtractRefuses(t *testing.T) {
 	x.ModelType = features.SecurityThreat
 	if _, err := Extract(t.Context(), cluster(2), x); !errors.Is(err, ErrNoRows) || !strings.Contains(err.Error(), "labelled") {
 		t.Errorf("threats: %v", err)
+	}
+}
+
+// TestExtractExcluded: a window that is not learned from is a gap of the workloads it is
+// about, in features and in targets, whole or in part of an hour.
+func TestExtractExcluded(t *testing.T) {
+	marked := labels.FromStrings("cluster", "", "namespace", "n", "workload", "w0")
+	from, to := until.AddDate(0, 0, -10), until.AddDate(0, 0, -10).Add(6*time.Hour)
+	x := Extraction{ModelType: features.ResourcePrediction, From: until.AddDate(0, 0, -30).UnixMilli(), To: until.UnixMilli(), Every: 6 * time.Hour, Location: time.UTC}
+	incident := func() *fakeServer {
+		f := cluster(2)
+		for name, value := range f.bases {
+			f.bases[name] = func(w, h int) float64 {
+				if at := int64(h) * hour; at > from.UnixMilli() && at-hour < to.UnixMilli() {
+					return 1000 * value(w, h)
+				}
+				return value(w, h)
+			}
+		}
+		return f
+	}
+	rows := func(f *fakeServer, excluded func(string, labels.Labels) []feedback.Span) *Rows {
+		t.Helper()
+		x.Excluded = excluded
+		r, err := Extract(t.Context(), f, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	of := func(r *Rows, workload int) (out []string) {
+		for i := range r.N {
+			if !strings.HasSuffix(r.workloads[i], fmt.Sprint("w", workload)) {
+				continue
+			}
+			for _, cs := range [][][]float64{r.Columns, r.Values} {
+				for _, c := range cs {
+					out = append(out, fmt.Sprintf("%.6g", c[i]))
+				}
+			}
+		}
+		return out
+	}
+	excluded := rows(incident(), func(signal string, ls labels.Labels) []feedback.Span {
+		if signal != "" || ls.Get("workload") != marked.Get("workload") {
+			return nil
+		}
+		return []feedback.Span{{From: from.UnixMilli(), To: to.UnixMilli()}}
+	})
+	gap := cluster(2)
+	for name, value := range gap.bases {
+		gap.bases[name] = func(w, h int) float64 {
+			if at := int64(h) * hour; at > from.UnixMilli() && at-hour < to.UnixMilli() {
+				return math.NaN()
+			}
+			return value(w, h)
+		}
+	}
+	if got, want := of(excluded, 0), of(rows(gap, nil), 0); len(got) == 0 || !slices.Equal(got, want) {
+		t.Error("the workload that is marked has other rows than with a gap")
+	}
+	with := rows(incident(), nil)
+	if slices.Equal(of(with, 0), of(excluded, 0)) || !slices.Equal(of(with, 1), of(excluded, 1)) {
+		t.Error("the incident does not show where it is learned from, or the other workload is left out too")
+	}
+}
+
+// TestLeaveOut: rows of files whose time, or whose target's time, is marked are left out; a window of
+// series counts for rows with labels.
+func TestLeaveOut(t *testing.T) {
+	rows := asked(t, `[{"timestamp": 1000, "a": 1}, {"timestamp": 2000, "labels": {"namespace": "shop"}, "a": 2}, {"timestamp": 2000, "labels": {"namespace": "bank", "n": 3}, "a": 3},
+		{"timestamp": 5000, "a": 4}, {"timestamp": 9000, "a": 5}]`)
+	excluded := func(signal string, ls labels.Labels) []feedback.Span {
+		if ls.Get("namespace") == "shop" {
+			return []feedback.Span{{From: 2_000_000, To: 2_000_001}}
+		}
+		return []feedback.Span{{From: 900_000, To: 1_500_000}, {From: 8_500_000, To: 8_700_000}}
+	}
+	got := rows.LeaveOut(excluded, time.Hour) // the target of the row at 5000 is of 8600
+	if got.N != 2 || got.LeftOut != 3 || !slices.Equal(got.Columns[0], []float64{3, 5}) || got.labels[0].Get("namespace") != "bank" || len(got.labels) != 1 {
+		t.Errorf("%+v", got)
+	}
+	timeless := asked(t, `[{"a": 1}]`)
+	if timeless.LeaveOut(excluded, 0) != timeless || rows.LeaveOut(nil, 0) != rows {
+		t.Error("rows without times are not all kept")
 	}
 }

@@ -350,7 +350,13 @@ func (l *lifecycle) begin(ctx context.Context, typ string, plan Automatic) {
 	}
 	if plan.File != "" {
 		t.Source, t.Every = plan.File, 0
-		rows = func(context.Context, func(string)) (*Rows, error) { return readFile(plan.File) }
+		rows = func(context.Context, func(string)) (*Rows, error) {
+			rows, err := readFile(plan.File)
+			if err != nil {
+				return nil, err
+			}
+			return rows.LeaveOut(l.s.o.Excluded, DefaultHorizon(typ)), nil
+		}
 	}
 	_, err := l.s.runs.start(l.journal(), t, order{
 		cause: cause, trial: true,

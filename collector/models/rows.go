@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/upid/upid/forecast/learn"
 )
 
@@ -27,12 +29,14 @@ type Rows struct {
 	Values   [][]float64 // [target][row]; NaN is missing
 	Times    []int64     // [row], Unix milliseconds; nil if a row has none
 	N        int
+	LeftOut  int // rows that were there and are not, as feedback says
 
 	// Containers are what rows say of a container whose size is asked about, by row; rows
 	// without one are not in it.
 	Containers map[int]*Container
 
-	workloads       []string // [row], the values of features.EntityLabels joined by \xff; nil if they were not extracted
+	labels          map[int]labels.Labels // of the rows that have some
+	workloads       []string              // [row], the values of features.EntityLabels joined by \xff; nil if they were not extracted
 	limits          Limits
 	feature, target *index
 	timed           int
@@ -351,7 +355,7 @@ func (r *Rows) object(dec *json.Decoder, field func(string, any) error, nested b
 				return r.number(&r.Targets, r.target, &r.Values, n, v)
 			}, false)
 		case v == json.Delim('{') && nested && name == "labels":
-			err = r.object(dec, func(string, any) error { return nil }, false)
+			err = r.named(dec)
 		case v == json.Delim('{') || v == json.Delim('['):
 			return fmt.Errorf("%s is not a number", name)
 		default:

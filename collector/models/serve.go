@@ -396,7 +396,11 @@ func (s *Service) train(r *http.Request) (any, error) {
 		return nil, err
 	}
 	rows := func(context.Context, func(string)) (*Rows, error) {
-		return ReadRowsWithin(bytes.NewReader(body), sentLimits)
+		rows, err := ReadRowsWithin(bytes.NewReader(body), sentLimits)
+		if err != nil {
+			return nil, err
+		}
+		return rows.LeaveOut(s.o.Excluded, DefaultHorizon(typ)), nil
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		if typ == features.SecurityThreat {

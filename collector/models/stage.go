@@ -11,6 +11,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/upid/upid/collector/store"
 )
 
@@ -238,10 +240,13 @@ func (r *Rows) only(keep []int) *Rows {
 			out.workloads[k] = r.workloads[i]
 		}
 	}
-	out.Containers = map[int]*Container{}
+	out.Containers, out.labels = map[int]*Container{}, map[int]labels.Labels{}
 	for k, i := range keep {
 		if c := r.Containers[i]; c != nil {
 			out.Containers[k] = c
+		}
+		if ls, ok := r.labels[i]; ok {
+			out.labels[k] = ls
 		}
 	}
 	return &out

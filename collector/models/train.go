@@ -66,7 +66,7 @@ func Train(ctx context.Context, t Training) (*Version, error) {
 	}
 	r := t.Rows
 	v := &Version{Record: Record{
-		ModelType: t.ModelType, State: Trained, CreatedAt: unix(began), Source: t.Source, Rows: r.N, Horizon: horizonLabel(t.Horizon),
+		ModelType: t.ModelType, State: Trained, CreatedAt: unix(began), Source: t.Source, Rows: r.N, LeftOut: r.LeftOut, Horizon: horizonLabel(t.Horizon),
 		Epochs: t.Epochs, Algorithm: t.Algorithm, Level: t.Level, Seed: t.Seed, Features: r.Features, Build: t.Build, Targets: []Target{},
 	}}
 	if t.Every > 0 {

@@ -31,7 +31,8 @@ type Record struct {
 	Seconds   float64  `json:"training_seconds"`
 	Source    string   `json:"source"`
 	Rows      int      `json:"rows"`
-	From      *float64 `json:"from"` // times of the rows, Unix seconds; null where they have none
+	LeftOut   int      `json:"rows_left_out"` // of files, by feedback
+	From      *float64 `json:"from"`          // times of the rows, Unix seconds; null where they have none
 	Until     *float64 `json:"until"`
 	HeldOut   *float64 `json:"held_out_from"` // rows from there on were not learned from; null where rows have no times
 	Horizon   string   `json:"horizon"`       // how far ahead of a row its targets are
