@@ -35,6 +35,10 @@ func (p *pace) at(value, steps float64) float64 { return finite(value + p.slope*
 // the time of day is then no measure of it.
 func (p *pace) moves() bool { return p.quiet() && p.slope != 0 }
 
+// restarts reports whether a jump of that size sets a clock back: an age falls when what it is
+// the age of is new, a countdown rises when what runs out is renewed.
+func (p *pace) restarts(jump float64) bool { return p.moves() && jump*p.slope < 0 }
+
 // late scores the time without a jump up to t, unless there is one now: x is the value
 // and step is in ms.
 func (p *pace) late(t int64, went bool, step float64) float64 {

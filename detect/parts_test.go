@@ -28,6 +28,14 @@ func TestWindowMean(t *testing.T) {
 				closeTo(t, "mean", mean, want, 1e-6)
 			}
 			n, per := int(w.n), int(w.per)
+			if i > 2*points {
+				newest := (min(latelyBlocks, len(w.blocks))-1)*per + int(w.fill)
+				want := 0.0
+				for _, v := range all[len(all)-newest:] {
+					want += v / float64(newest)
+				}
+				closeTo(t, "mean of the newest blocks", w.lately(), want, 1e-6)
+			}
 			if i >= points && (n > points+per || n <= points-per || !w.full()) {
 				t.Fatalf("window of %d holds %d after %d", points, w.n, i+1)
 			}
@@ -111,6 +119,42 @@ func TestSeasonLearnsDay(t *testing.T) {
 }
 
 // One odd day moves the level by no more than three usual spreads, times the gain.
+// Around the end of a job that runs from three to four every night both levels are usual, elsewhere one is;
+// nothing is before five days are known.
+func TestSeasonNear(t *testing.T) {
+	s := newSeason(5*minuteMS, time.UTC)
+	day := func(n int64) {
+		for at := n * dayMS; at < (n+1)*dayMS; at += 5 * minuteMS {
+			v := 2.0
+			if h := at % dayMS; h >= 3*hourMS && h < 4*hourMS {
+				v = 60
+			}
+			s.learn(at, v, 0)
+		}
+	}
+	at := func(minutes int64) int64 { return 9*dayMS + minutes*minuteMS }
+	for n := range int64(4) {
+		day(n)
+	}
+	if s.near(at(4*60), 60, 0) {
+		t.Error("known after four days")
+	}
+	day(4)
+	s.learn(at(0), 2, 0)
+	for _, f := range []struct {
+		minute int64
+		x, tol float64
+		want   bool
+	}{
+		{4*60 - 5, 2, 0, true}, {4*60 - 10, 2, 0, true}, {4*60 - 15, 2, 0, false}, {4*60 + 5, 60, 0, true}, {4*60 + 10, 60, 0, false},
+		{4 * 60, 30, 0, true}, {4 * 60, 70, 5, false}, {4 * 60, 64, 5, true}, {12 * 60, 60, 5, false}, {12 * 60, 6, 5, true},
+	} {
+		if got := s.near(at(f.minute), f.x, f.tol); got != f.want {
+			t.Errorf("%v give or take %v at minute %d: %v, want %v", f.x, f.tol, f.minute, got, f.want)
+		}
+	}
+}
+
 func TestSeasonIsRobust(t *testing.T) {
 	s := newSeason(hourMS, time.UTC)
 	rnd := rand.New(rand.NewPCG(7, 8))

@@ -91,8 +91,18 @@ func TestCountdown(t *testing.T) {
 	if wrong != 2 { // the renewals
 		t.Errorf("%d points were not as expected, want 2", wrong)
 	}
-	if all, at := found(t, y, 13*day5); len(all) > 0 {
-		t.Errorf("the second renewal, or what follows, is a finding: %+v at %v", all[0], at)
+	if all, at := found(t, y, 0); len(all) > 0 {
+		t.Errorf("a renewal, or what follows, is a finding: %+v at %v", all[0], at)
+	}
+	y = fill(14*day5, func(i int) float64 { // ten days are taken away
+		v := float64(90*86400 - 300*i)
+		if i >= 12*day5 {
+			v -= 10 * 86400
+		}
+		return v
+	})
+	if all, at := found(t, y, 0); len(all) != 1 || at[0] != 12*day5 || all[0].Type != series.TypeDrop {
+		t.Errorf("findings %+v at %v, want one where ten days are gone", all, at)
 	}
 }
 

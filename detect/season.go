@@ -38,6 +38,9 @@ const (
 	seasonMemory = 5
 	// A bin is used once it was seen on that many days.
 	seasonDays = 2
+	// What comes by the clock may come that many ms earlier or later, and be that many scales off.
+	seasonNear = 2 * seasonBin
+	nearTol    = 2
 	// One day moves a level by no more than that many usual spreads, before the gain.
 	seasonClip = 3
 )
@@ -76,6 +79,24 @@ func (s *season) at(lt int64) (level float64, ok bool) {
 	}
 	f := math.Abs(frac)
 	return s.origin + (1-f)*float64(s.level[b]) + f*float64(s.level[other]), true
+}
+
+// near reports whether every day has a value like x, give or take tol, within ten minutes of local
+// time lt: a job that is done a little earlier or later than usual.
+func (s *season) near(lt int64, x, tol float64) bool {
+	b, n := s.index(lt), len(s.level)
+	k := int(seasonNear / s.width)
+	low, high := math.Inf(1), math.Inf(-1)
+	for i := b - k; i <= b+k; i++ {
+		j := (i + n) % n
+		if s.days[j] < seasonMemory {
+			return false
+		}
+		v := float64(s.level[j])
+		low, high = min(low, v), max(high, v)
+	}
+	x -= s.origin
+	return x >= low-tol && x <= high+tol
 }
 
 func (s *season) index(lt int64) int {

@@ -201,7 +201,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	ended := s.flat.run(x == s.value, s.seen)
 	view, value := s.judge(t, x, &l)
 	if view < tailed && s.pair.many() {
-		value = s.routine(lt, value, &l)
+		value = s.routine(lt, view, value, &l)
 	}
 
 	sc := unknown(x)
@@ -238,9 +238,13 @@ func (s *stream) observe(t int64, x float64) series.Score {
 }
 
 // routine takes the score of what is measured against its tail and returns what is left
-// of it where the series is used to such a thing: at this time of day, or of this size.
-func (s *stream) routine(lt int64, value float64, l *look) float64 {
+// of it where the series is used to such a thing: a little earlier or later, at this time of
+// day, or of this size.
+func (s *stream) routine(lt int64, view int, value float64, l *look) float64 {
 	odd := value
+	if (view == windowUp || view == windowDown) && value >= habitFrom && s.expect.season.near(lt, l.x-s.expect.drift, nearTol*l.scale) {
+		value = min(value, habitual)
+	}
 	if odd >= habitFrom && s.caused == 0 {
 		if s.habits.usual(lt, value) {
 			value = min(value, habitual)

@@ -100,6 +100,9 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 		w := &s.window[i]
 		l.mean[i] = w.add(base)
 		l.present[i] = goesOn(s.recent.mean(newest(int(w.points))), l.mean[i])
+		if i == longWindow {
+			l.present[i] = min(l.present[i], goesOn(w.lately(), l.mean[i]))
+		}
 		if w.full() {
 			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
 		}
@@ -138,7 +141,9 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			v = residualDown
 		}
 		l.residual = s.permit(l.z, math.Abs(l.r), l, math.Abs(l.z)/s.tail[v].level*l.weight/margin)
-		take(v, l.residual)
+		if !s.pace.restarts(l.r) {
+			take(v, l.residual)
+		}
 		for i := range s.window {
 			if s.seen <= 4*int64(s.window[i].points) || s.pace.moves() {
 				continue

@@ -16,7 +16,11 @@ type window struct {
 	n      int32     // points in all blocks
 }
 
-const windowBlocks = 24
+const (
+	windowBlocks = 24
+	// Blocks that speak for the present of a window of so many.
+	latelyBlocks = 3
+)
 
 func newWindow(points int) window {
 	per := (points + windowBlocks - 1) / windowBlocks
@@ -44,6 +48,21 @@ func (w *window) add(r float64) float64 {
 	w.fill++
 	w.n++
 	return w.sum / float64(w.n)
+}
+
+// lately returns the mean of the newest blocks, from a twelfth to an eighth of a long window.
+func (w *window) lately() float64 {
+	sum, n, at := 0.0, w.fill, int(w.pos)
+	for i := range min(latelyBlocks, len(w.blocks)) {
+		if i > 0 {
+			n += w.per
+		}
+		sum += float64(w.blocks[at])
+		if at--; at < 0 {
+			at = len(w.blocks) - 1
+		}
+	}
+	return sum / float64(min(n, w.n))
 }
 
 // evict empties the block at pos and takes the sum afresh, so that no rounding stays.

@@ -20,7 +20,7 @@ import (
 // with Default and change what you must.
 //
 // With the defaults a score of 1.0 opens a finding when the next one is as high;
-// 1.2 opens it at once. Right after an alert, the next one of the same series
+// 1.2, or a time that is too long, opens it at once. Right after an alert, the next one of the same series
 // takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02. A finding
 // closes after more than ten steps of observed scores below 1, see hold.
 type Rule struct {
@@ -173,7 +173,8 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 		a.hot = 0
 	}
 	if a.Finding == nil {
-		if a.hot > 0 && s.Value >= need && (a.hot >= r.Confirm || s.Value >= r.Strong*need) {
+		// A time that is too long needs no second point: that would only make it longer.
+		if a.hot > 0 && s.Value >= need && (a.hot >= r.Confirm || s.Value >= r.Strong*need || s.Why.Timed()) {
 			a.open(s, t)
 			r.grade(a.Finding, t)
 		}

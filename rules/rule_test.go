@@ -228,6 +228,12 @@ func TestNextUnknownScoreKeepsFinding(t *testing.T) {
 }
 
 func TestNextGap(t *testing.T) {
+	// A time that is too long is so at the first point: waiting for another makes it longer, not surer.
+	long := gone(1)
+	long.Why = series.Why{View: series.ViewGap, Value: 300, Limit: 300}
+	if a := walk(warning(), Alert{}, t0, gone(0.99), long); !a.Active() || a.Finding.Start != t0+minute {
+		t.Errorf("finding %+v: want one at the row at which the gap is too long", a.Finding)
+	}
 	a := walk(warning(), Alert{}, t0, gone(0.5), gone(1), gone(1.1))
 	if !a.Active() || a.Finding.Type != series.TypeMissing || a.Finding.Stale || a.Finding.Start != t0+minute {
 		t.Fatalf("finding %+v: want a missing one from the second row on", a.Finding)

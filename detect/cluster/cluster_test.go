@@ -75,6 +75,9 @@ func TestSeries(t *testing.T) {
 			}
 			for _, e := range s.Events {
 				kinds[e.Kind]++
+				if e.Start < s.Start || e.Start > s.Start+int64(n-1)*s.Step {
+					t.Errorf("%s: event %+v before it begins or after it ends", s.Name, e)
+				}
 				if e.Start < start+warm || e.End < e.Start || e.End >= start+int64(o.Days)*dayMinutes*minuteMS || !(e.Size > 0) {
 					t.Errorf("%s: event %+v", s.Name, e)
 				}

@@ -219,7 +219,7 @@ func (w *world) stuck(t, c *track, f *fault) (Event, bool) {
 	from, to := f.start/w.per, min(f.end/w.per, len(c.values)-1, len(t.values)-1)
 	changed := 0
 	for i := from + 1; i <= to; i++ {
-		if c.values[i] != c.values[i-1] {
+		if math.Abs(c.values[i]-c.values[i-1]) > 0 { // false without a sample: what has ended does not stand still
 			changed++
 		}
 	}
