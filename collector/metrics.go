@@ -70,7 +70,7 @@ var Metrics = []Metric{
 	{"upid_anomaly_score", Gauge, "How unusual the newest point is; 1 is the alert boundary." + onSchedule, []string{"signal"}, PerSeries, Stable},
 	{"upid_rollout_active", Gauge, "1 during the grace time after a rollout of the workload, 0 for the rest of a day." + onSchedule, []string{"signal"}, PerSeries, Experimental},
 	{"upid_anomaly_active", Gauge, "1 while an anomaly is open, or while a recommendation alerts (UpidCapacity): upid recommendations lists those, upid anomalies does not." + onSchedule, []string{"signal", "type", "severity"}, PerSeries, Stable},
-	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
+	{"upid_anomaly_confidence_ratio", Gauge, "Confidence of an open anomaly, or of a recommendation that alerts (UpidCapacity), 0 to 1." + onSchedule, []string{"signal"}, PerSeries, Stable},
 	{"upid_threat_risk_score", Gauge, "Risk of an entity by the evidence against it, 0 to 100; of the 200 riskiest of a preset, from 20 on." + onSchedule, []string{"signal", "threat", "technique"}, PerSeries, Stable},
 	{"upid_threat_active", Gauge, "1 while an alert about an entity is open." + onSchedule, []string{"signal", "threat", "severity"}, PerSeries, Stable},
 	{"upid_threat_confidence_ratio", Gauge, "Confidence of the strongest evidence against an entity, 0 to 1." + onSchedule, []string{"signal", "threat"}, PerSeries, Stable},

@@ -74,7 +74,7 @@ func adviceTasks(cfg *config.Config) ([]pipeline.Task, map[string]views.Signal, 
 		return nil, nil, err
 	}
 	prices := advice.Prices{
-		Currency: cfg.Costs.Currency, CPUHour: cfg.Costs.Prices.CPUHour, MemoryGiBHour: cfg.Costs.Prices.MemoryGiBHour, StorageGiBHour: cfg.Costs.Prices.StorageGiBHour, Budget: cfg.Costs.Budget,
+		Currency: cfg.Costs.Currency, CPUHour: cfg.Costs.Prices.CPUHour, MemoryGiBHour: cfg.Costs.Prices.MemoryGiBHour, StorageGiBHour: cfg.Costs.Prices.StorageGiBHour, GPUHour: cfg.Costs.Prices.GPUHour, Budget: cfg.Costs.Budget,
 	}
 	if err := add(presets.TaskCosts, "cost", rc.Every, nil, only(rc, advice.Costs(prices, model))...); err != nil {
 		return nil, nil, err

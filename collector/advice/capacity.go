@@ -134,18 +134,24 @@ func (s *Said) add(in Input, kind string, l recommend.Limit, ls labels.Labels, e
 	if r != nil {
 		s.Recommendations = append(s.Recommendations, *r)
 		if r.Urgency == recommend.UrgencyNow {
-			start := in.End
-			for i := int64(1); i <= alertWalk; i++ {
-				t := in.End - i*in.Every.Milliseconds()
-				if !urgent(t) {
-					break
-				}
-				start = t
-			}
-			result.Findings = []series.Finding{urgentFinding(*r, e, start)}
+			result.Findings = []series.Finding{urgentFinding(*r, e, in.since(urgent))}
 		}
 	}
 	s.Results = append(s.Results, result)
+}
+
+// since returns the time of the first fit in a row up to now at which urgent held: asked of the past again, so that a
+// restart changes nothing.
+func (in Input) since(urgent func(t int64) bool) int64 {
+	start := in.End
+	for i := int64(1); i <= alertWalk; i++ {
+		t := in.End - i*in.Every.Milliseconds()
+		if !urgent(t) {
+			break
+		}
+		start = t
+	}
+	return start
 }
 
 // TypeExhaustion is the type of a finding that a limit is reached.

@@ -102,6 +102,7 @@ func TestCosts(t *testing.T) {
 	if real := got["node_count default"].Impact.SavingsRealisable; real == nil || *real != *got["node_count default"].Impact.SavingsMonthly {
 		t.Error("a node that can go is real")
 	}
+	realised(t, n, answers)
 	delete(answers, "workload_owner")
 	if r, ok := recommendations(t, pass(t, costUnit(t, prices), n, answers))["off_hours quiet"]; ok {
 		t.Errorf("off hours of a workload of which the owner is not known: %+v", r)
@@ -372,11 +373,61 @@ func TestHealth(t *testing.T) {
 	if got["audit_silent default"].Urgency != recommend.UrgencyNow {
 		t.Error("a silent audit log is urgent")
 	}
+	for key, r := range got {
+		if !(r.Confidence < 0.995) {
+			t.Errorf("%s is certain: %+v", key, r.ConfidenceParts)
+		}
+	}
 
 	// Without kube-state-metrics there is a reason, and one day says nothing of weeks.
 	got = recommendations(t, pass(t, unitOfAll(t, Health), 12, map[string][]series.Series{"throttled": {hourly(12, constant(1), c("slow")...)}}))
 	if r := got["state_inputs default"]; len(got) != 1 || r.State != recommend.StateBlocked || r.Blockers[0].Code != recommend.BlockNoKubeState {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestHealth_audit: an audit log that has stopped is an alert, which begins with the first look that found it
+// silent, whatever look it is, and ends when there are events again.
+func TestHealth_audit(t *testing.T) {
+	const n, stopped = 8 * 24, 8*24 - 10
+	u := unitOfAll(t, Health)
+	find := func(n int, at func(int) float64) []series.Finding {
+		t.Helper()
+		for _, r := range pass(t, u, n, map[string][]series.Series{"audit_events": {hourly(n, at)}, "containers": {hourly(n, constant(1), "workload", "a")}, "container_memory_limit": {hourly(n, constant(1), "workload", "a")}}) {
+			if len(r.Findings) > 0 {
+				return r.Findings
+			}
+		}
+		return nil
+	}
+	silent := func(i int) float64 {
+		if i >= stopped {
+			return 0
+		}
+		return 20
+	}
+	if fs := find(stopped+1, silent); len(fs) != 0 {
+		t.Errorf("%+v after an hour", fs)
+	}
+	fs := find(n, silent)
+	if len(fs) != 1 {
+		t.Fatalf("%d alerts", len(fs))
+	}
+	f := fs[0]
+	if f.Type != TypeAudit || f.Family != rules.FamilySecurity || !f.Open() || f.Start != (stopped+1)*hourMS || f.Severity != series.SeverityWarning || f.Note.Alert != rules.AlertCapacity || !strings.Contains(f.Note.FirstAction, "--audit-policy-file") {
+		t.Errorf("%+v %+v", f, f.Note)
+	}
+	if again := find(n+1, silent); len(again) != 1 || again[0].ID != f.ID {
+		t.Errorf("%+v, want the same an hour later", again)
+	}
+	fs = find(n+2, func(i int) float64 {
+		if i == n+1 {
+			return 20
+		}
+		return silent(i)
+	})
+	if len(fs) != 1 || fs[0].Open() {
+		t.Errorf("%+v, want it to end", fs)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/forecast/capacity"
+	"github.com/upid/upid/forecast/num"
 	"github.com/upid/upid/rules"
 )
 
@@ -54,7 +55,7 @@ func costFinding(in Input, p Prices, ws []workload, s capacity.Spend, ns string)
 	start := in.End - in.End%(24*time.Hour).Milliseconds()
 	nan := math.NaN()
 	score := series.Score{Observed: today, Expected: s.Expected, Lower: s.Expected - costErrors*spread, Upper: s.Expected + costErrors*spread, Value: math.Abs(diff) / (costErrors * spread), Confidence: nan, Type: typ, Why: series.Why{}}
-	score.Confidence = min(1, float64(len(s.Days))/14)
+	score.Confidence = min(float64(len(s.Days))/14, num.Succession(float64(len(s.Days))))
 	return &series.Finding{
 		ID: "", Family: rules.FamilyCost, Type: typ, Reclassified: "", Severity: series.SeverityWarning, Start: start, End: 0, Peak: score.Value, Worst: score, WorstAt: in.End,
 		Confidence: score.Confidence, Score: score, Stale: false, Group: "", Threat: nil,

@@ -43,6 +43,7 @@ type asked struct {
 	cluster  string
 	replicas int
 	cpu, mem float64 // of one pod: cores, bytes
+	gpu      float64
 	daemon   bool
 }
 
@@ -188,7 +189,7 @@ func (f *facts) requested(in pipeline.Input) {
 			k := key(s.Labels, byWorkload...)
 			w := f.workloads[k]
 			if w == nil {
-				w = &asked{cluster: s.Labels.Get("cluster"), replicas: 0, cpu: 0, mem: 0, daemon: f.kinds[k] == "DaemonSet"}
+				w = &asked{cluster: s.Labels.Get("cluster"), replicas: 0, cpu: 0, mem: 0, gpu: 0, daemon: f.kinds[k] == "DaemonSet"}
 				f.workloads[k] = w
 			}
 			*to(w) += v
@@ -197,11 +198,13 @@ func (f *facts) requested(in pipeline.Input) {
 	}
 	add("sizing_cpu_request", func(w *asked) *float64 { return &w.cpu })
 	add("sizing_memory_request", func(w *asked) *float64 { return &w.mem })
+	add("sizing_gpu_request", func(w *asked) *float64 { return &w.gpu })
 }
 
 func (f *facts) machines(in pipeline.Input) {
 	memory := byLabels(in.Series["sizing_node_memory"].Series, in.End, "cluster", "node")
 	cost := byLabels(in.Series["sizing_node_cost"].Series, in.End, "cluster", "node")
+	gpus := byLabels(in.Series["sizing_node_gpu"].Series, in.End, "cluster", "node")
 	for _, s := range in.Series["sizing_node_cpu"].Series {
 		k := key(s.Labels, "cluster", "node")
 		cpu, bytes := last(s, in.End), value(memory, k)
@@ -214,7 +217,7 @@ func (f *facts) machines(in pipeline.Input) {
 			c = cpu*p.cpu + bytes/(1<<30)*p.memory
 		}
 		cluster := s.Labels.Get("cluster")
-		f.nodes[cluster] = append(f.nodes[cluster], recommend.Node{Name: s.Labels.Get("node"), CPU: cpu, Memory: bytes, Cost: c})
+		f.nodes[cluster] = append(f.nodes[cluster], recommend.Node{Name: s.Labels.Get("node"), CPU: cpu, Memory: bytes, GPU: gpus[k], Cost: c})
 	}
 }
 
@@ -315,8 +318,8 @@ func (f *facts) realisable(rs []recommend.Recommendation) {
 				continue
 			}
 			for range w.replicas {
-				before = append(before, recommend.Pod{CPU: w.cpu, Memory: w.mem, Daemon: w.daemon})
-				after = append(after, recommend.Pod{CPU: max(0, w.cpu+change[k][0]), Memory: max(0, w.mem+change[k][1]), Daemon: w.daemon})
+				before = append(before, recommend.Pod{CPU: w.cpu, Memory: w.mem, GPU: w.gpu, Daemon: w.daemon})
+				after = append(after, recommend.Pod{CPU: max(0, w.cpu+change[k][0]), Memory: max(0, w.mem+change[k][1]), GPU: w.gpu, Daemon: w.daemon})
 			}
 		}
 		freed := monthly(recommend.Removable(nodes, after)) - monthly(recommend.Removable(nodes, before))

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/rules"
 	"github.com/upid/upid/rules/recommend"
 )
 
@@ -13,7 +15,7 @@ var byContainer = []string{"cluster", "namespace", "workload", "container"}
 
 // Health finds what is slow, killed, at its maximum or open to abuse.
 func Health(ctx context.Context, in Input) (Said, error) {
-	var out Said
+	out := Said{Results: nil, Recommendations: nil, Since: map[string]int64{}}
 	add := func(r *recommend.Recommendation) {
 		if r != nil {
 			out.Recommendations = append(out.Recommendations, *r)
@@ -46,7 +48,11 @@ func Health(ctx context.Context, in Input) (Said, error) {
 		add(recommend.FailingPolicy(s.Labels.Get("cluster"), s.Labels.Get("policy_name"), s, in.Slot))
 	}
 	for _, s := range in.all("audit_events") {
-		add(recommend.SilentAudit(s.Labels.Get("cluster"), s, in.Slot))
+		r := recommend.SilentAudit(s.Labels.Get("cluster"), s, in.Slot)
+		add(r)
+		if r != nil {
+			out.Since[r.ID] = in.since(func(t int64) bool { return recommend.SilentAudit(s.Labels.Get("cluster"), upTo(s, t), t) != nil })
+		}
 	}
 	if len(in.all("containers")) == 0 {
 		r := recommend.NoState()
@@ -58,4 +64,15 @@ func Health(ctx context.Context, in Input) (Said, error) {
 // containerOf returns the target of a container of a workload.
 func containerOf(ls labels.Labels) recommend.Target {
 	return recommend.Target{Cluster: ls.Get("cluster"), Namespace: ls.Get("namespace"), Kind: "Workload", Name: ls.Get("workload"), Container: ls.Get("container")}
+}
+
+// TypeAudit is the type of a finding that an audit log has stopped.
+const TypeAudit = "audit_silent"
+
+// urgently is the alert of a recommendation that cannot wait and is about no limit.
+func urgently(r recommend.Recommendation, start int64) series.Finding {
+	f := urgentFinding(r, capacityOf(r), start)
+	f.Type, f.Score.Type, f.Worst.Type = TypeAudit, TypeAudit, TypeAudit
+	f.Family = rules.FamilySecurity
+	return f
 }

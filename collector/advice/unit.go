@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -51,6 +52,7 @@ func (in Input) all(name string) []series.Series { return in.Series[name].Series
 type Said struct {
 	Results         []series.Result // with a Plan each, and the findings of it
 	Recommendations []recommend.Recommendation
+	Since           map[string]int64 // when those that are urgent and about no limit became so, Unix milliseconds, by id
 }
 
 // Unit implements pipeline.Unit.
@@ -82,6 +84,7 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 	input := Input{Slot: in.End, Step: u.step.Milliseconds(), Start: in.Start, End: in.End, Series: in.Series, Queries: u.queries, Every: u.every, Kinds: nil}
 	var out []series.Result
 	var rs []recommend.Recommendation
+	since := map[string]int64{}
 	for _, advise := range u.advisors {
 		said, err := advise(ctx, input)
 		if err != nil {
@@ -89,12 +92,16 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		}
 		out = append(out, said.Results...)
 		rs = append(rs, said.Recommendations...)
+		maps.Copy(since, said.Since)
 	}
 	recommend.Sort(rs)
 	for i := range rs {
 		r, err := advised(rs[i], in.End)
 		if err != nil {
 			return nil, err
+		}
+		if start, ok := since[rs[i].ID]; ok {
+			r.Findings = []series.Finding{urgently(rs[i], start)}
 		}
 		out = append(out, r)
 	}

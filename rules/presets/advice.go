@@ -27,8 +27,28 @@ const disks = `fstype!~"tmpfs|devtmpfs|overlay|squashfs|iso9660|ramfs|autofs|nsf
 // ended are pods that ask for nothing any more.
 const ended = `unless on (namespace, pod) (max by (namespace, pod) (kube_pod_status_phase{phase=~"Succeeded|Failed"}) == 1)`
 
-// priced is what each container costs an hour.
-const priced = `max by (cluster, namespace, pod, container, node) (container_cpu_allocation) * on (cluster, node) group_left () max by (cluster, node) (node_cpu_hourly_cost) + max by (cluster, namespace, pod, container, node) (container_memory_allocation_bytes) / 2^30 * on (cluster, node) group_left () max by (cluster, node) (node_ram_hourly_cost)`
+// gpuPriced is what the GPUs of each container cost an hour.
+const gpuPriced = `max by (cluster, namespace, pod, container, node) (container_gpu_allocation) * on (cluster, node) group_left () max by (cluster, node) (node_gpu_hourly_cost)`
+
+// priced is what each container costs an hour, with its GPUs if it has any.
+const priced = `(` + corePriced + ` + (` + gpuPriced + `) or ` + corePriced + `)`
+
+// corePriced is what CPU and memory of each container cost an hour.
+const corePriced = `max by (cluster, namespace, pod, container, node) (container_cpu_allocation) * on (cluster, node) group_left () max by (cluster, node) (node_cpu_hourly_cost) + max by (cluster, namespace, pod, container, node) (container_memory_allocation_bytes) / 2^30 * on (cluster, node) group_left () max by (cluster, node) (node_ram_hourly_cost)`
+
+// onGPU is a metric of dcgm-exporter by the pod that has the GPU: where the labels of the scrape were
+// kept, those of the exporter's samples are called exported_.
+func onGPU(expr string) string {
+	return `label_replace(label_replace(label_replace(` + expr + `, "pod", "$1", "exported_pod", "(.+)"), "namespace", "$1", "exported_namespace", "(.+)"), "container", "$1", "exported_container", "(.+)")`
+}
+
+// byGPU combines what GPUs say by container of a workload.
+func byGPU(with, expr string) string {
+	return with + ` by (cluster, namespace, workload, container) (label_replace(` + onGPU(expr) + `, ` + WorkloadOf + `))`
+}
+
+// gpuRequests are the GPUs that each container of a pod asks for.
+const gpuRequests = `max by (cluster, namespace, pod, container) (kube_pod_container_resource_requests{resource="nvidia_com_gpu"} ` + ended + `)`
 
 // young are the containers that started within ten minutes: five, and the window of their rate.
 const young = `time() - container_start_time_seconds{container!="",container!="POD"} < 600`
@@ -96,11 +116,20 @@ var AdviceQueries = []AdviceQuery{
 	{"workload_hpa_min", TaskCosts, false, "kube-state-metrics", bounded("min")},
 	{"workload_hpa_max", TaskCosts, false, "kube-state-metrics", bounded("max")},
 	{"workload_spot", TaskCosts, false, "OpenCost", `max by (cluster, namespace, workload) (label_replace(container_cpu_allocation, ` + WorkloadOf + `) * on (cluster, node) group_left () kubecost_node_is_spot) > 0`},
+	{"gpu_request", TaskCosts, false, "kube-state-metrics", `sum by (cluster, namespace, workload, container) (label_replace(` + gpuRequests + `, ` + WorkloadOf + `))`},
+	{"gpu_pods", TaskCosts, false, "kube-state-metrics", `count by (cluster, namespace, workload, container) (label_replace(` + gpuRequests + ` > 0, ` + WorkloadOf + `))`},
+	{"gpu_used", TaskCosts, false, "dcgm-exporter", byGPU("sum", `avg_over_time(DCGM_FI_DEV_GPU_UTIL[1h])`) + ` / 100`},
+	{"gpu_peak", TaskCosts, false, "dcgm-exporter", byGPU("max", `max_over_time(DCGM_FI_DEV_GPU_UTIL[1h])`) + ` / 100`},
+	{"gpu_seen", TaskCosts, false, "dcgm-exporter", byGPU("count", `DCGM_FI_DEV_GPU_UTIL`)},
+	{"gpu_memory", TaskCosts, false, "dcgm-exporter", byGPU("sum", `max_over_time(DCGM_FI_DEV_FB_USED[1h]) / (DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE)`)},
+	{"gpu_price", TaskCosts, false, "OpenCost", `avg by (cluster) (node_gpu_hourly_cost > 0)`},
+	{"node_gpu", TaskCosts, false, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="nvidia_com_gpu"})`},
 	{"node_cost", TaskCosts, false, "OpenCost", `max by (cluster, node) (node_total_hourly_cost)`},
 	{"node_cpu", TaskCosts, false, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="cpu"})`},
 	{"node_memory", TaskCosts, false, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="memory"})`},
-	{"pod_cpu_request", TaskCosts, false, "kube-state-metrics", `sum by (cluster, namespace, pod) (kube_pod_container_resource_requests{resource="cpu"} ` + ended + `)`},
+	{"pod_cpu_request", TaskCosts, false, "kube-state-metrics", `sum by (cluster, namespace, workload, pod) (label_replace(kube_pod_container_resource_requests{resource="cpu"} ` + ended + `, ` + WorkloadOf + `))`},
 	{"pod_memory_request", TaskCosts, false, "kube-state-metrics", `sum by (cluster, namespace, pod) (kube_pod_container_resource_requests{resource="memory"} ` + ended + `)`},
+	{"pod_gpu_request", TaskCosts, false, "kube-state-metrics", `sum by (cluster, namespace, pod) (` + gpuRequests + `)`},
 	{"pod_daemon", TaskCosts, false, "kube-state-metrics", `max by (cluster, namespace, pod) (kube_pod_owner{owner_kind="DaemonSet"})`},
 	{"volume_size", TaskCosts, false, "kube-state-metrics", `max by (cluster, namespace, persistentvolumeclaim, volumename) (kube_persistentvolumeclaim_resource_requests_storage_bytes * on (cluster, namespace, persistentvolumeclaim) group_left (volumename) kube_persistentvolumeclaim_info)`},
 	{"volume_price", TaskCosts, false, "OpenCost", `label_replace(max by (cluster, persistentvolume) (pv_hourly_cost), "volumename", "$1", "persistentvolume", "(.+)")`},
@@ -144,6 +173,8 @@ var AdviceQueries = []AdviceQuery{
 	{"sizing_cpu_price", TaskSizing, true, "OpenCost", `avg by (cluster) (node_cpu_hourly_cost)`},
 	{"sizing_memory_price", TaskSizing, true, "OpenCost", `avg by (cluster) (node_ram_hourly_cost)`},
 	{"sizing_cost", TaskSizing, true, "OpenCost", `sum by (cluster, namespace, workload) (label_replace(` + priced + `, ` + WorkloadOf + `))`},
+	{"sizing_gpu_request", TaskSizing, true, "kube-state-metrics", ofContainers(`kube_pod_container_resource_requests{resource="nvidia_com_gpu"} ` + ended)},
+	{"sizing_node_gpu", TaskSizing, true, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="nvidia_com_gpu"})`},
 	{"sizing_node_cpu", TaskSizing, true, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="cpu"})`},
 	{"sizing_node_memory", TaskSizing, true, "kube-state-metrics", `max by (cluster, node) (kube_node_status_allocatable{resource="memory"})`},
 	{"sizing_node_cost", TaskSizing, true, "OpenCost", `max by (cluster, node) (node_total_hourly_cost)`},

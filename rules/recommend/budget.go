@@ -14,6 +14,7 @@ type Budget struct {
 	Ahead, Lower, Upper float64 // until the end of the month, with 90 %
 	Currency            string
 	Left                time.Duration
+	Days                int // of spend that the expectation rests on
 }
 
 // Overrun says with which probability the budget does not last until the end of the month, and
@@ -46,7 +47,11 @@ func Overrun(b Budget, over func(time.Duration) float64, slot int64) (capacity.E
 	r.Steps = []string{"See the other recommendations of type cost_reduction, the largest saving first."}
 	r.Rollback = []string{"Nothing was changed."}
 	r.Impact.Level = High
-	r.SetConfidence(Part{"overrun", min(p, 1), "probability that the budget does not last"})
+	if b.Spent >= b.Budget {
+		r.SetConfidence(Part{"overrun", 1, "it is spent"})
+	} else {
+		r.SetConfidence(sampled("overrun", p, float64(b.Days), "probability that the budget does not last"))
+	}
 	if p >= 0.8 {
 		r.Urgency = UrgencyNow
 	}

@@ -249,7 +249,7 @@ func grade(seconds float64, soon, later time.Duration) Level {
 // historyPart is min(1, days/14)^½.
 func historyPart(y series.Series) Part {
 	days := float64(y.End()-y.Start) / 86_400_000
-	return Part{"history", math.Sqrt(min(1, max(0, days)/14)), fmt.Sprintf("%.1f days", days)}
+	return sampled("history", math.Sqrt(min(1, max(0, days)/14)), max(0, days), fmt.Sprintf("%.1f days", days))
 }
 
 // presencePart is the share of points that are there.
@@ -258,7 +258,7 @@ func presencePart(y series.Series) Part {
 	if len(y.Values) > 0 {
 		share = float64(points(y)) / float64(len(y.Values))
 	}
-	return Part{"presence", share, fmt.Sprintf("%.0f %% of the points", 100*share)}
+	return sampled("presence", share, float64(len(y.Values)), fmt.Sprintf("%.0f %% of the points", 100*share))
 }
 
 // points counts the values of y.

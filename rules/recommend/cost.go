@@ -84,6 +84,7 @@ func Idle(w Workload, slot int64) *Recommendation {
 		r.Steps[1] = "Scale it to zero by what owns its pods, which is not known without kube-state-metrics."
 		r.Rollback = []string{"Scale it back by what owns its pods."}
 	}
+	r.Patch, r.ReversePatch = replicaPatches(w.Target, 0, w.Replicas)
 	r.Impact.Performance = "nobody uses it"
 	r.Risk.Effort = EffortRestart
 	r.SetConfidence(traffic, presencePart(w.CPU))
@@ -123,6 +124,14 @@ func Quiet(w Workload, ahead, upper []float64, confidence float64, slot int64) *
 	r.Action = fmt.Sprintf("Run one replica of %s/%s from %02d:00 to %02d:00 UTC instead of %.0f", w.Target.Namespace, w.Target.Name, from, until, w.Replicas)
 	r.Reasons = []string{fmt.Sprintf("the forecast of the next week is below %.0f %% of its peak of %.3g cores in those hours of every day", 100*quietShare, peak)}
 	r.Current[ReplicaCount], r.Recommended[ReplicasMin] = w.Replicas, 1
+	var hours [24]int
+	for h := range hours {
+		hours[h] = int(math.Ceil(w.Replicas))
+		if (h-from+24)%24 < n {
+			hours[h] = 1
+		}
+	}
+	r.Schedule = schedule(hours)
 	r.Steps = []string{
 		fmt.Sprintf("KEDA: a cron trigger from %02d:00 to %02d:00 UTC with %.0f desired replicas, and minReplicaCount 1.", until, from, w.Replicas),
 		"Without KEDA: two CronJobs that run kubectl scale.",
@@ -216,7 +225,7 @@ func Unattached(v Volume, slot int64) *Recommendation {
 	r.Steps = []string{"Ask its owners.", "Take a snapshot.", fmt.Sprintf("kubectl --namespace %s delete pvc %s", shellWord(v.Target.Namespace), shellWord(v.Target.Name))}
 	r.Rollback = []string{"Make a volume of the snapshot."}
 	r.Risk.Level, r.Impact.RiskLevel, r.Risk.RollbackComplexity = Medium, Medium, Medium
-	r.SetConfidence(Part{"unattached", min(1, v.Hours/24/14), fmt.Sprintf("%.0f days", v.Hours/24)})
+	r.SetConfidence(sampled("unattached", min(1, v.Hours/24/14), v.Hours/24, fmt.Sprintf("%.0f days", v.Hours/24)))
 	v.price(&r, v.Size)
 	r.ExpiresAt = float64(slot)/1000 + (24 * time.Hour).Seconds()
 	return &r

@@ -36,6 +36,9 @@ func TestIdle(t *testing.T) {
 		if r == nil || !strings.Contains(strings.Join(r.Reasons, " "), "1 kB/s") || r.Steps[1] != "kubectl --namespace shop scale "+strings.ToLower(kind)+" 'a b' --replicas 0" {
 			t.Fatalf("%s: %+v", kind, r)
 		}
+		if len(r.Patch) != 1 || r.Patch[0].Kind != kind || string(r.Patch[0].Body) != `{"spec":{"replicas":0}}` || string(r.ReversePatch[0].Body) != `{"spec":{"replicas":2}}` {
+			t.Errorf("%s: patch %+v, back %+v", kind, r.Patch, r.ReversePatch)
+		}
 		few := idle(kind, 1)
 		if few == nil || strings.Contains(strings.Join(few.Reasons, " "), "1 kB/s") || few.Confidence >= r.Confidence {
 			t.Errorf("%s with an hour of network: %+v", kind, few)

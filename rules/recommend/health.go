@@ -32,7 +32,7 @@ func CPUThrottled(t Target, ratio series.Series, slot int64) *Recommendation {
 	r.Steps = []string{"Remove the limit: the request alone shares the CPU fairly. Where limits are a rule, raise it until fewer than 5 % of the periods are throttled."}
 	r.Rollback = []string{"Put the limit back."}
 	r.Impact.Performance, r.Impact.Level, r.Risk.Effort = "latency falls where requests waited for the next period", Medium, EffortInPlace
-	r.SetConfidence(Part{"hours", math.Sqrt(min(1, float64(len(v))/(requestDays*24))), fmt.Sprintf("%d hours", len(v))}, Part{"share", min(1, 0.7+over), "share of hours that are throttled"})
+	r.SetConfidence(hoursPart(v), sampled("share", 0.7+over, float64(len(v)), "share of hours that are throttled"))
 	r.Evidence = []Evidence{{Metric: "container_cpu_cfs_throttled_periods_total", Query: "", Window: "7d", Points: len(v), Statistic: "p95 of the throttled share", Value: Number(p95), Unit: "ratio", Backtest: nil}}
 	r.ExpiresAt = expires(slot, 1)
 	return &r
@@ -53,7 +53,7 @@ func KilledForMemory(t Target, kills series.Series, slot int64) *Recommendation 
 	r.Steps = []string{"Raise request and limit by a fifth, and see whether the recommendation of kind right_size or memory_leak says more.", "Three kills at an unchanged limit with flat memory before are a burst or a leak, not a size."}
 	r.Rollback = []string{"Set the old request and limit."}
 	r.Impact.Performance, r.Impact.Level, r.Risk.Effort = "no more restarts", High, EffortRestart
-	r.SetConfidence(Part{"kills", min(1, 0.7+n/10), fmt.Sprintf("%.0f kills", n)})
+	r.SetConfidence(sampled("kills", 0.7+n/10, float64(points(kills)), fmt.Sprintf("%.0f kills", n)))
 	r.Evidence = []Evidence{{Metric: "kube_pod_container_status_last_terminated_reason", Query: "", Window: "7d", Points: points(kills), Statistic: "restarts after OOMKilled", Value: Number(n), Unit: "", Backtest: nil}}
 	r.ExpiresAt = expires(slot, 1)
 	return &r
@@ -79,7 +79,7 @@ func AutoscalerAtMax(t Target, wanted series.Series, most float64, slot int64) *
 	back.Body = body(most)
 	r.Patch, r.ReversePatch = []Patch{patch}, []Patch{back}
 	r.Impact.Performance, r.Impact.Level = "peaks are served", Medium
-	r.SetConfidence(Part{"hours", math.Sqrt(min(1, float64(len(v))/168)), fmt.Sprintf("%d hours", len(v))}, Part{"share", min(1, 0.7+at), "share of hours at the maximum"})
+	r.SetConfidence(hoursPart(v), sampled("share", 0.7+at, float64(len(v)), "share of hours at the maximum"))
 	r.ExpiresAt = expires(slot, 1)
 	return &r
 }
@@ -102,7 +102,7 @@ func RequestBelowUse(t Target, cpu series.Series, request float64, slot int64) *
 	r.Steps = []string{"See whether there is a recommendation of kind right_size for it, which looks at more than this rule."}
 	r.Rollback = []string{"Set the old request."}
 	r.Impact.Performance, r.Impact.Level, r.Risk.Effort = "no CPU is lost to neighbours on a full node", Medium, EffortInPlace
-	r.SetConfidence(Part{"hours", math.Sqrt(min(1, float64(len(v))/168)), fmt.Sprintf("%d hours", len(v))}, Part{"rule", 0.85, "p95 of hourly means of the busiest pod"})
+	r.SetConfidence(hoursPart(v), Part{"rule", 0.85, "p95 of hourly means of the busiest pod"})
 	r.Evidence = []Evidence{usageEvidence(cpu, "p95 of 7 days", p95)}
 	r.ExpiresAt = expires(slot, 1)
 	return &r
@@ -162,7 +162,7 @@ func SilentAudit(cluster string, events series.Series, slot int64) *Recommendati
 	r.Steps = []string{"Look at --audit-policy-file, --audit-log-path and the disk of the API server; then at who changed them."}
 	r.Rollback = []string{"Nothing to undo."}
 	r.Urgency, r.Impact.Level = UrgencyNow, High
-	r.SetConfidence(Part{"history", math.Sqrt(min(1, float64(len(v))/168)), fmt.Sprintf("%d hours", len(v))})
+	r.SetConfidence(hoursPart(v))
 	r.ExpiresAt = expires(slot, 1)
 	return &r
 }
@@ -192,6 +192,11 @@ func share01(v []float64, is func(float64) bool) float64 {
 		}
 	}
 	return float64(n) / float64(max(1, len(v)))
+}
+
+// hoursPart is how much of a week v has: √(hours / 168).
+func hoursPart(v []float64) Part {
+	return sampled("hours", math.Sqrt(min(1, float64(len(v))/(requestDays*24))), float64(len(v)), fmt.Sprintf("%d hours", len(v)))
 }
 
 func expires(slot int64, days int) float64 {

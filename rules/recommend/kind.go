@@ -25,6 +25,8 @@ const (
 	RightSize Kind = "right_size" // CPU and memory requests and limits of a container
 	Replicas  Kind = "replicas"   // least, most and scheduled replicas of a workload
 
+	GPUUnderused Kind = "gpu_underused" // GPUs that are requested and not used
+
 	CapacityExhaustion Kind = "capacity_exhaustion" // a limit is reached soon
 	Leak               Kind = "memory_leak"         // memory that only a restart frees
 	CertificateExpiry  Kind = "certificate_expiry"  // a certificate ends
@@ -60,6 +62,7 @@ var Kinds = map[Kind]OptimizationType{
 	Leak:               PerformanceImprovement,
 	CertificateExpiry:  SecurityEnhancement,
 
+	GPUUnderused:     CostReduction,
 	IdleWorkload:     CostReduction,
 	OffHours:         CostReduction,
 	UnattachedVolume: CostReduction,

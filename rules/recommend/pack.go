@@ -12,13 +12,15 @@ import (
 type Node struct {
 	Name        string
 	CPU, Memory float64 // allocatable: cores, bytes
+	GPU         float64 // allocatable
 	Cost        float64 // an hour; NaN if unknown
 }
 
 // Pod is what one pod requests.
 type Pod struct {
 	CPU, Memory float64 // cores, bytes
-	Daemon      bool    // one on every node
+	GPU         float64
+	Daemon      bool // one on every node
 }
 
 // packRoom is how full a node may be packed: rollouts and moves need room.
@@ -26,8 +28,8 @@ const packRoom = 0.9
 
 // Removable returns the nodes that could go if pods were packed anew, first-fit decreasing: the
 // pods, the largest first, each into the first node that has room, the cheapest nodes for their size
-// first. Each node keeps a tenth, and what daemons take. Anti-affinity, taints and zones are
-// not looked at, so that this is an upper bound. It returns nil if the pods do not fit as they
+// first, those with GPUs last. Each node keeps a tenth of its CPU and memory, and what daemons take. Anti-affinity,
+// taints and zones are not looked at, so that this is an upper bound. It returns nil if the pods do not fit as they
 // are. O(pods · nodes).
 func Removable(nodes []Node, pods []Pod) []Node {
 	if len(nodes) < 2 {
@@ -35,7 +37,7 @@ func Removable(nodes []Node, pods []Pod) []Node {
 	}
 	nodes = slices.Clone(nodes)
 	slices.SortStableFunc(nodes, func(a, b Node) int {
-		return cmp.Or(cmp.Compare(perSize(a), perSize(b)), cmp.Compare(b.CPU, a.CPU), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(min(a.GPU, 1), min(b.GPU, 1)), cmp.Compare(perSize(a), perSize(b)), cmp.Compare(b.CPU, a.CPU), cmp.Compare(a.Name, b.Name))
 	})
 	daemon := Pod{}
 	var rest []Pod
@@ -52,18 +54,19 @@ func Removable(nodes []Node, pods []Pod) []Node {
 		cpu, memory = cpu+n.CPU, memory+n.Memory
 	}
 	size := func(p Pod) float64 { return max(p.CPU/cpu, p.Memory/memory) }
-	slices.SortStableFunc(rest, func(a, b Pod) int { return cmp.Compare(size(b), size(a)) })
+	// Those with GPUs first: they have the fewest places.
+	slices.SortStableFunc(rest, func(a, b Pod) int { return cmp.Or(cmp.Compare(b.GPU, a.GPU), cmp.Compare(size(b), size(a))) })
 	free := make([]Pod, len(nodes))
 	used := make([]bool, len(nodes))
 	for i, n := range nodes {
-		free[i] = Pod{CPU: packRoom*n.CPU - daemon.CPU, Memory: packRoom*n.Memory - daemon.Memory, Daemon: false}
+		free[i] = Pod{CPU: packRoom*n.CPU - daemon.CPU, Memory: packRoom*n.Memory - daemon.Memory, GPU: n.GPU, Daemon: false}
 	}
 	for _, p := range rest {
-		i := slices.IndexFunc(free, func(f Pod) bool { return p.CPU <= f.CPU && p.Memory <= f.Memory })
+		i := slices.IndexFunc(free, func(f Pod) bool { return p.CPU <= f.CPU && p.Memory <= f.Memory && p.GPU <= f.GPU })
 		if i < 0 {
 			return nil
 		}
-		free[i].CPU, free[i].Memory, used[i] = free[i].CPU-p.CPU, free[i].Memory-p.Memory, true
+		free[i].CPU, free[i].Memory, free[i].GPU, used[i] = free[i].CPU-p.CPU, free[i].Memory-p.Memory, free[i].GPU-p.GPU, true
 	}
 	var out []Node
 	for i, n := range nodes {

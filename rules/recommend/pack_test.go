@@ -3,11 +3,12 @@ package recommend
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
 func TestRemovable(t *testing.T) {
-	nodes := []Node{{"a", 4, 16, 0.2}, {"b", 4, 16, 0.2}, {"c", 4, 16, 0.4}}
+	nodes := []Node{{"a", 4, 16, 0, 0.2}, {"b", 4, 16, 0, 0.2}, {"c", 4, 16, 0, 0.4}}
 	pod := func(cpu float64) Pod { return Pod{CPU: cpu, Memory: 1, Daemon: false} }
 	// 5 cores need two nodes of 3.6; the dear one goes.
 	out := Removable(nodes, []Pod{pod(2), pod(1), pod(1), pod(1)})
@@ -29,6 +30,17 @@ func TestRemovable(t *testing.T) {
 	}
 	if Removable(nodes[:1], nil) != nil {
 		t.Error("the only node stays")
+	}
+	// A GPU keeps its node, which is the last to hold what needs none.
+	gpu := append(slices.Clone(nodes), Node{"g", 4, 16, 1, 1})
+	if out := Removable(gpu, []Pod{pod(1), {CPU: 1, Memory: 1, GPU: 1}}); len(out) != 2 || out[0].Name != "b" || out[1].Name != "c" {
+		t.Errorf("%v with a pod on a GPU, want b and c", out)
+	}
+	if out := Removable(gpu, []Pod{pod(1)}); len(out) != 3 || out[2].Name != "g" {
+		t.Errorf("%v, want the GPU to go too", out)
+	}
+	if out := Removable(gpu, []Pod{{CPU: 1, Memory: 1, GPU: 2}}); out != nil {
+		t.Errorf("%v of a pod that asks for more GPUs than a node has", out)
 	}
 }
 

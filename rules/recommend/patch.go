@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -31,6 +32,10 @@ func ResourcePatches(t Target, set map[Resource]float64) []Patch {
 	for resource, v := range set {
 		in, name, text := requests, "cpu", cpuText
 		switch resource {
+		case GPURequest: // both are to be the same
+			name, text = "nvidia.com/gpu", countText
+			requests[name] = text(v)
+			in = limits
 		case CPURequest:
 		case CPULimit:
 			in = limits
@@ -59,6 +64,24 @@ func ResourcePatches(t Target, set map[Resource]float64) []Patch {
 		p.Subresource = "resize"
 	}
 	return []Patch{p}
+}
+
+// countText writes a whole number.
+func countText(v float64) string { return fmt.Sprintf("%.0f", v) }
+
+// replicaPatches returns the patch that sets the replicas of a Deployment or StatefulSet to n and the one that sets
+// them back; none for other kinds, or where now is not a whole number.
+func replicaPatches(t Target, n, now float64) (patch, back []Patch) {
+	if t.Kind != "Deployment" && t.Kind != "StatefulSet" || now != math.Trunc(now) || n == now {
+		return []Patch{}, []Patch{}
+	}
+	to := func(n float64) []Patch {
+		return []Patch{{
+			APIVersion: "apps/v1", Kind: t.Kind, Namespace: t.Namespace, Name: t.Name, Type: "merge",
+			Body: nested([]string{"spec"}, map[string]any{"replicas": int(n)}),
+		}}
+	}
+	return to(n), to(now)
 }
 
 // hpaPatch sets the CPU target of an autoscaler. Its metrics are a list that a merge replaces, so

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/forecast/num"
 )
 
 // Recommendation is one change worth making, or one that would be and is held back by
@@ -137,7 +138,8 @@ type Risk struct {
 	Effort             Effort `json:"effort"`
 }
 
-// Part is one factor of the confidence.
+// Part is one factor of the confidence. What rests on a sample is at most what the rule of succession allows for
+// its size: only what is written down, as the date in a certificate, is 1.
 type Part struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"` // in [0, 1]
@@ -188,6 +190,8 @@ const (
 	BlockLittleWorth      = "little_worth"       // the saving is too small to be worth the disruption
 	BlockRecentlyChanged  = "recently_changed"   // changed lately; wait and see
 	BlockTooMany          = "too_many"           // more containers than are looked at
+	BlockAutoscaled       = "autoscaled"         // an autoscaler sets the replicas
+	BlockWholeGPU         = "gpu_whole"          // a GPU is requested whole, or shared by other means
 	BlockLimitNeverKilled = "limit_never_killed" // a raise without evidence that the limit hurts
 )
 
@@ -223,6 +227,11 @@ func New(kind Kind, target Target, action string) Recommendation {
 		ConfidenceParts: []Part{}, Steps: []string{}, Rollback: []string{}, Evidence: []Evidence{}, Reasons: []string{},
 		Blockers: []Blocker{}, Patch: []Patch{}, ReversePatch: []Patch{}, ConfidenceLevel: series.ConfidenceLevel(0),
 	}
+}
+
+// sampled returns a part of a sample of n: v, but at most (n + 1)/(n + 2).
+func sampled(name string, v, n float64, why string) Part {
+	return Part{name, min(v, num.Succession(n)), why}
 }
 
 // SetConfidence stores parts and their product. Parts are in [0, 1]; Check tells.

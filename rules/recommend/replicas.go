@@ -193,17 +193,7 @@ func (in ReplicaInput) withoutHPA(r *Recommendation, hours [24]int, mean float64
 		parts = append(parts, fmt.Sprintf("%02d:00 to %02d:00 %d", s.From, s.To, s.Replicas))
 	}
 	r.Action = fmt.Sprintf("Scale by the hour (UTC): %s; or to %d for good", strings.Join(parts, ", "), all)
-	if in.Replicas == math.Trunc(in.Replicas) && (in.Target.Kind == "Deployment" || in.Target.Kind == "StatefulSet") {
-		count := func(n int) Patch {
-			return Patch{
-				APIVersion: "apps/v1", Kind: in.Target.Kind, Namespace: in.Target.Namespace, Name: in.Target.Name, Type: "merge",
-				Body: nested([]string{"spec"}, map[string]any{"replicas": n}),
-			}
-		}
-		if all != int(in.Replicas) {
-			r.Patch, r.ReversePatch = []Patch{count(all)}, []Patch{count(int(in.Replicas))}
-		}
-	}
+	r.Patch, r.ReversePatch = replicaPatches(in.Target, float64(all), in.Replicas)
 	r.Steps = []string{
 		"Apply a right-size of it first and look again: replicas are counted by its request.",
 		"Prefer an autoscaler, or one of KEDA on upid_forecast_value, to a schedule: it knows when the forecast is wrong.",

@@ -1,10 +1,15 @@
 package sizing
 
-import "math"
+import (
+	"math"
 
-// Trust is how much a decision can be relied on, as factors in [0, 1].
+	"github.com/upid/upid/forecast/num"
+)
+
+// Trust is how much a decision can be relied on, as factors in [0, 1). Nothing that was measured is certain: none is
+// above what the rule of succession allows for its samples, and the product not above that of the days.
 type Trust struct {
-	History  float64 // √(days of history / 14), at most 1
+	History  float64 // √(days of history / 14), and less where the product would be too much for so many days
 	Coverage float64 // samples there are of those there should be, in 14 days
 	Stable   float64 // 1 less half the logarithm of how the level moved in three days; at least 0.5
 	Borne    float64 // 1 less five times the error of past claims of CPU above the request; at least 0.3
@@ -31,9 +36,12 @@ func (c *claims) add(claimed, came float64) {
 // Trust returns how much the last decision can be relied on.
 func (s *Sizer) Trust(c *Scratch) Trust {
 	t := Trust{History: math.Sqrt(math.Min(float64(s.days)/14, 1)), Coverage: 0, Stable: 1, Borne: 1}
-	n, days := 0, min(s.days, 14)
+	n, days, lately := 0, min(s.days, 14), 0
 	for age := range days {
 		n += s.day(age).n
+		if age < 3 {
+			lately = n
+		}
 	}
 	if days > 0 && s.step > 0 {
 		t.Coverage = math.Min(float64(n)*float64(s.step)/daySeconds/float64(days), 1)
@@ -43,6 +51,10 @@ func (s *Sizer) Trust(c *Scratch) Trust {
 	if s.claims.weight > 0 {
 		t.Borne = math.Max(0.3, 1-5*math.Abs(s.claims.claimed-s.claims.came)/s.claims.weight)
 	}
+	t.Coverage = math.Min(t.Coverage, num.Succession(float64(n)))
+	t.Stable = math.Min(t.Stable, num.Succession(float64(lately)))
+	t.Borne = math.Min(t.Borne, num.Succession(s.claims.weight*daySeconds/float64(max(s.step, 1))))
+	t.History = math.Min(t.History, num.Succession(float64(s.days))/(t.Coverage*t.Stable*t.Borne)) // +Inf of no coverage
 	return t
 }
 
@@ -91,7 +103,7 @@ func (s *Sizer) movedMemory() float64 {
 // and 28 days (at least 16 MiB; the logarithms are within −1 and 2) and c the confidence.
 // A logistic regression on 6,720 decisions for 40 real traces: r alone says 0.2 % where 3 % came,
 // and 65 % where 15 % did. Half the traces predict the other half within 5 points in most bands.
-func (s *Sizer) Risk(m float64, confidence float64) float64 {
+func (s *Sizer) Risk(m, confidence float64) float64 {
 	f := s.RiskFactors(m, confidence)
 	z := riskCoefficients[0]
 	for i, v := range f {
