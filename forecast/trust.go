@@ -42,22 +42,32 @@ func (r *rolling) trust(dst *series.Forecast, s *Scratch) {
 	}
 	if far := reach(time.Duration(len(dst.Point))*millis(dst.Step), span); far < 1 {
 		dst.Confidence *= far
-		dst.Warnings = append(dst.Warnings, errFar)
+		why := errFar
+		if time.Duration(len(dst.Point))*millis(dst.Step) <= tried {
+			why = errBeyond
+		}
+		dst.Warnings = append(dst.Warnings, why)
 	}
 }
 
-// tried is the longest horizon that forecasts were measured at.
-const tried = 28 * 24 * time.Hour
+// tried is the longest horizon that forecasts were measured at; early the longest that
+// histories shorter than it were.
+const (
+	tried = 28 * 24 * time.Hour
+	early = 7 * 24 * time.Hour
+)
 
 var errFar = errors.New("the horizon is longer than 28 days and than a quarter of the history: confidence is lowered in proportion")
 
+var errBeyond = errors.New("the horizon is longer than the history, of which only a part could be held out: confidence is lowered in proportion")
+
 // reach returns how far a horizon is within what the history can show, in (0, 1]:
 //
-//	reach = min(1, max(28d, span/4) / horizon)
+//	reach = min(1, max(min(28d, max(7d, span)), span/4) / horizon)
 //
-// 400 days from 28 days of history: 0.07, from five years of it: 1.
+// 28 days from 14 days of history: 0.5; 400 days from 28: 0.07, from five years: 1.
 func reach(horizon, span time.Duration) float64 {
-	return min(1, max(tried, span/4).Hours()/horizon.Hours())
+	return min(1, max(min(tried, max(early, span)), span/4).Hours()/horizon.Hours())
 }
 
 // moveConfidence is what is left of the confidence when the end of a history is like

@@ -3,11 +3,13 @@ package forecast
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
 
-// TestReach: up to 28 days, or a quarter of the history, nothing is taken off.
+// TestReach: up to 28 days and the length of the history, or up to a quarter of it,
+// nothing is taken off, and up to 7 days never.
 func TestReach(t *testing.T) {
 	const day = 24 * time.Hour
 	f := func(horizon, span time.Duration, want float64) {
@@ -17,7 +19,11 @@ func TestReach(t *testing.T) {
 		}
 	}
 	f(time.Hour, day, 1)
-	f(28*day, 7*day, 1)
+	f(7*day, day, 1)
+	f(28*day, 7*day, 0.25)
+	f(28*day, 14*day, 0.5)
+	f(14*day, 14*day, 1)
+	f(28*day, 28*day, 1)
 	f(56*day, 28*day, 0.5)
 	f(400*day, 28*day, 0.07)
 	f(400*day, 5*365*day, 1)
@@ -41,5 +47,21 @@ func TestConfidenceOfNextHour(t *testing.T) {
 		if month < 2*three || month < 0.5 {
 			t.Errorf("step %s: %.2f from 28 days, %.2f from three", millis(step), month, three)
 		}
+	}
+}
+
+// What is asked farther ahead than there is history deserves less than the next week does, and that is said.
+func TestConfidenceBeyondHistory(t *testing.T) {
+	auto := mustNew(t, "auto")
+	rng := rand.New(rand.NewPCG(43, 44))
+	y := hourly(14*24, func(i int) float64 {
+		return 100 + 50*math.Sin(2*math.Pi*float64(i)/24) + 9*rng.Float64()
+	})
+	week, month := forecastOf(t, auto, y, 7*24, 0.9), forecastOf(t, auto, y, 28*24, 0.9)
+	if month.Confidence > 0.6*week.Confidence || week.Confidence < 0.5 {
+		t.Errorf("confidence %.2f of a week, %.2f of four", week.Confidence, month.Confidence)
+	}
+	if said := slices.Contains(month.Warnings, errBeyond); !said || slices.Contains(week.Warnings, errBeyond) {
+		t.Errorf("warnings of four weeks: %v; of one: %v", month.Warnings, week.Warnings)
 	}
 }

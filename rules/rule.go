@@ -164,7 +164,12 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 	}
 	need := 1.0
 	if a.Finding == nil {
-		need = max(need, r.Ease) + r.Fatigue*min(a.fatigue, r.MaxFatigue)
+		need = max(need, r.Ease)
+		// A gap is measured by the gaps there were, which grow with each, whatever the
+		// budget: a recent alert about values would only have it found later.
+		if !missing {
+			need += r.Fatigue * min(a.fatigue, r.MaxFatigue)
+		}
 	}
 	switch {
 	case s.Value >= need:

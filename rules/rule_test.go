@@ -179,6 +179,28 @@ func TestNextFatigue(t *testing.T) {
 	f(3*24*60*minute, 1.03, true)
 }
 
+// A gap is measured by the gaps before, not by the budget: alerts that a looser budget raised
+// shortly before do not make it be found later.
+func TestNextFatigue_gap(t *testing.T) {
+	after := func(scores ...series.Score) int64 {
+		a := walk(warning(), Alert{}, t0, scores...)
+		a = walk(warning(), a, t0+minute, times(31, spike(0))...)
+		if a.Active() {
+			t.Fatal("open before the gap")
+		}
+		for i := range int64(20) { // it grows by 0.25 a step
+			if a = walk(warning(), a, t0+(33+i)*minute, gone(0.25*float64(i+1))); a.Active() {
+				return i
+			}
+		}
+		t.Fatal("never found")
+		return 0
+	}
+	if calm, tired := after(spike(0)), after(spike(2)); calm != tired || calm != 4 {
+		t.Errorf("found after %d steps, after an alert %d, want 4", calm, tired)
+	}
+}
+
 // In maintenance nothing opens, what is open goes on, and what would have opened counts as a recent alert.
 func TestNextQuiet(t *testing.T) {
 	quiet := warning()

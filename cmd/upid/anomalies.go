@@ -144,14 +144,14 @@ func anomalyTable(w io.Writer, st output.Style, width int, loc *time.Location, a
 		if a.EndedAt == nil {
 			open++
 		}
-		title := output.Cut(a.Signal, width/3) + "  " + output.Printable(a.Type)
+		title := st.Cut(a.Signal, width/3) + "  " + output.Printable(a.Type)
 		b.WriteString(mark(st, a) + "  " + st.Bold(title) + "  " + lasted(a, loc) + "\n")
 		line, where := recentSpark(a.Path, 16), pairs(a.Labels, nil)
 		switch {
 		case strings.TrimSpace(line) != "":
-			b.WriteString("  " + st.Accent(line) + "  " + output.Cut(where, width-4-len([]rune(line))) + "\n")
+			b.WriteString("  " + st.Accent(line) + "  " + st.Cut(where, width-4-len([]rune(line))) + "\n")
 		case where != "":
-			b.WriteString("  " + output.Cut(where, width-2) + "\n")
+			b.WriteString("  " + st.Cut(where, width-2) + "\n")
 		}
 		// The labels stand above.
 		why, _, _ := strings.Cut(a.Description, " Series: ")
@@ -212,12 +212,11 @@ func plural(n int, one, more string) string {
 }
 
 // wrap breaks text, made printable, into lines of at most width characters. A
-// word that is longer is cut.
+// word that is longer has a line of its own.
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(output.Printable(text)) {
-		word = output.Cut(word, width)
 		switch {
 		case line == "":
 			line = word

@@ -56,8 +56,9 @@ func (c *backtestCmd) Validate() error {
 // backtested is the outcome for one series.
 type backtested struct {
 	rows   []backtest.Row
-	points int   // judged of each model
-	err    error // nothing could be measured
+	odd    string // what is to be said of its horizon
+	points int    // judged of each model
+	err    error  // nothing could be measured
 }
 
 // fewJudged is the number of points below which an error is said to rest on few: the mean absolute error of 24
@@ -108,7 +109,7 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 		if len(rows) > 0 {
 			points = rows[len(rows)-1].Folds * backtest.Steps(time.Duration(c.Horizon), y.Step)
 		}
-		return backtested{rows: rows, points: points, err: err}, nil
+		return backtested{rows: rows, odd: c.rounded(y.Step), points: points, err: err}, nil
 	}, func(i int, b backtested) error {
 		bar.Set(i + 1)
 		if b.err != nil {
@@ -117,6 +118,9 @@ func (c *backtestCmd) Run(ctx context.Context, e *env) error {
 				shorter = "; a shorter --horizon takes less"
 			}
 			said.add(in[i].Name, "not measured: "+b.err.Error()+shorter)
+		}
+		if b.odd != "" && len(b.rows) > 0 {
+			said.add(in[i].Name, b.odd)
 		}
 		if n := b.points; n > 0 && n < fewJudged {
 			said.add(in[i].Name, fmt.Sprintf("only %d points are judged, which leaves much to chance: more with a higher --folds", n))

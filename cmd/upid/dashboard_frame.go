@@ -32,13 +32,18 @@ type picture struct {
 	problem error     // of the newest one
 }
 
-// frame returns the picture as lines of at most width columns: height of them at
-// most, or as many as there are if it is 0.
+// frame returns the picture as lines of at most width columns, or as long as they
+// are if the style is Whole: height of them at most, or as many as there are if it is 0.
 func (p *picture) frame(st output.Style, width, height int) []string {
-	lines := append(p.head(st, width, height), p.notices(st, width, height)...)
-	sections := []section{p.signalRows(st), p.anomalyRows(st, width), p.predictionRows(st, width)}
+	columns := sparkWidth(width)
+	room, at := height, width
+	if st.Whole {
+		width = endless
+	}
+	lines := append(p.head(st, width, at, height), p.notices(st, width, height)...)
+	sections := []section{p.signalRows(st), p.anomalyRows(st, columns), p.predictionRows(st, columns)}
 	wants := make([]int, len(sections))
-	room := height - len(lines)
+	room -= len(lines)
 	for i, s := range sections {
 		wants[i] = len(s.rows)
 		room -= 2 // a blank line and the heading
@@ -63,8 +68,12 @@ func (p *picture) frame(st output.Style, width, height int) []string {
 	return lines
 }
 
-// head is two lines about the process and the world around it.
-func (p *picture) head(st output.Style, width, height int) []string {
+// endless is the width of a line that is not cut.
+const endless = 1 << 20
+
+// head is two lines about the process and the world around it. The clock ends at
+// column at, where there is room.
+func (p *picture) head(st output.Style, width, at, height int) []string {
 	s := &p.status
 	left := []piece{{"upid " + s.Version, st.Bold}, {p.base, st.Dim}}
 	right := fmt.Sprintf("%s  every %s  q quits", p.clock(s.Now), output.Span(p.every))
@@ -72,7 +81,7 @@ func (p *picture) head(st output.Style, width, height int) []string {
 		right = output.Timestamp(int64(s.Now)*1000, p.loc)
 	}
 	first := line(width, left...)
-	if gap := width - left[0].width() - 2 - left[1].width() - len(right); gap >= 2 {
+	if gap := at - left[0].width() - 2 - left[1].width() - len(right); gap >= 2 {
 		first += strings.Repeat(" ", gap) + st.Dim(right)
 	}
 	up := piece{"prometheus " + s.Upstream.State, st.Good}
@@ -282,7 +291,7 @@ func percentOf(v *float64) string {
 // sparkWidth returns how wide a sparkline is on a screen.
 func sparkWidth(width int) int { return min(max(8, width/10), 24) }
 
-func (p *picture) anomalyRows(st output.Style, width int) section {
+func (p *picture) anomalyRows(st output.Style, columns int) section {
 	s := section{columns: []column{
 		{"ANOMALIES", false, 0, false},
 		{"SIGNAL", false, 0, true},
@@ -313,7 +322,7 @@ func (p *picture) anomalyRows(st output.Style, width int) section {
 			{quantity(a.Observed, a.Unit), nil},
 			{quantity(a.Expected, a.Unit), st.Dim},
 			{quantity(newestPoint(a), a.Unit), nil},
-			{recentSpark(a.Path, sparkWidth(width)), st.Accent},
+			{recentSpark(a.Path, columns), st.Accent},
 			{pairs(a.Labels, nil), st.Dim},
 		})
 	}
@@ -337,7 +346,7 @@ func rank(a *views.Anomaly) int {
 	return len(series.Severities) - 1 - slices.Index(series.Severities, a.Severity)
 }
 
-func (p *picture) predictionRows(st output.Style, width int) section {
+func (p *picture) predictionRows(st output.Style, columns int) section {
 	s := section{columns: []column{
 		{"PREDICTIONS", false, 0, true},
 		{"SERIES", false, 1, true},
@@ -371,7 +380,7 @@ func (p *picture) predictionRows(st output.Style, width int) section {
 			{quantity(x.Value, x.Unit), nil},
 			{interval(x.Lower, x.Upper, x.Unit), nil},
 			{score(x.Confidence), nil},
-			{spark(way, sparkWidth(width)), st.Accent},
+			{spark(way, columns), st.Accent},
 		})
 	}
 	return s

@@ -41,9 +41,11 @@ Examples:
     upid detect --input disk.csv --min-relative 0.1 --fail-on-finding
     upid detect --query 'sum(rate(http_requests_total[5m]))' --lookback 14d
 
+Each series is scored by its own past. Replicas are compared with one another, whose type is outlier, by a running sidecar (upid start) only.
+
 A raw counter, which only rises and falls to almost nothing at a restart, is refused: give its rate.
 
-CSV columns: ` + strings.Join(detectColumns, ",") + `. There is a row for each point of the input, in order, and one for each missing point. JSON and YAML are an array of objects with the same names; a missing number is null.
+CSV columns: ` + strings.Join(detectColumns, ",") + `. There is a row for each point of the input, in order, and one for each missing point; type is what that point looks like, while the table has one for each anomaly, that of its beginning, as an alert has. JSON and YAML are an array of objects with the same names; a missing number is null.
 `
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/output"
+	"github.com/upid/upid/collector/series"
 )
 
 // detectWriter writes scores in the format asked for; a table shows the
@@ -43,7 +44,7 @@ func (w *detectWriter) write(name string, d detected) error {
 	w.findings += len(d.findings)
 	low, high := output.Extent(d.values)
 	var b strings.Builder
-	b.WriteString(w.style.Bold(output.Cut(name, output.Width)) + "\n")
+	b.WriteString(w.style.Bold(w.style.Cut(name, output.Width)) + "\n")
 	b.WriteString(output.Spark(d.values, output.Width-1, low, high) + "\n\n")
 	g := output.Grid{
 		Head:  []string{"START", "LASTED", "TYPE", "SEVERITY", "SCORE", "OBSERVED", "EXPECTED"},
@@ -57,12 +58,30 @@ func (w *detectWriter) write(name string, d detected) error {
 		g.Add(output.Timestamp(f.Start, w.loc), lasted, f.Type, f.Severity,
 			output.Human(f.Peak), output.Human(f.Worst.Observed), output.Human(f.Worst.Expected))
 	}
-	if err := g.Write(&b, w.style); err != nil {
+	var lines strings.Builder
+	if err := g.Write(&lines, w.style); err != nil {
 		return err
+	}
+	i := -1 // the head comes first
+	for line := range strings.Lines(lines.String()) {
+		b.WriteString(line)
+		if i >= 0 {
+			b.WriteString(w.style.Dim(became(&d.findings[i])))
+		}
+		i++
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w.w, b.String())
 	return err
+}
+
+// became is a line that says what a finding looked like later, "" if that is as it opened: its
+// type is that of its first breaches, as in an alert, while each row of -o csv has its own.
+func became(f *series.Finding) string {
+	if f.Reclassified == "" || f.Reclassified == f.Type {
+		return ""
+	}
+	return "  later: " + f.Reclassified + "\n"
 }
 
 func (w *detectWriter) close(budget string) error {

@@ -152,6 +152,32 @@ func TestDetect_table(t *testing.T) {
 	}
 }
 
+// The table has the type an anomaly opened with, as its alert has, and says what it became; rows of
+// CSV have that of each point.
+func TestDetect_reclassified(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("timestamp,value\n")
+	rng := rand.New(rand.NewPCG(1, 2))
+	const fall = 10 * 144
+	for i := range fall + 24 {
+		v := 100 + rng.NormFloat64()
+		if i >= fall {
+			v -= 30
+		}
+		fmt.Fprintf(&b, "%d,%g\n", monday+600*i, v)
+	}
+	rows := upid(t, b.String(), "detect --input - -o csv").stdout
+	if !strings.Contains(rows, ",1,drop\n") || !strings.Contains(rows, ",1,drift\n") {
+		t.Fatal("no drop that becomes a drift")
+	}
+	o := upid(t, b.String(), "detect --input -")
+	o.want(t, exitOK)
+	narrow(t, o.stdout)
+	if !strings.Contains(o.stdout, "  drop  ") || !strings.Contains(o.stdout, "\n  later: drift\n") {
+		t.Errorf("stdout:\n%s", o.stdout)
+	}
+}
+
 func TestDetect_failOnFinding(t *testing.T) {
 	o := upid(t, incident(), "detect --input - --fail-on-finding -o csv")
 	o.want(t, exitFinding)

@@ -69,6 +69,16 @@ func (f *gridFlags) points(step int64) (int, error) {
 	return int(n), nil
 }
 
+// rounded says what a horizon becomes that is no whole number of steps (milliseconds), "" if it is one.
+func (f *gridFlags) rounded(step int64) string {
+	horizon, s := time.Duration(f.Horizon), millis(step)
+	if horizon%s == 0 {
+		return ""
+	}
+	whole := ((horizon-1)/s + 1) * s
+	return fmt.Sprintf("--horizon %s is rounded up to %s, whole steps of %s: what is forecast are means over a step; a shorter --step looks closer, if the input is as fine", f.Horizon, duration(whole), duration(s))
+}
+
 // queryStep is how finely a query is evaluated: the means over an hour of samples
 // five minutes apart say more than one sample an hour.
 func (f *gridFlags) queryStep() time.Duration {
@@ -216,8 +226,10 @@ func (c *forecastCmd) Run(ctx context.Context, e *env) error {
 			return nil
 		}
 		done++
-		if odd := oddStep(r.y.Step); odd != "" {
-			said.add(in[i].Name, odd)
+		for _, odd := range []string{c.rounded(r.y.Step), oddStep(r.y.Step)} {
+			if odd != "" {
+				said.add(in[i].Name, odd)
+			}
 		}
 		for _, w := range r.f.Warnings {
 			said.add(in[i].Name, w.Error())

@@ -75,7 +75,7 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 	if t.blocks++; t.blocks > 1 {
 		b.WriteByte('\n')
 	}
-	b.WriteString(t.style.Bold(output.Cut(name, output.Width)) + "\n")
+	b.WriteString(t.style.Bold(t.style.Cut(name, output.Width)) + "\n")
 	past := recent(y, 2*len(f.Point), f.Step)
 	low, high := output.Extent(past, f.Point)
 	columns := futureColumns(len(past), len(f.Point))
@@ -105,7 +105,7 @@ func (t *forecastTable) block(name string, y series.Series, f *series.Forecast) 
 	p := describe(forecast.Patterns(forecast.Without(y, t.calendar)), t.loc)
 	for _, line := range []struct{ name, text string }{{"seasons", p.seasons}, {"trend", p.trends()}} {
 		if line.text != "" {
-			fmt.Fprintf(&b, "%-10s  %s\n", line.name, output.Cut(line.text, output.Width-12))
+			fmt.Fprintf(&b, "%-10s  %s\n", line.name, t.style.Cut(line.text, output.Width-12))
 		}
 	}
 	label := "changed"

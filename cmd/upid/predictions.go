@@ -148,7 +148,12 @@ func (c *client) explain(ctx context.Context, e *env, only string) ([]views.Sign
 		case 1:
 			e.warnf("signal %s %s", ns[0], state.one)
 		default:
-			e.warnf("%d signals %s: %s", len(ns), state.more, strings.Join(ns, ", "))
+			const named = 8 // all of them: upid dashboard
+			more := ""
+			if n := len(ns) - named; n > 1 {
+				ns, more = ns[:named], fmt.Sprintf(" and %d more", n)
+			}
+			e.warnf("%d signals %s: %s%s", len(quiet[state.name]), state.more, strings.Join(ns, ", "), more)
 		}
 	}
 	return asked, nil

@@ -296,7 +296,7 @@ func stacked(b *strings.Builder, st output.Style, width int, g output.Grid, name
 	}
 	for i, l := range slices.Collect(strings.Lines(t.String())) {
 		if i > 0 && names[i-1] != "" {
-			b.WriteString(output.Cut(names[i-1], width) + "\n")
+			b.WriteString(st.Cut(names[i-1], width) + "\n")
 		}
 		b.WriteString(l)
 	}
@@ -305,9 +305,9 @@ func stacked(b *strings.Builder, st output.Style, width int, g output.Grid, name
 
 // heading is a signal's name in bold and, fainter, what is said of it.
 func heading(st output.Style, width int, name, note string) string {
-	name = output.Cut(name, width)
-	if room := width - 2 - len([]rune(name)); note != "" && room > 8 {
-		return st.Bold(name) + "  " + st.Dim(output.Cut(note, room))
+	name = st.Cut(name, width)
+	if room := width - 2 - len([]rune(name)); note != "" && (st.Whole || room > 8) {
+		return st.Bold(name) + "  " + st.Dim(st.Cut(note, room))
 	}
 	return st.Bold(name)
 }

@@ -61,7 +61,7 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 
 // writeRecommendation writes the block of one recommendation.
 func writeRecommendation(b *strings.Builder, st output.Style, width int, r *recommend.Recommendation) {
-	b.WriteString(recommendationMark(st, r) + "  " + st.Bold(output.Printable(strings.ReplaceAll(string(r.Kind), "_", " "))) + "  " + output.Cut(targetText(r.Target), width/2) + "\n")
+	b.WriteString(recommendationMark(st, r) + "  " + st.Bold(output.Printable(strings.ReplaceAll(string(r.Kind), "_", " "))) + "  " + st.Cut(targetText(r.Target), width/2) + "\n")
 	for _, line := range wrap(actionText(r), width-2) {
 		b.WriteString("  " + line + "\n")
 	}

@@ -26,10 +26,10 @@ func (e *env) warnf(format string, args ...any) {
 	fmt.Fprintln(e.stderr, "upid: warning: "+output.Printable(fmt.Sprintf(format, args...)))
 }
 
-// style is coloured on a terminal whose user does not object.
+// style is coloured on a terminal whose user does not object, and cuts on a terminal only.
 func (e *env) style() output.Style {
 	_, ok := terminal(e.stdout)
-	return output.Style{Colour: ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return output.Style{Colour: ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", Whole: !ok}
 }
 
 // progress returns a bar for total pieces of work, nil if stderr is not a

@@ -192,7 +192,7 @@ func writeThreatTable(e *env, watches []*watch, rows []threatRow, campaigns []th
 		a := s.first.alert
 		g.Add(output.Timestamp(s.first.time, e.loc), output.Span(millis(max(s.last.time-s.first.time, 1000))), a.Threat,
 			threat.Severity(a.Band), fmt.Sprintf("%.0f", math.Floor(a.Risk)), a.Entity)
-		why = append(why, "  "+output.Cut(output.Printable(a.Top.Describe()), output.Width-2))
+		why = append(why, "  "+e.style().Cut(a.Top.Describe(), output.Width-2))
 	}
 	var b strings.Builder
 	if g.Len() > 0 {

@@ -69,9 +69,10 @@ func (p *Pipeline) logOutcome(e *entry, j job, took time.Duration, err error) {
 }
 
 // sayWaiting logs in one line which tasks have nothing to learn from, once each was
-// looked at, and again when one is new among them. The caller holds p.mu.
+// looked at, and later those that are new among them: a task is named again only after it
+// had data. The caller holds p.mu.
 func (p *Pipeline) sayWaiting() {
-	var names []string
+	var names, fresh []string
 	for name, e := range p.tasks {
 		if e.Unit.Position() > 0 {
 			continue
@@ -82,14 +83,16 @@ func (p *Pipeline) sayWaiting() {
 		if fit.Ended.IsZero() {
 			return
 		}
-		if fit.Reason == noData {
+		switch said := slices.Contains(p.waiting, name); {
+		case said: // whatever the newest pass says, as that Prometheus is gone
 			names = append(names, name)
+		case fit.Reason == noData:
+			names, fresh = append(names, name), append(fresh, name)
 		}
 	}
-	slices.Sort(names)
-	said := func(name string) bool { return slices.Contains(p.waiting, name) }
-	if slices.ContainsFunc(names, func(name string) bool { return !said(name) }) {
-		p.log.Info("signals wait for data: their queries have no series yet", "signals", len(names), "names", strings.Join(names, ","))
+	slices.Sort(fresh)
+	if len(fresh) > 0 {
+		p.log.Info("signals wait for data: their queries have no series yet", "signals", len(fresh), "names", strings.Join(fresh, ","))
 	}
 	p.waiting = names
 }

@@ -72,7 +72,7 @@ type Pipeline struct {
 	mu      sync.Mutex // guards what follows and the schedule inside entries
 	tasks   map[string]*entry
 	unsaved bool     // the newest snapshot could not be saved
-	waiting []string // tasks that were said to wait for data, sorted
+	waiting []string // tasks that were said to wait for data, and had none since
 	gone    bool     // it was said that the source cannot be reached
 }
 

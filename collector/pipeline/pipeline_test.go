@@ -426,6 +426,42 @@ func TestRecoveryIsSaidOfWhatWasSaid(t *testing.T) {
 	})
 }
 
+// TestWaitingIsSaidOnce: a task that waits is named once, whatever else begins to wait and
+// whatever its server does meanwhile.
+func TestWaitingIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		said := &bytes.Buffer{}
+		r.log = slog.New(slog.NewTextHandler(said, nil))
+		tasks := []Task{task("a", &fakeUnit{}), task("b", &fakeUnit{})}
+		if err := r.Apply(tasks, nil); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		r.src.set(func(string, int64, int64, int64) (series.Data, error) {
+			if at := time.Since(start); at > 20*time.Minute && at < 30*time.Minute {
+				return series.Data{}, failure{"connection", errors.New("connection refused")}
+			}
+			return series.Data{}, failure{noData, errors.New("no data")}
+		})
+		time.AfterFunc(40*time.Minute, func() {
+			if err := r.Apply(append(tasks, task("c", &fakeUnit{})), nil); err != nil {
+				t.Error(err)
+			}
+		})
+		r.run(90 * time.Minute)
+		var lines []string
+		for line := range strings.Lines(said.String()) {
+			if _, names, ok := strings.Cut(line, "names="); ok && strings.Contains(line, "signals wait for data") {
+				lines = append(lines, strings.TrimSpace(names))
+			}
+		}
+		if want := []string{"a,b", "c"}; !slices.Equal(lines, want) {
+			t.Errorf("said to wait: %q, want %q:\n%s", lines, want, said)
+		}
+	})
+}
+
 func TestOutageCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 2)

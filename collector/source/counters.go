@@ -30,11 +30,11 @@ const StemLabel = "entity"
 // and NaN are left out and counted in the warnings; a negative value is an error, as
 // is everything ReadFile refuses. Steps are 0.
 func ReadCounters(name string, r io.Reader) (File, error) {
-	br, first, err := begin(r)
+	var t table
+	br, first, err := t.begin(name, r)
 	if err != nil {
 		return File{}, fmt.Errorf("%s: %w", name, err)
 	}
-	var t table
 	if first == '{' || first == '[' {
 		err = t.readJSON(br)
 	} else {

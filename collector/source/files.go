@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -83,19 +84,19 @@ func ReadFile(path string) (File, error) {
 // warning. An empty cell or null is a missing value; so are NaN and Inf, which
 // Prometheus and spreadsheets write, with one warning. Every error names the file (name), the line and the reason.
 func Read(name string, r io.Reader) (File, error) {
-	f, err := read(r)
+	f, err := read(name, r)
 	if err != nil {
 		return File{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
 }
 
-func read(r io.Reader) (File, error) {
-	br, first, err := begin(r)
+func read(name string, r io.Reader) (File, error) {
+	var t table
+	br, first, err := t.begin(name, r)
 	if err != nil {
 		return File{}, err
 	}
-	var t table
 	switch first {
 	case '{', '[':
 		err = t.readJSON(br)
@@ -109,10 +110,15 @@ func read(r io.Reader) (File, error) {
 }
 
 // begin returns a reader of the text of r, which may be gzipped and may begin with
-// a byte order mark, and the first byte that is not blank.
-func begin(r io.Reader) (br *bufio.Reader, first byte, err error) {
+// a byte order mark, and the first byte that is not blank. A name that says otherwise is a warning.
+func (t *table) begin(name string, r io.Reader) (br *bufio.Reader, first byte, err error) {
 	br = bufio.NewReaderSize(r, 1<<16)
-	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
+	switch magic, _ := br.Peek(2); {
+	case string(magic) != "\x1f\x8b":
+		if strings.HasSuffix(name, ".gz") {
+			t.warnf("it is not gzipped, whatever its name says: read as plain text")
+		}
+	default:
 		z, err := gzip.NewReader(br)
 		if err != nil {
 			return nil, 0, gunzipError(err)

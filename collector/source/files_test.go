@@ -162,6 +162,20 @@ func TestRead_gzip(t *testing.T) {
 	if want := "value|{__name__=\"value\"}|60000 0=1 60000=2\n"; show(got) != want {
 		t.Errorf("got %s, want %s", show(got), want)
 	}
+	// What a file holds counts, not what it is called; the two are said to differ.
+	for _, c := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"x.csv.gz", b.String(), nil},
+		{"x.csv", b.String(), nil},
+		{"x.csv.gz", "timestamp,value\n0,1\n60,2\n", []string{"it is not gzipped, whatever its name says: read as plain text"}},
+	} {
+		got, err := Read(c.name, strings.NewReader(c.text))
+		if err != nil || !slices.Equal(got.Warnings, c.want) || len(got.Series) != 1 {
+			t.Errorf("%s: %v, warnings %q, want %q", c.name, err, got.Warnings, c.want)
+		}
+	}
 	// A cut file is an error, never a shorter series.
 	for n := 2; n < b.Len(); n++ {
 		if _, err := Read("x", bytes.NewReader(b.Bytes()[:n])); err == nil || !strings.Contains(err.Error(), "the gzip file was cut off") {

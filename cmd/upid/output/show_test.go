@@ -35,6 +35,28 @@ func TestExtent(t *testing.T) {
 	}
 }
 
+// Where nobody looks at a terminal every name is whole, and so are the columns beside it.
+func TestGrid_whole(t *testing.T) {
+	name := strings.Repeat("long", 30)
+	g := Grid{Head: []string{"NAME", "V"}, Right: []bool{false, true}, Width: 40}
+	g.Add(name, "1")
+	g.Add("b", "22")
+	var b strings.Builder
+	if err := g.Write(&b, Style{Whole: true}); err != nil {
+		t.Fatal(err)
+	}
+	pad := strings.Repeat(" ", len(name)-1)
+	if want := "NAME" + pad[3:] + "   V\n" + name + "   1\nb" + pad + "  22\n"; b.String() != want {
+		t.Errorf("\n%s\nwant\n%s", b.String(), want)
+	}
+	if got := (Style{Whole: true}).Cut("a\x1b"+name, 8); got != "a\uFFFD"+name {
+		t.Errorf("Cut = %q", got)
+	}
+	if got := (Style{}).Cut(name, 8); got != "long…ong" {
+		t.Errorf("on a terminal Cut = %q", got)
+	}
+}
+
 func TestGrid(t *testing.T) {
 	g := Grid{Head: []string{"SERIES", "VALUE"}, Right: []bool{false, true}}
 	g.Add("a", "1")

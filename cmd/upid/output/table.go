@@ -2,19 +2,20 @@ package output
 
 import (
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Width is how wide tables may be.
+// Width is how wide tables may be on a terminal that does not say how wide it is.
 const Width = 80
 
 // Grid is a table with a header. Columns are as wide as their content; if the
 // table would be wider than it may be, one column is cut, its cells all at the same
 // place. Cells that differ still differ when they are cut: where that takes more room
-// than there is, the table is wider than it may be.
+// than there is, the table is wider than it may be. Nothing is cut in a style that is Whole.
 type Grid struct {
 	Head  []string
 	Right []bool // align to the right, by column
@@ -115,6 +116,9 @@ func apart(cells []string, least, most int) (width, head int) {
 
 // Write writes the table. The header is dimmed if the style has colours.
 func (g *Grid) Write(w io.Writer, st Style) error {
+	if st.Whole {
+		g = &Grid{Head: g.Head, Right: g.Right, Width: math.MaxInt, rows: g.rows}
+	}
 	widths, head := g.widths()
 	var b strings.Builder
 	b.WriteString(st.Dim(g.line(g.Head, widths, head)))
@@ -172,8 +176,19 @@ func cut(s string, n, head int) string {
 	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
 }
 
-// Style says whether text may carry colours.
-type Style struct{ Colour bool }
+// Style says what text may look like where it goes.
+type Style struct {
+	Colour bool // it may carry colours
+	Whole  bool // nothing is cut: it goes to a file or a program, where a name must be found again
+}
+
+// Cut returns s, made Printable and, unless the style is Whole, shortened as by Cut.
+func (s Style) Cut(text string, n int) string {
+	if s.Whole {
+		return Printable(text)
+	}
+	return Cut(text, n)
+}
 
 // Dim returns s in a fainter colour.
 func (s Style) Dim(text string) string { return s.wrap("\x1b[2m", text) }
