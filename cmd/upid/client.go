@@ -67,7 +67,7 @@ func (f *sidecarFlags) client(e *env) *client {
 		c.doubt = fmt.Sprintf("the sidecar of data directory %s was not found (%v); what follows is from %s", at.dir, err, c.base)
 		return c
 	}
-	c.base = cmp.Or(reachable(owner.Addresses), c.base)
+	c.base, c.dir = cmp.Or(reachable(owner.Addresses), c.base), at.dir
 	return c
 }
 
@@ -117,6 +117,7 @@ const (
 type client struct {
 	base  string
 	doubt string // why it may not be the one that is meant; "" is no doubt
+	dir   string // its data directory, by which it was found; "": it was not
 	http  *http.Client
 }
 

@@ -5,9 +5,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/upid/upid/collector/models"
+	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/collector/web"
 	"github.com/upid/upid/forecast/features"
 )
@@ -15,9 +18,12 @@ import (
 // TestModelsCancel: the training that runs is found and cancelled; a sidecar that is closed,
 // and one that trains nothing, say so.
 func TestModelsCancel(t *testing.T) {
+	var mu sync.Mutex // of run
 	run, code, cancelled := "resource_prediction-7", http.StatusOK, ""
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/models/states", func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		web.Answer(w, []models.TypeState{{ModelType: r.URL.Query().Get("model_type"), States: []models.ModelState{}, Automatic: true, RunID: run}}, web.Page{})
 	})
 	mux.HandleFunc("POST /api/v1/training/{id}/cancel", func(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +40,33 @@ func TestModelsCancel(t *testing.T) {
 	upid(t, "", cancel).want(t, exitFailure, "--web.enable-lifecycle")
 	code = http.StatusConflict
 	upid(t, "", cancel).want(t, exitFailure, "has ended meanwhile")
-	run = ""
+	// Found by its data directory it needs no door: a file asks it.
+	t.Chdir(t.TempDir())
+	lock, err := store.Acquire("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if err := lock.Announce([]string{strings.TrimPrefix(s.URL, "http://")}); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan string, 1)
+	go func() {
+		for {
+			b, err := os.ReadFile("data/pipeline/cancel")
+			if err == nil {
+				mu.Lock()
+				run = ""
+				mu.Unlock()
+				asked <- string(b)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if o := upid(t, "", "models cancel resource_prediction"); o.code != exitOK || !strings.Contains(o.stdout, "cancelled") || <-asked != "resource_prediction-7\n" {
+		t.Errorf("%+v", o)
+	}
 	upid(t, "", cancel).want(t, exitFailure, "no training of resource_prediction runs at "+s.URL)
 	s.Close()
 	upid(t, "", cancel).want(t, exitUnreachable, "no sidecar answers")

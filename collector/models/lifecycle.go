@@ -218,6 +218,7 @@ func (l *lifecycle) update(typ string, change func(*Progress)) {
 
 // round looks at every type once.
 func (l *lifecycle) round(ctx context.Context) {
+	l.heedCancel(ctx)
 	for _, typ := range features.Types {
 		if ctx.Err() != nil {
 			return

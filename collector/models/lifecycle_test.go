@@ -230,10 +230,28 @@ func TestPipelineStops(t *testing.T) {
 	if !ok || run.Step != StepExtract && run.Step != "" || !strings.Contains(b.states(rp)+"training", "training") {
 		t.Fatalf("%+v", run)
 	}
-	if _, err := b.runs.stop(t.Context(), run.ID); err != nil {
+	// A link is not followed, and one that names another training cancels none.
+	ask := filepath.Join(dir, "pipeline", "cancel")
+	other := filepath.Join(dir, "other")
+	if err := errors.Join(os.WriteFile(other, []byte(run.ID), 0o600), os.MkdirAll(filepath.Dir(ask), 0o700), os.Symlink(other, ask)); err != nil {
 		t.Fatal(err)
 	}
+	b.life.round(t.Context())
+	if err := AskCancel(b.o.Progress, run.ID+"0"); err != nil { // replaces the link
+		t.Fatal(err)
+	}
+	b.life.round(t.Context())
+	if !b.runs.busy() {
+		t.Fatal("another training was cancelled")
+	}
+	if err := AskCancel(b.o.Progress, run.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.life.heedCancel(t.Context())
 	b.idle()
+	if left, err := os.ReadDir(filepath.Dir(ask)); err != nil || len(left) != 1 {
+		t.Errorf("beside the progress: %v, %v", left, err)
+	}
 	p := b.life.of(rp)
 	if p.Step != Cancelled || p.Reason != "it was cancelled" {
 		t.Errorf("%+v", p)
