@@ -24,7 +24,7 @@ type modelsCompareCmd struct {
 func (modelsCompareCmd) Help() string {
 	return `Judges two versions on the same rows, by a paired test (Diebold and Mariano) in which each time counts once and targets that overlap hang together. Too few different times give no verdict.
 
-A running sidecar judges the versions in the shadow and the canary live, beside the active one: without --training-data that is shown.
+A running sidecar judges the versions in the shadow and the canary live, beside the active one: without --training-data that is shown. Not those of security_threat and anomaly_detection, which are judged by labels, and a server has none: they take --training-data with one target, 1 for an attack or an anomaly and 0 for what is ordinary.
 
 Examples:
 
@@ -110,6 +110,9 @@ var errNotLive = errors.New("no running sidecar has judged both live: one of the
 
 // comparedLive returns how a sidecar compared two versions live, of which a was active.
 func (f *modelFlags) comparedLive(typ, a, b string) ([]models.Comparison, error) {
+	if why := models.NotLive(typ); why != "" {
+		return nil, errors.New(why)
+	}
 	j, err := f.judgedLive(typ)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,7 @@ func (c *modelsStateCmd) Validate() error { return oneOf("MODEL_TYPE", c.ModelTy
 type shownState struct {
 	ModelType string              `json:"model_type"`
 	States    []models.ModelState `json:"states"`
+	NotLive   string              `json:"not_live"` // why its versions are not compared live, "" if they are
 	Pipeline  *models.Progress    `json:"pipeline"` // null: it was never trained by itself nor judged live
 }
 
@@ -71,7 +72,7 @@ func (c *modelsStateCmd) Run(e *env) error {
 	all := []shownState{}
 	for _, typ := range types {
 		p := progress[typ]
-		s := shownState{ModelType: typ, Pipeline: p}
+		s := shownState{ModelType: typ, NotLive: models.NotLive(typ), Pipeline: p}
 		if p == nil {
 			p = &models.Progress{ModelType: typ}
 		}

@@ -175,7 +175,11 @@ func (r *Registry) Judge(ctx context.Context, q Querier, j Judging) (*Judged, []
 		said = append(said, c.say(fresh, o, to)...)
 	}
 	for _, c := range versions[1:] {
-		p := Pair{Active: stages.Active, Version: c.Version.Version, Stage: c.stage, Verdict: Open, Comparisons: []Comparison{}}
+		p := Pair{Active: stages.Active, Version: c.Version.Version, Stage: c.stage, Verdict: Open, Comparisons: []Comparison{}, Error: NotLive(j.ModelType)}
+		if p.Error != "" {
+			out.Pairs = append(out.Pairs, p)
+			continue
+		}
 		cs, err := r.Compare(ctx, versions[0].Version, c.Version, rows.after(max(versions[0].from, c.from)))
 		if err != nil {
 			p.Error = err.Error()

@@ -279,6 +279,7 @@ type TypeState struct {
 	States    []ModelState `json:"states"`
 	Automatic bool         `json:"automatic"` // it is trained by itself
 	RunID     string       `json:"run_id"`    // of the training that runs, "" if none does
+	NotLive   string       `json:"not_live"`  // why its versions are not compared live, "" if they are
 	Progress  Progress     `json:"pipeline"`
 }
 
@@ -289,7 +290,7 @@ func (s *Service) states(r *http.Request) (any, error) {
 	}
 	out := []TypeState{}
 	for _, typ := range ts {
-		t := TypeState{ModelType: typ, Progress: s.life.of(typ)}
+		t := TypeState{ModelType: typ, NotLive: NotLive(typ), Progress: s.life.of(typ)}
 		s.life.mu.Lock()
 		_, t.Automatic = s.life.plans[typ]
 		s.life.mu.Unlock()

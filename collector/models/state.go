@@ -78,6 +78,9 @@ func (r *Registry) lost(typ, name string) string {
 
 // onTrial says how far the trial of a version beside the active one is.
 func onTrial(p *Progress, active, name string) string {
+	if why := NotLive(p.ModelType); why != "" {
+		return why
+	}
 	pair, ok := p.Live.Pair(active, name)
 	switch {
 	case !ok:

@@ -169,3 +169,40 @@ func TestPlain(t *testing.T) {
 		t.Error("a class has a naive number")
 	}
 }
+
+// TestPSIByChance is why the index alone begins no training: of the same six workloads two
+// weeks later, whose values wander over days, it is above 0.25 often enough to train for nothing.
+func TestPSIByChance(t *testing.T) {
+	const workloads, before, after, reps = 6, 600, 168, 200
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, c := range []struct {
+		name      string
+		phi       float64 // autocorrelation from one row of a workload to its next, 12 h later
+		low, high float64 // share above 0.25
+	}{
+		{"independent", 0, 0, 0.02},
+		{"over five days", 0.9, 0.25, 0.5}, // 1/(1 − φ) = 10 rows
+		{"over sixteen days", 0.97, 0.6, 0.85},
+	} {
+		state := make([]float64, workloads)
+		draw := func(n int) []float64 {
+			out := make([]float64, n)
+			for i := range out {
+				k := i % workloads
+				state[k] = c.phi*state[k] + math.Sqrt(1-c.phi*c.phi)*r.NormFloat64()
+				out[i] = state[k]
+			}
+			return out
+		}
+		above := 0.0
+		for range reps {
+			if p := newProfile(draw(before)); p.PSI(draw(after)) > 0.25 {
+				above += 1.0 / reps
+			}
+		}
+		t.Logf("%s: %.2f of %d are above 0.25", c.name, above, reps)
+		if above < c.low || above > c.high {
+			t.Errorf("%s: %.2f are above 0.25, want %v to %v", c.name, above, c.low, c.high)
+		}
+	}
+}
