@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/store"
@@ -380,19 +383,40 @@ func (s *interrupted) Query(ctx context.Context, expr string, start, end, step i
 	return s.server.Query(ctx, expr, start, end, step)
 }
 
-// FuzzSegment reads files of any content: an error or points, never a panic.
+// FuzzSegment reads files of any content: an error or points, never a panic. No change finds the
+// checksums by chance, so it is also read as an index and as a column with checksums that are right.
 func FuzzSegment(f *testing.F) {
 	whole, err := os.ReadFile(golden)
 	if err != nil {
 		f.Fatal(err)
 	}
+	n := int(binary.LittleEndian.Uint64(whole[len(whole)-tailLen:]))
+	index := whole[len(whole)-tailLen-n+8 : len(whole)-tailLen]
 	f.Add(whole)
 	f.Add([]byte(segmentMagic + "\n"))
+	f.Add(index)
+	f.Add(whole[len(segmentMagic)+1 : len(whole)-tailLen-n]) // columns
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g := &segment{golden, 6_000_000, 42_000_000, nil}
-		if r, err := g.index(bytes.NewReader(b), int64(len(b)), 10*minute); err == nil {
-			_ = newAssembly(span{g.from, g.to}, 10*minute, 0, 0).columns(r)
+		read := func(b []byte) {
+			if r, err := g.index(bytes.NewReader(b), int64(len(b)), 10*minute); err == nil {
+				_ = newAssembly(span{g.from, g.to}, 10*minute, 0, 0).columns(r)
+			}
 		}
-		_ = decode(b, func(int64, float64) {})
+		read(b)
+		frame := store.AppendFrame(nil, b)
+		file := append([]byte(segmentMagic+"\n"), whole[len(segmentMagic)+1:len(whole)-tailLen-n]...)
+		file = binary.LittleEndian.AppendUint64(append(file, frame...), uint64(len(frame)))
+		read(binary.LittleEndian.AppendUint32(file, store.Checksum(file[len(file)-8:])))
+		a := newAssembly(span{g.from, g.to}, 10*minute, 0, 0)
+		var c *row
+		_ = decode(b, func(at int64, v float64) {
+			if (at-a.from)%a.step == 0 {
+				c = a.set(c, labels.EmptyLabels(), at, v)
+			}
+		})
+		if a.cells > 61 {
+			t.Errorf("%d points of 61", a.cells)
+		}
 	})
 }
