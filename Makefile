@@ -25,7 +25,7 @@ build: ## build ./upid: static, trimmed, version stamped
 vet: ## gofmt and go vet
 	@unformatted=$$(gofmt -l cmd collector dashboards detect forecast rules tools); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt clean:"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
+	CGO_ENABLED=0 go vet -trimpath ./...
 
 test: vet ## run every test with the race detector, real servers included, and check coverage
 	@tools/servers.sh .tools

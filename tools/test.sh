@@ -2,7 +2,9 @@
 # Runs every test with the race detector, then measures the statement coverage of
 # the library packages over their own tests, all packages together. The two runs
 # are separate because counting under the race detector slows numeric code
-# tenfold.
+# tenfold. Whatever runs without the race detector, make vet before and the program
+# that tests start included, is compiled as make build does it, so that a machine
+# which has nothing compiled yet compiles the dependencies twice, not four times.
 set -euo pipefail
 goal=$1
 library=./collector/...,./forecast/...,./detect/...,./rules/...
@@ -28,10 +30,11 @@ if ! command -v tmux >/dev/null && command -v apt-get >/dev/null; then
   "$root" "${install[@]}" >/dev/null 2>&1 || { "$root" apt-get update -qq && "$root" "${install[@]}" >/dev/null; } ||
     echo "tmux could not be installed: the dashboard's test in a terminal is skipped"
 fi
-CGO_ENABLED=1 go test -race -timeout 28m ./...
+# Tests in parallel are those that wait for real servers. make vet has looked already.
+CGO_ENABLED=1 go test -race -vet=off -parallel 4 -timeout 28m ./...
 
 # shellcheck disable=SC2086
-go test -short -timeout 10m -coverpkg="$library" -coverprofile=coverage.out ${library//,/ } | sed -u -E 's/[[:space:]]coverage: .*//'
+CGO_ENABLED=0 go test -trimpath -vet=off -short -timeout 10m -coverpkg="$library" -coverprofile=coverage.out ${library//,/ } | sed -u -E 's/[[:space:]]coverage: .*//'
 
 # Statements by first directory; a block counts once, however many test binaries
 # ran it. The test servers are test code.

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/upid/upid/collector/testserver"
 	"github.com/upid/upid/dashboards"
 )
 
@@ -90,50 +87,14 @@ func (c cluster) each(at time.Time, yield func(metric, kind, labels string, valu
 	yield("ALERTS", "gauge", `alertname="QueueLong",alertstate="firing",severity="page",namespace="shop"`, 1)
 }
 
-// past calls yield for what upid said before the test began, of which the dashboard "upid / Business" shows a week.
-func (c cluster) past(yield func(metric, kind, labels string, value float64)) {
+// said calls yield for what upid said before the test began, of which the dashboard "upid / Business" shows a week.
+func (c cluster) said(_ time.Time, yield func(metric, kind, labels string, value float64)) {
 	for _, scope := range []string{`scope="total"`, `scope="namespace",namespace="shop"`} {
 		yield("upid_observed_value", "gauge", `signal="costs",`+scope, 0.1)
 		for _, m := range []string{"upid_cost_forecast_value", "upid_cost_forecast_lower", "upid_cost_forecast_upper"} {
 			yield(m, "gauge", `signal="costs",horizon="7d",currency="EUR",`+scope, 16.8)
 		}
 	}
-}
-
-// history writes the past in OpenMetrics.
-func (c cluster) history() io.Reader {
-	lines, kinds, order := map[string]*bytes.Buffer{}, map[string]string{}, []string(nil)
-	for at := c.end.Add(-10 * 24 * time.Hour); at.Before(c.end); at = at.Add(clusterStep) {
-		write := func(metric, kind, labels string, v float64) {
-			b, ok := lines[metric]
-			if !ok {
-				b = &bytes.Buffer{}
-				lines[metric], kinds[metric] = b, kind
-				order = append(order, metric)
-			}
-			if kind == "counter" {
-				metric += "_total"
-			}
-			fmt.Fprintf(b, "%s{%s,job=\"cluster\",instance=\"node-1:9100\"} %g %d\n", metric, labels, v, at.Unix())
-		}
-		c.each(at, write)
-		c.past(write)
-	}
-	var out bytes.Buffer
-	for _, m := range order {
-		fmt.Fprintf(&out, "# TYPE %s %s\n%s", m, kinds[m], lines[m])
-	}
-	out.WriteString("# EOF\n")
-	return &out
-}
-
-func (c cluster) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	c.each(time.Now(), func(metric, kind, labels string, v float64) {
-		if kind == "counter" {
-			metric += "_total"
-		}
-		fmt.Fprintf(w, "%s{%s} %g\n", metric, labels, v)
-	})
 }
 
 const clusterConfig = `
@@ -164,21 +125,14 @@ func TestDashboardsLive(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers and runs for a minute")
 	}
+	t.Parallel()
 	c := cluster{end: time.Now()}
-	target := httptest.NewServer(c)
-	t.Cleanup(target.Close)
 	am := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(am.Close)
-	addr := freeAddr(t)
-	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: c.history(), ScrapeConfigs: fmt.Sprintf(`- job_name: cluster
-  static_configs: [{targets: [%q], labels: {instance: "node-1:9100"}}]
-- job_name: upid
-  honor_labels: true
-  static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(target.URL, "http://"), addr)})
-	e := &e2e{dir: t.TempDir()}
-	e.writeConfig(t, fmt.Sprintf(clusterConfig, prom.URL, am.URL))
-	startProcess(t, e.dir, "start", "--interval", "5", "--web.listen-address", addr, "--shutdown.delay", "100ms")
+	history := past(c.end, 10*24*time.Hour, clusterStep, `job="cluster",instance="node-1:9100"`, c.each, c.said)
+	live := startBeside(t, history, func(prom string) string { return fmt.Sprintf(clusterConfig, prom, am.URL) },
+		[]string{"start", "--interval", "5"}, scrapeJob{job: "cluster", url: exporter(c.each).serve(t), instance: "node-1:9100"})
+	prom, addr := live.prom, live.addr
 	eventually(t, 60*time.Second, "forecasts of a week for the four signals of the overview", func() error {
 		for _, s := range []string{"workload_cpu", "workload_memory", "workload_network", "workload_cost"} {
 			ss, err := promQL(prom.URL, `upid_forecast_upper{horizon="7d",signal="`+s+`"}`)

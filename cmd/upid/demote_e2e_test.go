@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -51,9 +53,7 @@ func TestBrokenModelIsDemotedLive(t *testing.T) {
 		fmt.Fprintf(&history, "wave{job=\"w\",instance=\"one\"} %v %d\n", tenMinutes(at), at)
 	}
 	history.WriteString("# EOF\n")
-	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: &history, ScrapeConfigs: fmt.Sprintf(`- job_name: w
-  static_configs: [{targets: [%q], labels: {instance: one}}]
-`, strings.TrimPrefix(target.URL, "http://"))})
+	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: &history, ScrapeConfigs: scrapeConfigs(scrapeJob{job: "w", url: target.URL, instance: "one"})})
 	dir, addr := t.TempDir(), freeAddr(t)
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), fmt.Appendf(nil, demoteConfig, prom.URL), 0o600); err != nil {
 		t.Fatal(err)

@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,14 +38,11 @@ signals:
 // e2e is one Prometheus with real data in it, one Alertmanager, and upid beside
 // them, scraped by the Prometheus.
 type e2e struct {
-	prom, am *testserver.Server
-	minute   *process // start --interval 60 --duration 1, beside the rest
-	target   *target
-	upid     *process
-	t        *testing.T // the whole test: what it starts outlives a part
-	dir      string     // of upid
-	addr     string
-	args     []string
+	*beside
+	am     *testserver.Server
+	minute *process // start --interval 60 --duration 1, beside the rest
+	target *target
+	t      *testing.T // the whole test: what it starts outlives a part
 }
 
 const slot = 5 * time.Second // of checkout_latency
@@ -57,9 +52,8 @@ func newE2E(t *testing.T) *e2e {
 	// Three and a half hours of latency, played 60 times as fast as it was
 	// recorded, come before the test and the rest during it. The requests end now.
 	past, future := latency[:2520], latency[2520:]
-	e := &e2e{t: t, dir: t.TempDir()}
+	e := &e2e{t: t}
 	e.target = newTarget(t, "checkout_latency_milliseconds", slot, future, fmt.Sprintf("shop_requests_per_5m %v\n", requests[len(requests)-1]))
-	e.addr = freeAddr(t)
 
 	var history bytes.Buffer
 	now := time.Now()
@@ -67,29 +61,14 @@ func newE2E(t *testing.T) *e2e {
 	backfillText(&history, "checkout_latency_milliseconds", labels, now, slot, past)
 	backfillText(&history, "shop_requests_per_5m", labels, now.Truncate(5*time.Minute).Add(5*time.Minute-time.Second), 5*time.Minute, requests)
 	history.WriteString("# EOF\n")
-	e.prom = testserver.Prometheus(t, testserver.Options{OpenMetrics: &history, ScrapeConfigs: fmt.Sprintf(`- job_name: shop
-  static_configs: [{targets: [%q], labels: {instance: "shop:80"}}]
-- job_name: upid
-  honor_labels: true
-  static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(e.target.URL, "http://"), e.addr)})
 	e.am = testserver.Alertmanager(t, testserver.AlertmanagerOptions{})
-	e.writeConfig(t, fmt.Sprintf(e2eConfig, e.prom.URL, e.am.URL))
-	e.args = []string{"ml-enhancement", "start", "--interval", "5", "--web.listen-address", e.addr, "--shutdown.delay", "100ms"}
-	e.upid = startProcess(t, e.dir, e.args...)
+	e.beside = startBeside(t, &history, e.config, []string{"ml-enhancement", "start", "--interval", "5"}, scrapeJob{job: "shop", url: e.target.URL, instance: "shop:80"})
 	e.minute = startProcess(t, t.TempDir(), "ml-enhancement", "start", "--interval", "60", "--duration", "1",
 		"--prometheus.url", e.prom.URL, "--web.listen-address", freeAddr(t))
 	return e
 }
 
-func (e *e2e) writeConfig(t *testing.T, content string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(e.dir, "config.yaml"), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (e *e2e) url() string { return "http://" + e.addr }
+func (e *e2e) config(prom string) string { return fmt.Sprintf(e2eConfig, prom, e.am.URL) }
 
 // metric returns the value of one line of upid's own page.
 func (e *e2e) metric(series string) (string, error) {
@@ -123,6 +102,7 @@ func TestEndToEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers and runs for minutes")
 	}
+	t.Parallel()
 	e := newE2E(t)
 	ok := t.Run("forecasts for every horizon with bounds and confidence", e.forecasts) &&
 		t.Run("expectation and score of every series", e.scores) &&
@@ -253,18 +233,17 @@ func (e *e2e) raises(t *testing.T) {
 
 // lists asks the sidecar as people do, which is found by its lock file.
 func (e *e2e) lists(t *testing.T) {
-	t.Chdir(e.dir)
-	o := upid(t, "", "anomalies --open --type spike --fail-on-finding -o csv")
+	o := e.run(t, "anomalies --open --type spike --fail-on-finding -o csv")
 	o.want(t, exitFinding)
 	if n := strings.Count(o.stdout, "\n"); n != 2 || !strings.Contains(o.stdout, `checkout_latency,"{instance=""shop:80"", job=""shop""}"`) {
 		t.Errorf("anomalies:\n%s", o.stdout)
 	}
-	o = upid(t, "", "ml-enhancement predictions --signal shop_requests --horizon 1d -o csv")
+	o = e.run(t, "ml-enhancement predictions --signal shop_requests --horizon 1d -o csv")
 	o.want(t, exitOK)
 	if n := strings.Count(o.stdout, "\n"); n != 2 {
 		t.Errorf("predictions:\n%s", o.stdout)
 	}
-	o = upid(t, "", "dashboard")
+	o = e.run(t, "dashboard")
 	o.want(t, exitOK)
 	for _, text := range []string{"prometheus ok", "1 alertmanager ok", "checkout_latency", "spike", "shop_requests"} {
 		if !strings.Contains(o.stdout, text) {
@@ -284,7 +263,7 @@ func (e *e2e) survivesKill(t *testing.T) {
 	if _, err := e.firing(); err != nil {
 		t.Fatalf("while it is dead: %v", err)
 	}
-	e.upid = startProcess(e.t, e.dir, e.args...)
+	e.start(e.t)
 	eventually(t, 30*time.Second, "posted again", func() error {
 		a, err := e.firing()
 		if err == nil && !a.UpdatedAt.After(before.UpdatedAt.Add(slot)) {
@@ -351,7 +330,7 @@ func (e *e2e) outage(t *testing.T) {
 }
 
 func (e *e2e) reload(t *testing.T) {
-	good := fmt.Sprintf(e2eConfig, e.prom.URL, e.am.URL)
+	good := e.config(e.prom.URL)
 	reloaded := func(want string) {
 		t.Helper()
 		e.upid.signal(t, syscall.SIGHUP)

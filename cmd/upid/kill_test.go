@@ -91,6 +91,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers")
 	}
+	t.Parallel()
 	target := newLoads(t)
 	var history bytes.Buffer
 	history.WriteString("# TYPE load gauge\n")
@@ -101,9 +102,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 	}
 	history.WriteString("# EOF\n")
-	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: &history, ScrapeConfigs: fmt.Sprintf(`- job_name: load
-  static_configs: [{targets: [%q], labels: {instance: one}}]
-`, strings.TrimPrefix(target.URL, "http://"))})
+	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: &history, ScrapeConfigs: scrapeConfigs(scrapeJob{job: "load", url: target.URL, instance: "one"})})
 	am := testserver.Alertmanager(t, testserver.AlertmanagerOptions{})
 	dir, addr := t.TempDir(), freeAddr(t)
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), fmt.Appendf(nil, killConfig, prom.URL, am.URL), 0o644); err != nil {

@@ -16,6 +16,7 @@ import (
 // signal, waits longer and longer, and neither readiness nor what the shipped
 // rules look at has anything to complain about.
 func TestSignalsWithoutMetricsAreQuiet(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.FormValue("query"), "nowhere") {

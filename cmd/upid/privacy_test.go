@@ -41,6 +41,7 @@ func TestPrivacy_canary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the program for a minute")
 	}
+	t.Parallel()
 	eng, err := engine.Open(engine.Options{Dir: filepath.Join(t.TempDir(), "tsdb"), Timeout: time.Minute, MaxSamples: 50_000_000})
 	if err != nil {
 		t.Fatal(err)

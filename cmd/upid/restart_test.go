@@ -22,6 +22,7 @@ import (
 
 // TestGoroutinesAreLogged: what a process does that does not do what it should.
 func TestGoroutinesAreLogged(t *testing.T) {
+	t.Parallel()
 	addr := freeAddr(t)
 	p := startProcess(t, t.TempDir(), "start", "--web.listen-address", addr, "--prometheus.url", "http://"+freeAddr(t))
 	metricBecomes(t, addr, "upid_build_info")
@@ -49,6 +50,7 @@ func TestRestartWhileDataAreMissing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers")
 	}
+	t.Parallel()
 	var incident, over atomic.Int64 // Unix seconds; 0 is not yet
 	var down atomic.Bool
 	prom := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

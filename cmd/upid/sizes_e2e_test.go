@@ -6,10 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"reflect"
 	"regexp"
@@ -24,7 +21,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
-	"github.com/upid/upid/collector/testserver"
 	"github.com/upid/upid/rules/recommend"
 )
 
@@ -116,59 +112,18 @@ func (c sizesCluster) each(at time.Time, yield func(metric, kind, labels string,
 	}
 }
 
-func (c sizesCluster) history() io.Reader {
-	lines, kinds, order := map[string]*bytes.Buffer{}, map[string]string{}, []string(nil)
-	for at := c.end.Add(-sizesHistory); at.Before(c.end); at = at.Add(2 * time.Minute) {
-		c.each(at, func(metric, kind, labels string, v float64) {
-			b := lines[metric]
-			if b == nil {
-				b = &bytes.Buffer{}
-				lines[metric], kinds[metric] = b, kind
-				order = append(order, metric)
-			}
-			if kind == "counter" {
-				metric += "_total"
-			}
-			fmt.Fprintf(b, "%s{%s,job=\"k8s\"} %g %d\n", metric, labels, v, at.Unix())
-		})
-	}
-	var out bytes.Buffer
-	for _, m := range order {
-		fmt.Fprintf(&out, "# TYPE %s %s\n%s", m, kinds[m], lines[m])
-	}
-	out.WriteString("# EOF\n")
-	return &out
-}
-
-func (c sizesCluster) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	c.each(time.Now(), func(metric, kind, labels string, v float64) {
-		if kind == "counter" {
-			metric += "_total"
-		}
-		fmt.Fprintf(w, "%s{%s} %g\n", metric, labels, v)
-	})
-}
-
 // TestSizesLive: a real Prometheus with the series of cAdvisor, kube-state-metrics and OpenCost leads to right-sizes
 // as metrics, a table, and patches that the types of the Kubernetes API take and take back.
 func TestSizesLive(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers and runs for half a minute")
 	}
+	t.Parallel()
 	c := sizesCluster{end: time.Now()}
-	target := httptest.NewServer(c)
-	t.Cleanup(target.Close)
-	addr := freeAddr(t)
-	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: c.history(), ScrapeConfigs: fmt.Sprintf(`- job_name: k8s
-  honor_labels: true
-  static_configs: [{targets: [%q]}]
-- job_name: upid
-  honor_labels: true
-  static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(target.URL, "http://"), addr)})
-	e := &e2e{dir: t.TempDir()}
-	e.writeConfig(t, fmt.Sprintf("prometheus: {url: %s}\npresets: [workloads]\ncosts: {currency: EUR}\nrecommendations: {policy: balanced}\n", prom.URL))
-	startProcess(t, e.dir, "start", "--interval", "5", "--web.listen-address", addr, "--shutdown.delay", "100ms")
+	live := startBeside(t, past(c.end, sizesHistory, 2*time.Minute, `job="k8s"`, c.each), func(prom string) string {
+		return fmt.Sprintf("prometheus: {url: %s}\npresets: [workloads]\ncosts: {currency: EUR}\nrecommendations: {policy: balanced}\n", prom)
+	}, []string{"start", "--interval", "5"}, scrapeJob{job: "k8s", url: exporter(c.each).serve(t), honor: true})
+	prom, addr := live.prom, live.addr
 	found := map[string]recommend.Recommendation{}
 	eventually(t, 300*time.Second, "a right-size of each workload, with savings", func() error {
 		_, body, err := getText("http://" + addr + "/api/v1/recommendations?kind=right_size&state=all")

@@ -152,11 +152,14 @@ func TestThreatsEndToEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers and runs for minutes")
 	}
+	t.Parallel()
 	t.Run("sample", func(t *testing.T) {
+		t.Parallel()
 		ss, attack := sshSample()
 		threatsEndToEnd(t, ss, attack, "web-1")
 	})
 	t.Run("linux_2005a", func(t *testing.T) {
+		t.Parallel()
 		ss, attack := linux2005(t)
 		threatsEndToEnd(t, ss, attack, "combo")
 	})
@@ -165,23 +168,13 @@ func TestThreatsEndToEnd(t *testing.T) {
 func threatsEndToEnd(t *testing.T, ss []source.FileSeries, attack int64, host string) {
 	start := time.Now().Add(40 * time.Second)
 	exporter := playOn(t, ss, attack, start)
-	var past bytes.Buffer
-	exporter.backfill(&past, 4, time.Now())
-	past.WriteString("# EOF\n")
-	addr, dir := freeAddr(t), t.TempDir()
-	prom := testserver.Prometheus(t, testserver.Options{OpenMetrics: &past, ScrapeConfigs: fmt.Sprintf(`- job_name: ssh
-  static_configs: [{targets: [%q], labels: {instance: "ssh:80"}}]
-- job_name: upid
-  honor_labels: true
-  static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(exporter.URL, "http://"), addr)})
+	var history bytes.Buffer
+	exporter.backfill(&history, 4, time.Now())
+	history.WriteString("# EOF\n")
 	am := testserver.Alertmanager(t, testserver.AlertmanagerOptions{})
-	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), fmt.Appendf(nil, threatsE2EConfig, prom.URL, am.URL), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"start", "--web.listen-address", addr, "--shutdown.delay", "100ms"}
-	p := startProcess(t, dir, args...)
-	base := "http://" + addr
+	live := startBeside(t, &history, func(prom string) string { return fmt.Sprintf(threatsE2EConfig, prom, am.URL) },
+		[]string{"start"}, scrapeJob{job: "ssh", url: exporter.URL, instance: "ssh:80"})
+	prom, dir, base := live.prom, live.dir, live.url()
 
 	eventually(t, 30*time.Second, "the preset is found", func() error {
 		_, body, err := getText(base + "/api/v1/status/threats")
@@ -190,7 +183,7 @@ func threatsEndToEnd(t *testing.T, ss []source.FileSeries, attack int64, host st
 		}
 		return err
 	})
-	if !strings.Contains(p.log.String(), "threats: watching") {
+	if !strings.Contains(live.upid.log.String(), "threats: watching") {
 		t.Errorf("the log does not say which preset is watched")
 	}
 	if time.Now().Before(start) {
@@ -257,8 +250,8 @@ func threatsEndToEnd(t *testing.T, ss []source.FileSeries, attack int64, host st
 	})
 	time.Sleep(2 * saveThreatsEvery)
 	id := objects[0].ID
-	p.kill()
-	p = startProcess(t, dir, args...)
+	live.upid.kill()
+	live.start(t)
 	eventually(t, 60*time.Second, "the same threat after kill -9", func() error {
 		o := upid(t, "", "threats --address "+base+" -o json")
 		var again []views.Threat
@@ -273,8 +266,8 @@ func threatsEndToEnd(t *testing.T, ss []source.FileSeries, attack int64, host st
 	if err := fires(); err != nil || a.Labels["host"] != host {
 		t.Errorf("the alert after the restart: %v", err)
 	}
-	_ = p.cmd.Process.Signal(os.Interrupt)
-	p.exit(t, 15*time.Second)
+	_ = live.upid.cmd.Process.Signal(os.Interrupt)
+	live.upid.exit(t, 15*time.Second)
 
 	// With nobody running, what is on record can be forgotten.
 	o = upid(t, "", "threats purge --entity "+host+" --storage.path "+filepath.Join(dir, "data"))
