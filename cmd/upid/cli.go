@@ -141,27 +141,42 @@ func (c *cli) parser(ctx context.Context, stdout, stderr io.Writer, exit func(in
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 80}),
-		kong.Vars{
-			"models":               strings.Join(forecast.Names(), ", "),
-			"model_types":          strings.Join(views.ModelTypes, ", "),
-			"algorithms":           strings.Join(learn.Algorithms(), ","),
-			"confidence_levels":    strings.Join(views.ConfidenceLevels(), ", "),
-			"families":             strings.Join(rules.Families, ", "),
-			"anomaly_types":        strings.Join(series.AnomalyTypes, ", "),
-			"threat_presets":       strings.Join(presets.Threats(), ", "),
-			"optimization_types":   strings.Join(views.OptimizationTypes, ", "),
-			"recommendation_kinds": strings.Join(adviceKinds(), ", "),
-			"severities":           strings.Join(series.Severities, ", "),
-			"strategies":           strings.Join(replay.Names, ", "),
-			"audit_actions":        strings.Join(audit.Actions, ", "),
-			"threats":              strings.Join(threat.Threats, ", "),
-		},
+		kong.PostBuild(lists),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
 		panic(err) // the grammar itself is wrong
 	}
 	return parser
+}
+
+// lists puts in the lists that help texts and enumerations name. As variables of kong each of them
+// would itself be searched for variables once for every flag, which is most of a start.
+func lists(k *kong.Kong) error {
+	r := strings.NewReplacer(
+		"${models}", strings.Join(forecast.Names(), ", "),
+		"${model_types}", strings.Join(views.ModelTypes, ", "),
+		"${algorithms}", strings.Join(learn.Algorithms(), ","),
+		"${confidence_levels}", strings.Join(views.ConfidenceLevels(), ", "),
+		"${families}", strings.Join(rules.Families, ", "),
+		"${anomaly_types}", strings.Join(series.AnomalyTypes, ", "),
+		"${threat_presets}", strings.Join(presets.Threats(), ", "),
+		"${optimization_types}", strings.Join(views.OptimizationTypes, ", "),
+		"${recommendation_kinds}", strings.Join(adviceKinds(), ", "),
+		"${severities}", strings.Join(series.Severities, ", "),
+		"${strategies}", strings.Join(replay.Names, ", "),
+		"${audit_actions}", strings.Join(audit.Actions, ", "),
+		"${threats}", strings.Join(threat.Threats, ", "),
+	)
+	return kong.Visit(k.Model.Node, func(node kong.Visitable, next kong.Next) error {
+		switch n := node.(type) {
+		case *kong.Node:
+			n.Help = r.Replace(n.Help)
+		case *kong.Value:
+			n.Help, n.Enum = r.Replace(n.Help), r.Replace(n.Enum)
+		}
+		return next(nil)
+	})
 }
 
 // execute parses args and runs the command in them until ctx is done.
