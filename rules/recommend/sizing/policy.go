@@ -43,12 +43,12 @@ var UsualMoves = Moves{ShrinkCPU: 0.8, RiseCPU: 3, MoveCPU: 0.15, WorthCPU: 0.2,
 // daily (docs/recommendations.md):
 //
 //	           cores  CPU above request  memory kills in 100 weeks
-//	cost        1.08   2.6 %             18
-//	balanced    1.35   1.0 %             18
+//	cost        1.08   2.5 %             16
+//	balanced    1.35   1.0 %             16
 //	safe        1.62   0.3 %              8
 var Policies = []Policy{
-	{Name: "cost", Violation: 2.5, Ceiling: 0.10, Kill: 0.2, Headroom: 0.03, HeadroomDays: 7},
-	{Name: "balanced", Violation: 12, Ceiling: 0.05, Kill: 0.3, Headroom: 0.05, HeadroomDays: 7},
+	{Name: "cost", Violation: 2.5, Ceiling: 0.10, Kill: 0.4, Headroom: 0.03, HeadroomDays: 7},
+	{Name: "balanced", Violation: 12, Ceiling: 0.05, Kill: 0.4, Headroom: 0.05, HeadroomDays: 7},
 	{Name: "safe", Violation: 50, Ceiling: 0.02, Kill: 2, Headroom: 0.10, HeadroomDays: 14},
 }
 
