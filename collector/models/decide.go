@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/store"
@@ -151,17 +153,10 @@ func (l *lifecycle) before(typ string, s store.Stages) bool {
 }
 
 func (l *lifecycle) promote(typ, name, stage string, share float64, why string) {
-	err := l.journal().Do(audit.Promote, typ+"/"+name, "to "+stage+" "+why, func() error {
+	l.move(audit.Promote, typ, name, "to "+stage+" "+why, func() error {
 		_, _, err := l.s.o.Registry.Promote(typ, name, stage, share)
 		return err
-	})
-	if err != nil {
-		l.log.Error("a version is not promoted", "model_type", typ, "version", name, "stage", stage, "err", err)
-		return
-	}
-	l.log.Info("version promoted", "model_type", typ, "version", name, "stage", stage, "why", why)
-	now := l.s.o.Now()
-	l.update(typ, func(p *Progress) {
+	}, func(p *Progress, now time.Time) {
 		p.CanarySince = nil
 		if stage == Canary {
 			p.CanarySince = finite(unix(now))
@@ -173,22 +168,31 @@ func (l *lifecycle) promote(typ, name, stage string, share float64, why string) 
 // demote takes a version out of its stage; the active one makes room for the one before it.
 func (l *lifecycle) demote(typ, name, stage, why string) {
 	detail := "from " + stage + ": " + why
-	err := l.journal().Do(audit.Demote, typ+"/"+name, detail, func() error {
+	l.move(audit.Demote, typ, name, detail, func() error {
 		return l.s.o.Registry.Demote(typ, name)
-	})
-	if err != nil {
-		l.log.Error("a version is not demoted", "model_type", typ, "version", name, "stage", stage, "err", err)
-		return
-	}
-	l.log.Warn("version demoted", "model_type", typ, "version", name, "stage", stage, "why", why)
-	now := l.s.o.Now()
-	l.update(typ, func(p *Progress) {
+	}, func(p *Progress, now time.Time) {
 		p.Demoted = true
 		if stage == Canary {
 			p.CanarySince = nil
 		}
 		p.note(now, "demoted", name+" "+detail)
 	})
+}
+
+// move moves a version between stages, with its lines in the audit trail and in the log, and
+// notes it in the progress of its type.
+func (l *lifecycle) move(action, typ, name, detail string, do func() error, note func(p *Progress, now time.Time)) {
+	if err := l.journal().Do(action, typ+"/"+name, detail, do); err != nil {
+		l.log.Error("a version stays in its stage", "action", action, "model_type", typ, "version", name, "detail", detail, "err", err)
+		return
+	}
+	level := slog.LevelInfo
+	if action == audit.Demote {
+		level = slog.LevelWarn
+	}
+	l.log.Log(context.Background(), level, "version moved", "action", action, "model_type", typ, "version", name, "detail", detail)
+	now := l.s.o.Now()
+	l.update(typ, func(p *Progress) { note(p, now) })
 }
 
 // errStage says that a version is in no stage it could leave.

@@ -1,18 +1,15 @@
 package models
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -135,30 +132,12 @@ func (s *Service) panicked() {
 	}
 }
 
-// Performance is the answer of /api/v1/performance.
-type Performance struct {
-	ModelType string   `json:"model_type"`
-	Versions  []Record `json:"versions"`
-	Live      *Judged  `json:"live"` // null: nothing was judged live
-	// Signals are the published forecasts of signals, judged when their time came; null: no
-	// sidecar was asked.
-	Signals []SignalLive `json:"signals"`
-}
-
 // The limits of rows in a request, whose body is small but may have many empty rows of
 // many names.
 var (
 	askedLimits = Limits{Rows: 1000, Cells: 100_000}
 	sentLimits  = Limits{Rows: learn.MaxRows, Cells: 1 << 22} // to learn from; 1 MiB of full rows has an eighth
 )
-
-// Question is the body of POST /api/v1/predict.
-type Question struct {
-	ModelType string          `json:"model_type"`
-	Version   string          `json:"version,omitempty"` // empty: the active one
-	Policy    string          `json:"policy,omitempty"`  // by which sizes are advised; empty: the configured one
-	Features  json.RawMessage `json:"features"`          // an object, or an array of them
-}
 
 // Routes returns the routes of the API that Service answers.
 func (s *Service) Routes() []web.Route {
@@ -254,188 +233,4 @@ func types(r *http.Request) ([]string, error) {
 	default:
 		return nil, bad("model_type: %q, want one of %s", typ, strings.Join(features.Types, ", "))
 	}
-}
-
-// models answers with the records of the versions; damaged ones are left out.
-func (s *Service) models(r *http.Request) (any, error) {
-	ts, err := types(r)
-	if err != nil {
-		return nil, err
-	}
-	out := []Record{}
-	for _, typ := range ts {
-		records, err := s.o.Registry.Records(typ)
-		if err != nil && len(records) == 0 {
-			return nil, err
-		}
-		out = append(out, records...)
-	}
-	return out, nil
-}
-
-// TypeState is how the models of a type are doing.
-type TypeState struct {
-	ModelType string       `json:"model_type"`
-	States    []ModelState `json:"states"`
-	Automatic bool         `json:"automatic"` // it is trained by itself
-	RunID     string       `json:"run_id"`    // of the training that runs, "" if none does
-	NotLive   string       `json:"not_live"`  // why its versions are not compared live, "" if they are
-	Progress  Progress     `json:"pipeline"`
-}
-
-func (s *Service) states(r *http.Request) (any, error) {
-	ts, err := types(r)
-	if err != nil {
-		return nil, err
-	}
-	out := []TypeState{}
-	for _, typ := range ts {
-		t := TypeState{ModelType: typ, NotLive: NotLive(typ), Progress: s.life.of(typ)}
-		s.life.mu.Lock()
-		_, t.Automatic = s.life.plans[typ]
-		s.life.mu.Unlock()
-		if run, ok := s.runs.running(); ok && run.ModelType == typ {
-			t.RunID = run.ID
-		}
-		t.States, _ = s.o.Registry.States(typ, &t.Progress) // the error is in the reason
-		out = append(out, t)
-	}
-	return out, nil
-}
-
-func (s *Service) performance(r *http.Request) (any, error) {
-	ts, err := types(r)
-	if err != nil {
-		return nil, err
-	}
-	out := []Performance{}
-	for _, typ := range ts {
-		records, err := s.o.Registry.Records(typ)
-		if err != nil && len(records) == 0 {
-			return nil, err
-		}
-		p := Performance{ModelType: typ, Versions: append([]Record{}, records...)}
-		p.Live, p.Signals = s.life.of(typ).Live, []SignalLive{}
-		if s.o.Signals != nil {
-			p.Signals = append(p.Signals, s.o.Signals(typ)...)
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-func (s *Service) predict(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	var q Question
-	if err := dec.Decode(&q); err != nil {
-		return nil, bad("the body: %w; want {\"model_type\": …, \"features\": {…}}", err)
-	}
-	if !slices.Contains(features.Types, q.ModelType) {
-		return nil, bad("model_type: %q, want one of %s", q.ModelType, strings.Join(features.Types, ", "))
-	}
-	rows, err := ReadRowsWithin(bytes.NewReader(q.Features), askedLimits)
-	if err != nil {
-		return nil, err
-	}
-	if q.Policy == "" {
-		q.Policy = *s.policy.Load()
-	}
-	ps, _, err := s.o.Registry.Ask(r.Context(), Query{ModelType: q.ModelType, Version: q.Version, Rows: rows, Policy: q.Policy, Known: s.o.Known})
-	return ps, err
-}
-
-// rowsEvery is how far apart the rows of a workload are that a request for training makes.
-const rowsEvery = 12 * time.Hour
-
-var trainQuery = []string{"algorithm", "epochs", "force", "lookback", "seed"}
-
-func (s *Service) train(r *http.Request) (any, error) {
-	typ := r.PathValue("type")
-	if !slices.Contains(features.Types, typ) {
-		return nil, &refusal{http.StatusNotFound, "not_found", fmt.Errorf("model type %q, want one of %s", typ, strings.Join(features.Types, ", "))}
-	}
-	q, err := query(r, trainQuery...)
-	if err != nil {
-		return nil, err
-	}
-	number := func(name string, def, most int) int {
-		text := q.Get(name)
-		if text == "" {
-			return def
-		}
-		n, nerr := strconv.Atoi(text)
-		if nerr != nil || n < 1 || n > most {
-			err = errors.Join(err, fmt.Errorf("%s: %q, want a whole number from 1 to %d", name, text, most))
-		}
-		return n
-	}
-	t := Training{
-		ModelType: typ, Source: "request", Epochs: number("epochs", learn.DefaultEpochs, learn.MaxEpochs), Algorithm: q.Get("algorithm"),
-		Seed: uint64(number("seed", 1, 1<<31)), Horizon: -1, Build: s.o.Build, Now: s.o.Now, //nolint:gosec // at least 1
-	}
-	days := number("lookback", 60, 3650)
-	if t.Algorithm != "" && t.Algorithm != learn.Auto && !slices.Contains(learn.Algorithms(), t.Algorithm) {
-		err = errors.Join(err, fmt.Errorf("algorithm: %q, want %s or one of %s", t.Algorithm, learn.Auto, strings.Join(learn.Algorithms(), ", ")))
-	}
-	force, ferr := strconv.ParseBool(q.Get("force"))
-	if ferr != nil && q.Has("force") {
-		err = errors.Join(err, fmt.Errorf("force: %q, want true or false", q.Get("force")))
-	}
-	if err != nil {
-		return nil, bad("%w", err)
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	rows := func(context.Context, func(string)) (*Rows, error) {
-		rows, err := ReadRowsWithin(bytes.NewReader(body), sentLimits)
-		if err != nil {
-			return nil, err
-		}
-		return rows.LeaveOut(s.o.Excluded, DefaultHorizon(typ)), nil
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		if typ == features.SecurityThreat {
-			return nil, bad("security_threat is learned from labelled rows: send them as the body")
-		}
-		t.Source, t.Every = "prometheus", rowsEvery
-		rows = func(ctx context.Context, step func(string)) (*Rows, error) {
-			now := s.o.Now()
-			return Extract(ctx, s.o.Querier, Extraction{
-				ModelType: typ, From: now.AddDate(0, 0, -days).UnixMilli(), To: now.UnixMilli(), Every: rowsEvery, Location: s.o.Location, Excluded: s.o.Excluded,
-				Limits: serverLimits, Progress: stepper(step),
-			})
-		}
-	}
-	run, err := s.runs.start(Journal{Trail: s.o.Trail, Actor: "api", Source: r.RemoteAddr}, t, order{cause: CauseRequest, force: force}, rows)
-	if errors.Is(err, errBusy) {
-		return nil, fmt.Errorf("%w: %s; wait for it, or cancel it", err, run.ID)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return accepted{run}, nil
-}
-
-func (s *Service) training(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
-	return s.runs.get(r.PathValue("id"))
-}
-
-func (s *Service) cancel(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
-	return s.runs.stop(r.Context(), r.PathValue("id"))
 }
