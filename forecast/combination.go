@@ -59,6 +59,9 @@ func (c combination) Forecast(dst *series.Forecast, y series.Series, calendar Ca
 		return fmt.Errorf("%s: %w", c.model, err)
 	}
 	h.mask(calendar.masked)
+	if len(c.pool) > 1 {
+		h.leaveIncidents(s)
+	}
 	if err := prepare(dst, c.model, y); err != nil {
 		return fmt.Errorf("%s: %w", c.model, err)
 	}

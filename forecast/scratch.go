@@ -31,6 +31,7 @@ type Scratch struct {
 	head        history // of the next hour
 	headRolling rolling
 	means       []bool
+	incidents   []bool // what is marked of the history, where incidents are
 
 	events placed
 	wall   wallMemory

@@ -308,7 +308,7 @@ func TestImportDiagram(t *testing.T) {
 		"rules/presets":        {},
 		"rules/report":         {"collector/series", "detect/threat", "rules", "rules/presets"},
 		"rules/recommend":      {"collector/series", "forecast/capacity", "forecast/num", "rules/recommend/sizing"},
-		"collector/advice":     {"collector/feedback", "collector/pipeline", "collector/series", "forecast", "forecast/capacity", "rules", "rules/recommend", "rules/recommend/sizing"},
+		"collector/advice":     {"collector/feedback", "collector/pipeline", "collector/series", "forecast", "forecast/capacity", "forecast/num", "rules", "rules/recommend", "rules/recommend/sizing"},
 		"dashboards":           {},
 		"dashboards/generate":  {},
 		"cmd/upid/config":      {},
@@ -319,7 +319,7 @@ func TestImportDiagram(t *testing.T) {
 		"tools/benchforecast":  {"forecast/accuracy"},
 		"tools/pictures":       {},
 
-		"rules/recommend/sizing": {"collector/series", "forecast"},
+		"rules/recommend/sizing": {"collector/series", "forecast", "forecast/num"},
 		"tools/benchrecommend":   {"collector/series", "forecast", "rules/recommend/replay", "rules/recommend/sizing"},
 		"rules/recommend/replay": {"collector/series", "forecast", "rules/recommend/sizing"},
 	}
