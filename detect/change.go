@@ -18,13 +18,13 @@ import "math"
 type change struct {
 	block [changeBlocks]float32 // means, a ring
 	pos   int32                 // of the oldest
-	n     int64                 // blocks seen
 	have  int32                 // of them since the newest reset, up to a ring full
 	per   int32                 // points a block
+	fill  int32                 // points in the block being filled
+	n     int64                 // blocks seen
 	sum   float64               // of the block being filled
-	fill  int32
-	value float64              // mean of the values with a half-life of the time before
-	usual [changeSpans]float64 // usual |after − before|
+	value float64               // mean of the values with a half-life of the time before
+	usual [changeSpans]float64  // usual |after − before|
 
 	z, by float64 // the confirmed step, in usual ones and in the unit; 0 before
 	raw   float64 // the largest of the three, confirmed or not

@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	minuteMS = int64(60_000)
 	// t0 is a midnight in UTC.
 	t0 = int64(1_700_006_400_000)
 )

@@ -103,3 +103,14 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 	e.local += localGain * (x - e.local)
 	e.slow += max(e.gain.slow, 1/(seen+1)) * (x - e.slow)
 }
+
+// charge makes the experts answer for the value x of which they learned a clipped one.
+func (e *expectation) charge(p prediction, clipped, x float64) {
+	first := local
+	if p.season {
+		first = usual
+	}
+	for i := first; i <= slow; i++ {
+		e.err[i] += e.gain.err * (math.Abs(x-p.by[i]) - math.Abs(clipped-p.by[i]))
+	}
+}

@@ -23,6 +23,7 @@ func Inherit(s, donor Scorer, t int64, value, level, spread float64) bool {
 		to.last, to.seenAt, to.value = t, t, finite(value)
 		to.flat.length = 1
 		to.shift = shift{}
+		to.startup.inherit(t, finite(value))
 		to.rebase(t, level, spread)
 		return true
 	}

@@ -5,8 +5,8 @@ package detect
 // lasts, against the longest time that it has lasted before.
 type pair struct {
 	value [2]float64
-	n     int // distinct values seen, 3 for more than two
-	now   int // index of the newest value
+	n     int32 // distinct values seen, 3 for more than two
+	now   int32 // index of the newest value
 	run   float64
 	state [2]state
 }
@@ -66,7 +66,7 @@ func (p *pair) learn(x float64) {
 	if p.many() {
 		return
 	}
-	which := 0
+	which := int32(0)
 	switch {
 	case p.n == 0:
 		p.n, p.value[0] = 1, x
@@ -110,7 +110,7 @@ func (p *pair) other(x float64) float64 {
 // 0 for a value that makes more than two, for a state that is how it is now, and where
 // too little is known. step is in ms.
 func (p *pair) score(x, step float64) (score, deviation float64) {
-	which := 0
+	which := int32(0)
 	switch {
 	case p.many() || p.n == 0 || p.n == 1 && x == p.value[0]:
 		return 0, 0
@@ -128,7 +128,7 @@ func (p *pair) score(x, step float64) (score, deviation float64) {
 
 // limit returns the number of points at which a run of the state is too long, 0 if
 // none is.
-func (p *pair) limit(which int) float64 {
+func (p *pair) limit(which int32) float64 {
 	s, o := &p.state[which], &p.state[1-which]
 	if s.runs == 0 {
 		known := o.longest

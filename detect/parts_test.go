@@ -146,8 +146,16 @@ func TestSeasonNear(t *testing.T) {
 		x, tol float64
 		want   bool
 	}{
-		{4*60 - 5, 2, 0, true}, {4*60 - 10, 2, 0, true}, {4*60 - 15, 2, 0, false}, {4*60 + 5, 60, 0, true}, {4*60 + 10, 60, 0, false},
-		{4 * 60, 30, 0, true}, {4 * 60, 70, 5, false}, {4 * 60, 64, 5, true}, {12 * 60, 60, 5, false}, {12 * 60, 6, 5, true},
+		{4*60 - 5, 2, 0, true},
+		{4*60 - 10, 2, 0, true},
+		{4*60 - 15, 2, 0, false},
+		{4*60 + 5, 60, 0, true},
+		{4*60 + 10, 60, 0, false},
+		{4 * 60, 30, 0, true},
+		{4 * 60, 70, 5, false},
+		{4 * 60, 64, 5, true},
+		{12 * 60, 60, 5, false},
+		{12 * 60, 6, 5, true},
 	} {
 		if got := s.near(at(f.minute), f.x, f.tol); got != f.want {
 			t.Errorf("%v give or take %v at minute %d: %v, want %v", f.x, f.tol, f.minute, got, f.want)

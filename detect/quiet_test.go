@@ -279,6 +279,85 @@ func TestResets(t *testing.T) {
 	}
 }
 
+// A process that fills its caches for a day falls back to where it began whenever it begins anew, at whatever hour;
+// a fall to below that, or half of the way, is told.
+func TestStartups(t *testing.T) {
+	f := func(name string, to float64, want int) {
+		t.Helper()
+		rng := rand.New(rand.NewPCG(67, 1))
+		born, lost := 0, 0.0
+		y := fill(24*day5, func(i int) float64 {
+			switch i {
+			case 6*day5 + 100, 11*day5 + 30:
+				born = i
+			case 20*day5 + 200:
+				if born, lost = i, 0; to != 0.75 {
+					born, lost = 11*day5+30, (1.1-to)*300
+				}
+			}
+			v := 300*(0.75+0.35*(1-math.Exp(-float64(i-born)/day5))) + 5*math.Sin(2*math.Pi*float64(i)/day5) - lost
+			lost *= 1 - 1.0/day5
+			return v * (1 + 0.004*rng.NormFloat64())
+		})
+		all, at := found(t, y, 6*day5+90)
+		if len(all) != want || want > 0 && at[0] != 20*day5+200 {
+			t.Errorf("%s: %d findings at %v, want %d at %d", name, len(all), at, want, 20*day5+200)
+		}
+	}
+	f("a restart", 0.75, 0)
+	f("below", 0.55, 1)
+	f("half of the way", 0.93, 1)
+}
+
+func TestStartup(t *testing.T) {
+	const step = 300_000.0
+	var u startup
+	at := dayMS
+	climb := func(hours int64, from, to float64, jump float64) {
+		for i := range hours * 12 {
+			j := 0.0
+			if i == 0 {
+				j = jump
+			}
+			u.learn(at, from+(to-from)*float64(i)/float64(hours*12), j, step)
+			at += int64(step)
+		}
+	}
+	climb(1, 100, 101, 0)
+	if u.known {
+		t.Error("known after an hour")
+	}
+	climb(47, 101, 200, 0)
+	for _, f := range []struct {
+		x    float64
+		want bool
+	}{{100, true}, {125, true}, {160, false}, {80, true}, {40, false}} {
+		if got := u.again(at, f.x, 200-f.x); got != f.want {
+			t.Errorf("a fall to %v is a beginning: %v, want %v", f.x, got, f.want)
+		}
+	}
+	climb(1, 60, 61, -140) // down, and up again within the hour
+	climb(48, 200, 200, 139)
+	if u.level != 100 || u.size != 0 {
+		t.Errorf("level %v, size %v after what was no beginning, want 100 and 0", u.level, u.size)
+	}
+	climb(30, 90, 150, -110)
+	if u.level != 95 || u.size != 110 {
+		t.Errorf("level %v, size %v, want 95 and 110", u.level, u.size)
+	}
+	climb(3, 140, 150, -10) // small
+	if u.fell != 90 {
+		t.Error("a small fall is taken for one")
+	}
+	if !u.again(at, 95, 55) || u.again(int64(u.at)*minuteMS+startupApart, 95, 55) {
+		t.Error("falls must lie more than a day apart")
+	}
+	climb(24, 150, 92, 0) // it was there lately, without a fall
+	if u.again(at, 95, 55) {
+		t.Error("a level that was visited lately says nothing")
+	}
+}
+
 func TestHabits(t *testing.T) {
 	var h habits
 	day := func(n int64) int64 { return n*dayMS + 3*hourMS }

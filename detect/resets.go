@@ -19,6 +19,8 @@ const (
 	resetVaries = 0.05
 	// One that came so often is in order.
 	resetKnown = 3
+	// Falls of that many times the size are larger ones.
+	resetMore = 1 + 2*resetVaries
 	// The size moves by that share of the way to a new one.
 	resetGain = 0.3
 )
@@ -36,6 +38,16 @@ func (r *resets) find(size float64) int {
 func (r *resets) usual(size float64) bool {
 	i := r.find(size)
 	return i >= 0 && r[i].times >= resetKnown
+}
+
+// regular reports whether jumps of more than that have a size that is known: one of another size is odd then.
+func (r *resets) regular(size float64) bool {
+	for i := range r {
+		if r[i].times >= resetKnown && float64(r[i].size)/size > resetMore {
+			return true
+		}
+	}
+	return false
 }
 
 // learn takes the size of a jump.

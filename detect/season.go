@@ -15,20 +15,21 @@ type season struct {
 	level  []float32 // by bin, above origin
 	origin float64   // the first mean of a bin
 	begun  bool
+	zone   int32   // offset of local time, ms, valid within quarter
 	days   []uint8 // days that level rests on, up to seasonMemory
 
 	spread float64 // usual |bin mean − level|
 
-	cur  int64 // local bin number since 1970 that is being filled
-	sum  float64
-	n    int64
-	zone int64 // offset of local time valid within quarter
-	qtr  int64 // number of the quarter of an hour that zone was looked up for
+	cur int64 // local bin number since 1970 that is being filled
+	sum float64
+	n   int64
+	qtr int64 // number of the quarter of an hour that zone was looked up for
 }
 
 const (
 	dayMS     = int64(24 * time.Hour / time.Millisecond)
 	hourMS    = int64(time.Hour / time.Millisecond)
+	minuteMS  = int64(time.Minute / time.Millisecond)
 	quarterMS = int64(15 * time.Minute / time.Millisecond)
 
 	// Bins of 5 minutes, or of one step where that is longer.
@@ -58,9 +59,9 @@ func newSeason(step int64, loc *time.Location) season {
 func (s *season) local(t int64) int64 {
 	if q := floorDiv(t, quarterMS); q != s.qtr {
 		_, off := time.UnixMilli(t).In(s.loc).Zone()
-		s.qtr, s.zone = q, int64(off)*1000
+		s.qtr, s.zone = q, int32(off)*1000
 	}
-	return t + s.zone
+	return t + int64(s.zone)
 }
 
 // at returns the level at local time lt, interpolated between the centres of

@@ -3,10 +3,9 @@ package detect
 // A shift watches a series that comes and goes, such as the CPU of a job that is there
 // while the job runs: when it begins, and for how long it is there.
 type shift struct {
-	start  int64  // time of the first value of the newest shift
+	start  int64  // time of the first value of the newest shift; 0 before the first
 	starts rhythm // from one start to the next
 	length rhythm // from the first value to the last
-	seen   bool
 }
 
 // A series that is gone for more than that many steps has ended its shift.
@@ -17,7 +16,7 @@ func (f *shift) comes(since, step float64) bool { return since > shiftEnds*step 
 
 // stays scores how long the newest shift lasts at time t.
 func (f *shift) stays(t int64, since, step float64) float64 {
-	if !f.seen || f.comes(since, step) {
+	if f.start == 0 || f.comes(since, step) {
 		return 0
 	}
 	return f.length.score(t, f.start, step)
@@ -26,8 +25,8 @@ func (f *shift) stays(t int64, since, step float64) float64 {
 // learn takes a value at time t, so many ms after the one before.
 func (f *shift) learn(t int64, since, step float64) {
 	switch {
-	case !f.seen:
-		f.seen, f.start = true, t
+	case f.start == 0:
+		f.start = t
 	case f.comes(since, step):
 		f.length.learn(f.start, float64(t-f.start)-since, step)
 		f.starts.learn(f.start, float64(t-f.start), step)

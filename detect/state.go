@@ -169,7 +169,6 @@ func (s *stream) walk(c *codec) {
 	c.i64(&s.shift.start, math.MinInt64, math.MaxInt64)
 	s.shift.starts.walk(c)
 	s.shift.length.walk(c)
-	c.flag(&s.shift.seen)
 	for i := range s.habits {
 		s.habits[i].walk(c)
 	}
@@ -178,6 +177,7 @@ func (s *stream) walk(c *codec) {
 		c.u8(&s.resets[i].times)
 		c.u8(&s.resets[i].age)
 	}
+	s.startup.walk(c)
 	c.flag(&s.calm)
 	c.f64(&s.trail.left)
 	if c.read && !(s.trail.left >= 0 && s.trail.left <= 1) {
@@ -209,6 +209,17 @@ func (h *habit) walk(c *codec) {
 	c.f32(&h.score)
 }
 
+func (u *startup) walk(c *codec) {
+	for _, v := range []*float32{&u.level, &u.size, &u.fell, &u.by, &u.lower, &u.low} {
+		c.s32(v)
+	}
+	c.i32(&u.at)
+	c.i32(&u.since)
+	c.flag(&u.known)
+	c.flag(&u.judged)
+	c.flag(&u.climbs)
+}
+
 func (r *rhythm) walk(c *codec) {
 	c.f64(&r.low, &r.high)
 	c.u8(&r.known)
@@ -218,8 +229,8 @@ func (r *rhythm) walk(c *codec) {
 
 func (p *pair) walk(c *codec) {
 	c.f64(&p.value[0], &p.value[1])
-	c.count(&p.n, 4)
-	c.count(&p.now, 2)
+	c.index(&p.n, 4)
+	c.index(&p.now, 2)
 	c.f64(&p.run)
 	for i := range p.state {
 		c.f64(&p.state[i].longest, &p.state[i].points, &p.state[i].runs)
@@ -305,7 +316,7 @@ func (h *tail) walk(c *codec) {
 func (s *stream) AppendState(b []byte) []byte {
 	start := len(b)
 	c := codec{b: append(b, stateMagic...), read: false, err: nil}
-	c.u64(uint64(s.o.Step.Milliseconds()))
+	c.u64(uint64(s.o.step.Milliseconds()))
 	s.walk(&c)
 	return binary.LittleEndian.AppendUint32(c.b, crc32.Checksum(c.b[start:], castagnoli))
 }
@@ -321,10 +332,10 @@ func (s *stream) LoadState(b []byte) error {
 		return errors.New("load state: checksum mismatch")
 	}
 	c := codec{b: b[len(stateMagic):body], read: true, err: nil}
-	if step := int64(c.u64(0)); c.err == nil && step != s.o.Step.Milliseconds() {
-		return fmt.Errorf("load state: made for a step of %d ms, want %d ms", step, s.o.Step.Milliseconds())
+	if step := int64(c.u64(0)); c.err == nil && step != s.o.step.Milliseconds() {
+		return fmt.Errorf("load state: made for a step of %d ms, want %d ms", step, s.o.step.Milliseconds())
 	}
-	n := makeStream(s.o)
+	n := makeStream(s.o.options(s.expect.season.loc))
 	n.walk(&c)
 	if c.err == nil && len(c.b) > 0 {
 		c.fail("too long")

@@ -17,38 +17,51 @@ import (
 // Half-lives count observed points; the season goes by time. Time O(1) a point
 // (about 0.4 µs), no allocation; memory fixed by the step.
 type stream struct {
-	o     Options
+	o     watch
 	step  float64 // ms
 	gain  gains
-	every int64 // points between two looks at the tails
-	daily int64 // points in a day, at least leastDay
+	every int32 // points between two looks at the tails
+	daily int32 // points in a day, at least leastDay
 
 	seen   int64   // values observed
 	last   int64   // time of the newest Step
 	seenAt int64   // time of the newest value
 	value  float64 // the newest value
 
-	expect expectation
-	scale  scale
-	span   span
-	pair   pair
-	pace   pace
-	home   home
-	shift  shift
-	habits habits
-	resets resets
-	calm   bool // the newest value was not odd
-	trail  trail
-	window [windows]window
-	recent recent
-	change change
-	shape  shape
-	burst  burst
-	flat   flat
-	gap    gap
-	tail   [tailed]tail
-	off    uint32  // views that are silent, a bit each: for the measure of what each is worth
-	caused float64 // see Caused; no part of the state
+	expect  expectation
+	scale   scale
+	span    span
+	pair    pair
+	pace    pace
+	home    home
+	shift   shift
+	habits  habits
+	resets  resets
+	startup startup
+	calm    bool // the newest value was not odd
+	trail   trail
+	window  [windows]window
+	recent  recent
+	change  change
+	shape   shape
+	burst   burst
+	flat    flat
+	gap     gap
+	tail    [tailed]tail
+	off     uint32  // views that are silent, a bit each: for the measure of what each is worth
+	caused  float64 // see Caused; no part of the state
+}
+
+// A watch is what a stream keeps of its options.
+type watch struct {
+	step                              time.Duration
+	budget, minDeviation, minRelative float64
+	direction                         Direction
+}
+
+// options returns them again.
+func (w watch) options(loc *time.Location) Options {
+	return Options{Step: w.step, Budget: w.budget, Direction: w.direction, MinDeviation: w.minDeviation, MinRelative: w.minRelative, Transform: NoTransform, Location: loc}
 }
 
 // gains are the weights of the newest point in the discounted means: a half-life
@@ -84,13 +97,13 @@ func makeStream(o Options) *stream {
 	day := float64(dayMS) / step
 	g := halfLife(max(leastDay, day))
 	s := &stream{
-		o: o, step: step, daily: max(leastDay, int64(day)),
+		o: watch{o.Step, o.Budget, o.MinDeviation, o.MinRelative, o.Direction}, step: step, daily: int32(max(leastDay, int64(day))),
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
-		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, calm: false, trail: newTrail(step),
+		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, startup: startup{}, calm: false, trail: newTrail(step),
 		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0, caused: 0,
 	}
-	s.every = lookEvery(s.daily)
+	s.every = int32(lookEvery(int64(s.daily)))
 	for i := range s.tail {
 		s.tail[i].level = unknownLevel
 	}
@@ -201,7 +214,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	ended := s.flat.run(x == s.value, s.seen)
 	view, value := s.judge(t, x, &l)
 	if view < tailed && s.pair.many() {
-		value = s.routine(lt, view, value, &l)
+		value = s.routine(t, lt, view, value, &l)
 	}
 
 	sc := unknown(x)
@@ -219,6 +232,9 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	s.learn(lt, p, &l)
 	if l.reset {
 		s.expect.local = x // it goes on from there
+		if l.begun {
+			s.expect.charge(p, p.value+s.clip(&l), x)
+		}
 	}
 	s.flat.learn(ended, stuck)
 	since := float64(t - s.seenAt)
@@ -240,9 +256,12 @@ func (s *stream) observe(t int64, x float64) series.Score {
 // routine takes the score of what is measured against its tail and returns what is left
 // of it where the series is used to such a thing: a little earlier or later, at this time of
 // day, or of this size.
-func (s *stream) routine(lt int64, view int, value float64, l *look) float64 {
+func (s *stream) routine(t, lt int64, view int, value float64, l *look) float64 {
 	odd := value
 	if (view == windowUp || view == windowDown) && value >= habitFrom && s.expect.season.near(lt, l.x-s.expect.drift, nearTol*l.scale) {
+		value = min(value, habitual)
+	}
+	if (view == windowDown || view == windowDown+2*longWindow) && s.startup.climbs {
 		value = min(value, habitual)
 	}
 	if odd >= habitFrom && s.caused == 0 {
@@ -253,7 +272,8 @@ func (s *stream) routine(lt int64, view int, value float64, l *look) float64 {
 	}
 	if l.residual >= habitFrom && s.calm {
 		jump := finite(l.r)
-		if s.resets.usual(jump) {
+		l.begun = jump < 0 && s.startup.again(t, l.x, -jump) && !s.resets.regular(jump)
+		if s.resets.usual(jump) || l.begun {
 			value = min(value, habitual)
 			l.reset = true
 			s.shape.x[0] = 0
@@ -262,6 +282,12 @@ func (s *stream) routine(lt int64, view int, value float64, l *look) float64 {
 		}
 		s.resets.learn(jump)
 	}
+	jump := 0.0
+	if l.residual >= 1 && (s.calm || l.r > 0) {
+		jump = finite(l.r)
+	}
+	s.startup.learn(t, l.x, jump, s.step)
+	s.startup.climbs = s.startup.climbs || l.begun && jump < 0
 	s.calm = odd < habitFrom
 	return value
 }
@@ -283,13 +309,13 @@ func (s *stream) learn(lt int64, p prediction, l *look) {
 
 // age lets the past fade once a day and looks at the tails about once an hour.
 func (s *stream) age() {
-	if s.seen%s.daily == 0 {
+	if s.seen%int64(s.daily) == 0 {
 		for i := range s.tail {
 			s.tail[i].decay(tailFade)
 		}
 		s.span.shrink()
 	}
-	if s.seen%s.every == 0 || s.seen == warmPoints {
+	if s.seen%int64(s.every) == 0 || s.seen == warmPoints {
 		s.level()
 		if s.seen > shapeAfter {
 			s.shape.factor()

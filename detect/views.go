@@ -86,6 +86,7 @@ type look struct {
 
 	residual float64 // score of the residual
 	reset    bool    // a jump that the series is used to
+	begun    bool    // a fall to where the series climbs from
 	step     bool    // the view of changes looked anew
 }
 
@@ -200,7 +201,7 @@ func (s *stream) moved() float64 {
 // deviation goes the way nobody watches, and below 1 when it is smaller than the configured
 // minimum: then it is at most the share of the minimum that was reached.
 func (s *stream) permit(sign, deviation float64, l *look, score float64) float64 {
-	if (s.o.Direction == Up && sign < 0) || (s.o.Direction == Down && sign > 0) {
+	if (s.o.direction == Up && sign < 0) || (s.o.direction == Down && sign > 0) {
 		return 0
 	}
 	score *= max(s.caused, 1)
@@ -213,7 +214,7 @@ func (s *stream) permit(sign, deviation float64, l *look, score float64) float64
 // least returns the deviation below which nothing scores 1 when level is
 // expected.
 func (s *stream) least(level float64) float64 {
-	return max(s.o.MinDeviation, s.o.MinRelative*math.Abs(level))
+	return max(s.o.minDeviation, s.o.minRelative*math.Abs(level))
 }
 
 // band returns the values at which the residual view reaches 1. The side that
@@ -234,7 +235,7 @@ func (s *stream) band(expected, scale float64) (lower, upper float64) {
 		lower = min(lower, s.pair.value[0], s.pair.value[1])
 		upper = max(upper, s.pair.value[0], s.pair.value[1])
 	}
-	switch s.o.Direction {
+	switch s.o.direction {
 	case Up:
 		lower = math.NaN()
 	case Down:
@@ -340,7 +341,7 @@ func floorOf(view int) float64 {
 // exceedances from becoming alerts. Neighbouring means of a window are one
 // event, as are 20 points of variance.
 func (s *stream) rate(view int) float64 {
-	return min(perBudget*s.o.Budget/s.events(view), 0.5)
+	return min(perBudget*s.o.budget/s.events(view), 0.5)
 }
 
 const perBudget = 10
