@@ -31,6 +31,7 @@ type fleet struct {
 	policy  sizing.Policy
 	step    int64 // milliseconds
 	scratch *sizing.Scratch
+	most    int // containers
 	// excluded says when a container is not learned from; nil: nothing is.
 	excluded func(signal string, ls labels.Labels) []feedback.Span
 
@@ -51,7 +52,7 @@ type container struct {
 }
 
 func newFleet(p sizing.Policy, step int64, c *sizing.Scratch, excluded func(string, labels.Labels) []feedback.Span) *fleet {
-	return &fleet{policy: p, step: step, scratch: c, excluded: excluded, day: 0, byKey: map[string]*container{}, order: nil, refused: map[string]bool{}}
+	return &fleet{policy: p, step: step, scratch: c, most: mostContainers, excluded: excluded, day: 0, byKey: map[string]*container{}, order: nil, refused: map[string]bool{}}
 }
 
 // The inputs that are taken in point by point.
@@ -130,7 +131,7 @@ func (f *fleet) container(ls labels.Labels) *container {
 	if c := f.byKey[k]; c != nil {
 		return c
 	}
-	if len(f.order) >= mostContainers {
+	if len(f.order) >= f.most {
 		f.refused[k] = true
 		return nil
 	}

@@ -177,7 +177,7 @@ func (u *Sizes) advise(f *fleet, in pipeline.Input) (out []series.Result, waits 
 	}
 	if n := len(f.refused); n > 0 {
 		r := recommend.New(recommend.RightSize, recommend.Target{Kind: "Cluster", Name: "others"}, "")
-		r.Block(recommend.BlockTooMany, fmt.Sprintf("%d containers beyond the first %d are not sized: narrow the inputs %s and %s by recommendations.queries", n, mostContainers, inputCPU, inputMemory))
+		r.Block(recommend.BlockTooMany, fmt.Sprintf("%d containers beyond the first %d are not sized: narrow the inputs %s and %s by recommendations.queries", n, f.most, inputCPU, inputMemory))
 		rs = append(rs, r)
 	}
 	rs = recommend.CapSavings(rs, facts.left, facts.total)

@@ -305,6 +305,65 @@ func TestSizes_blocked(t *testing.T) {
 	}
 }
 
+// TestSizes_texts: what is in the way is said with what to do about it: a quota without room, kills that no size ends, more
+// containers than are looked at.
+func TestSizes_texts(t *testing.T) {
+	text := func(r recommend.Recommendation, code string) string {
+		for _, b := range r.Blockers {
+			if b.Code == code && r.State == recommend.StateBlocked {
+				return b.Text
+			}
+		}
+		return fmt.Sprintf("%s %+v", r.State, r.Blockers)
+	}
+	in := shop(29)
+	for _, s := range in.Series["sizing_cpu_request"].Series {
+		s.Values[0] = 0.1 // of about a core: three pods need three more
+	}
+	quota := func(left float64) recommend.Recommendation {
+		in.Series["sizing_quota"] = series.Data{Series: []series.Series{fact(in.End, left, "namespace", "shop", "resource", "requests.cpu"), fact(in.End, 1<<40, "namespace", "shop", "resource", "requests.memory")}}
+		return sized(t, sizesOf(t, "balanced"), in)["cart"]
+	}
+	if r := quota(100); r.State != recommend.StateOpen || len(r.Patch) != 1 || !strings.Contains(r.Action, "CPU request 100m → ") {
+		t.Errorf("with room: %+v", r)
+	}
+	if got := text(quota(0.5), recommend.BlockQuota); got != "Raise the namespace's ResourceQuota first: it leaves no room for this." {
+		t.Errorf("quota: %s", got)
+	}
+
+	in = shop(29)
+	kills := func(n int) recommend.Recommendation {
+		killed := make([]float64, 29*288)
+		for i := range killed {
+			killed[i] = math.NaN()
+		}
+		for k := range n {
+			killed[27*288+10*k] = 4 << 30 // the day before the last: sizes are of whole days
+		}
+		in.Series[inputKill] = series.Data{Series: []series.Series{slice("cart", killed, 0, len(killed))}}
+		return sized(t, sizesOf(t, "balanced"), in)["cart"]
+	}
+	if r := kills(2); slices.ContainsFunc(r.Blockers, func(b recommend.Blocker) bool { return b.Code == recommend.BlockLeak }) || !strings.Contains(strings.Join(r.Reasons, ". "), "It was killed for memory 2 times at this limit") {
+		t.Errorf("two kills: %v %v", r.Blockers, r.Reasons)
+	}
+	if got := text(kills(3), recommend.BlockLeak); got != "Look for a burst: it was killed three times at a limit that it seldom comes near to, so a size does not help." {
+		t.Errorf("leak: %s", got)
+	}
+
+	l, ok := sizesOf(t, "balanced").Begin(0).(*sizesFit)
+	if !ok {
+		t.Fatal("a fit of another type")
+	}
+	l.fleet.most = 2
+	if err := l.Learn(t.Context(), shop(8)); err != nil {
+		t.Fatal(err)
+	}
+	said := recommendations(t, l.results)
+	if got := text(said["right_size others"], recommend.BlockTooMany); len(said) != 3 || got != "1 containers beyond the first 2 are not sized: narrow the inputs sizing_cpu and sizing_memory by recommendations.queries" {
+		t.Errorf("too many, of %d: %s", len(said), got)
+	}
+}
+
 // TestSizes_autoscaler: request and target change together, unless the autoscaler looks at more than CPU.
 func TestSizes_autoscaler(t *testing.T) {
 	hpa := []string{"namespace", "shop", "workload", "cart", "horizontalpodautoscaler", "cart"}

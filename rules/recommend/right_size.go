@@ -18,6 +18,7 @@ type SizeInput struct {
 	Days       int         // of history, whole ones
 	Seen       bool        // there was a sample
 	Trust      sizing.Trust
+	Past       sizing.Past
 	Startup    float64                 // highest CPU of a start, cores
 	Above      func(r float64) float64 // share of the time CPU is above r cores
 	Risk       func(m float64) float64 // that memory is above m bytes within seven days
@@ -67,6 +68,7 @@ func (in *SizeInput) Learn(s *sizing.Sizer, c *sizing.Scratch) {
 	in.Above = s.Above
 	in.Step = s.Step()
 	sure := in.Trust.Confidence()
+	in.Past = s.Past()
 	in.Risk = func(m float64) float64 { return s.Risk(m, sure) }
 }
 
@@ -147,12 +149,20 @@ func (s *sizes) evidence() {
 	s.r.Evidence = append(s.r.Evidence,
 		Evidence{
 			Metric: cpu, Query: s.in.CPUQuery, Window: "28d", Points: points,
-			Statistic: "cheapest of 175 rules by their losses so far, policy " + s.in.Policy, Value: Number(s.in.Size.CPU), Unit: "cores",
+			Statistic: "cheapest of 175 rules by their losses so far, policy " + s.in.Policy, Value: Number(s.in.Size.CPU), Unit: "cores", Backtest: s.backtest(s.in.Past.Weeks, s.in.Past.Above, math.NaN()),
 		},
 		Evidence{
 			Metric: memory, Query: s.in.MemoryQuery, Window: "28d", Points: points,
-			Statistic: "Gumbel distribution of the highest of seven days, policy " + s.in.Policy, Value: Number(s.in.Size.Memory), Unit: "bytes",
+			Statistic: "Gumbel distribution of the highest of seven days, policy " + s.in.Policy, Value: Number(s.in.Size.Memory), Unit: "bytes", Backtest: s.backtest(s.in.Past.MemoryWeeks, math.NaN(), s.in.Past.Exceeded),
 		})
+}
+
+// backtest is how the rule did on the past of this container; nil of none.
+func (*sizes) backtest(weeks, violations, kills float64) *Backtest {
+	if !(weeks > 0) {
+		return nil
+	}
+	return &Backtest{Weeks: weeks, Violations: Number(violations), OOM: Number(kills)}
 }
 
 // possible reports whether there is anything to say; it blocks where there is not.

@@ -265,6 +265,9 @@ func TestLearn(t *testing.T) {
 	if r.State != StateOpen || r.Recommended[CPURequest] < 0.15 || r.Recommended[CPURequest] > 0.25 || r.Recommended[MemoryLimit] < 200<<20 || r.Recommended[MemoryLimit] > 300<<20 {
 		t.Errorf("%s: %v", r.State, r.Recommended)
 	}
+	if cpu, memory := r.Evidence[0].Backtest, r.Evidence[1].Backtest; cpu == nil || !(cpu.Weeks > 1.5) || cpu.Violations == nil || *cpu.Violations > 0.01 || cpu.OOM != nil || memory == nil || memory.OOM == nil || *memory.OOM != 0 || memory.Violations != nil {
+		t.Errorf("backtests %+v and %+v", cpu, memory)
+	}
 	if r.Impact.Violation.After == nil || *r.Impact.Violation.After > 0.01 || r.Impact.OOM.After == nil || *r.Impact.OOM.After > 0.2 {
 		t.Errorf("%+v", r.Impact)
 	}

@@ -58,6 +58,30 @@ func (s *Sizer) Trust(c *Scratch) Trust {
 	return t
 }
 
+// Past is how what was set would have done, had it been applied at each midnight.
+type Past struct {
+	Weeks       float64 // of CPU, a day counting 0.95 times as much as the next: at most 2.9
+	Above       float64 // share of that time, in [0, 1], that CPU was above what was set; NaN of none
+	MemoryWeeks float64 // of memory: at most six days
+	Exceeded    float64 // days of those on which memory was above what was set, not counting raises under pressure
+}
+
+// Past returns that as of the last Decide.
+func (s *Sizer) Past() Past {
+	p := Past{Weeks: s.claims.weight / envelope, Above: s.claims.came / s.claims.weight, MemoryWeeks: 0, Exceeded: 0}
+	for age := range min(s.days, envelope-1) {
+		peak, set := s.peakOf(age), s.memories[age+1]
+		if peak != peak || set != set {
+			continue
+		}
+		p.MemoryWeeks += 1.0 / envelope
+		if peak > set {
+			p.Exceeded++
+		}
+	}
+	return p
+}
+
 // moved returns the logarithm of the median of CPU in the last three days over that of the
 // eleven before, both at least 0.01 cores; 0 where one of them has no samples.
 func (s *Sizer) moved(c *Scratch) float64 {
