@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/upid/upid/collector/audit"
 	"github.com/upid/upid/collector/models"
@@ -80,11 +81,14 @@ const maxImport = 64 << 20
 func (c *modelsImportCmd) Run(e *env) error {
 	in, name := e.stdin, "standard input"
 	if c.File != "-" {
-		f, err := os.Open(c.File)
+		f, err := os.OpenFile(c.File, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would be waited for
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
 		defer f.Close()
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return errors.Join(fmt.Errorf("import %s: it is no regular file; - reads standard input", c.File), err)
+		}
 		in, name = f, c.File
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxImport+1))

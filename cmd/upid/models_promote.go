@@ -146,6 +146,9 @@ func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Regis
 // compared compares the version with the active one: on the rows given, else as a sidecar
 // did live.
 func (c *modelsPromoteCmd) compared(ctx context.Context, e *env, r *models.Registry, active string) ([]models.Comparison, error) {
+	if _, err := r.Get(c.ModelType, c.Version); errors.Is(err, models.ErrNoVersion) {
+		return nil, noVersion(c.ModelType, err)
+	}
 	if c.TrainingData != "" {
 		return compareVersions(ctx, e, r, c.ModelType, active, c.Version, c.TrainingData)
 	}

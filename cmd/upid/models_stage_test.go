@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,6 +114,11 @@ func TestModelLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	upid(t, "", "models import bad.model --storage.path "+other).want(t, exitFailure, "damaged")
+	if err := syscall.Mkfifo("pipe.model", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	upid(t, "", "models import pipe.model --storage.path "+other).want(t, exitFailure, "no regular file")
+	upid(t, "", "models promote resource_prediction v9 --storage.path "+other).want(t, exitFailure, "no such model version")
 
 	upid(t, "", "models delete resource_prediction v1").want(t, exitFailure, "v1 is active")
 	upid(t, "", "models delete resource_prediction v2").want(t, exitOK)
@@ -200,6 +208,13 @@ func TestSealedModels(t *testing.T) {
 		t.Errorf("%s answers", v)
 	}
 	upid(t, "", "predict --model-type resource_prediction --features features.json --storage.encryption-key-file "+keyFile(t, 2)).want(t, exitFailure, "not in the key file")
+	for _, command := range []string{"models list", "models verify"} { // what cannot be read is not none
+		o := upid(t, "", command+" --storage.encryption-key-file "+keyFile(t, 2))
+		o.want(t, exitFailure, "not in the key file")
+		if o.stdout != "" {
+			t.Errorf("%s says %s", command, o.stdout)
+		}
+	}
 }
 
 // TestParkedModel: a version that failed again and again is not asked, says so in every

@@ -50,13 +50,16 @@ func (c *modelsVerifyCmd) Run(e *env) error {
 			}
 		}
 	}
-	if err := verifiedOut(e, output.Format(c.Output), all); err != nil {
-		return err
+	err = errors.Join(errs...)
+	if format := output.Format(c.Output); len(all) > 0 || err == nil || format != output.Table { // what cannot be read is not none
+		if err := verifiedOut(e, format, all); err != nil {
+			return err
+		}
 	}
 	if bad > 0 {
-		errs = append(errs, fmt.Errorf("verify: %d of %d versions are not as they were written", bad, len(all)))
+		err = errors.Join(err, fmt.Errorf("verify: %d of %d versions are not as they were written", bad, len(all)))
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 func verifiedOut(e *env, format output.Format, all []models.Verified) error {

@@ -252,10 +252,15 @@ func (c *modelsListCmd) Run(e *env) error {
 		some, err := registry.Records(typ)
 		records, errs = append(records, some...), append(errs, err)
 	}
-	if len(records) == 0 && output.Format(c.Output) == output.Table {
+	err = errors.Join(errs...)
+	switch none := len(records) == 0 && output.Format(c.Output) == output.Table; {
+	case none && err != nil: // what cannot be read is not none
+	case none:
 		fmt.Fprintln(e.stdout, "no versions; upid train makes one")
-	} else if err := writeRecords(e, c.Output, records); err != nil {
-		return err
+	default:
+		if err := writeRecords(e, c.Output, records); err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	return err
 }

@@ -41,7 +41,7 @@ var ErrNotCompared = errors.New("scores of anomalies are judged by labels alone,
 
 // NotLive says why versions of a type are not compared live, "" if they are.
 func NotLive(typ string) string {
-	const rest = " is judged by labels, and a server has none: compare versions on labelled rows, with --training-data"
+	const rest = " is judged by labels, and a server has none. Compare versions on labelled rows, with --training-data"
 	switch kindOf(typ) {
 	case learn.Class:
 		return "they are not judged live: a probability of " + typ + rest
