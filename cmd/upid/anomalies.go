@@ -155,12 +155,8 @@ func anomalyTable(w io.Writer, st output.Style, width int, loc *time.Location, a
 		}
 		// The labels stand above.
 		why, _, _ := strings.Cut(a.Description, " Series: ")
-		for _, line := range wrap(why, width-2) {
-			b.WriteString("  " + line + "\n")
-		}
-		for i, line := range wrap(a.FirstAction, width-4) {
-			b.WriteString([]string{"  → ", "    "}[min(i, 1)] + line + "\n")
-		}
+		paragraph(&b, "  ", why, width)
+		paragraph(&b, "  → ", a.FirstAction, width)
 		b.WriteByte('\n')
 	}
 	switch {
@@ -209,6 +205,16 @@ func plural(n int, one, more string) string {
 		return "1 " + one
 	}
 	return output.Count(n) + " " + more
+}
+
+// paragraph writes text in lines of at most width characters, the first of them behind begin and the
+// others as far in.
+func paragraph(b *strings.Builder, begin, text string, width int) {
+	n := len([]rune(begin))
+	for _, line := range wrap(text, width-n) {
+		b.WriteString(begin + line + "\n")
+		begin = strings.Repeat(" ", n)
+	}
 }
 
 // wrap breaks text, made printable, into lines of at most width characters. A

@@ -230,8 +230,18 @@ func normalise(args []string) []string {
 // dashedValue is how the parser complains of a value that begins with a dash.
 var dashedValue = regexp.MustCompile(`^(--[\w.-]+): expected .* value but got "(-[^"]*)" \(.*$`)
 
+// missingWord is how it complains of a word that is missing.
+var missingWord = regexp.MustCompile(`^expected "<([a-z-]+)>`)
+
 // parseProblem says what is wrong with the arguments.
 func parseProblem(err error) string {
+	if m := missingWord.FindStringSubmatch(err.Error()); m != nil {
+		text := strings.ToUpper(strings.ReplaceAll(m[1], "-", "_")) + " is missing"
+		if m[1] == "model-type" {
+			text += ", want one of " + strings.Join(views.ModelTypes, ", ")
+		}
+		return text
+	}
 	if strings.HasPrefix(err.Error(), "unexpected argument status, ") { // "state", which sounds like it, is about files
 		return `unexpected argument status; "upid dashboard" shows how a running sidecar is doing`
 	}

@@ -96,6 +96,7 @@ func TestCLI_badUsage(t *testing.T) {
 	f("forecast", "no input: give --input FILE or --query PROMQL")
 	f("forecast --input a --query b", "--input and --query can't be used together")
 	f("forecast --input a --horizon 5x", "--horizon", `"5x" is not a duration`)
+	f("performance", "MODEL_TYPE is missing, want one of resource_prediction, ", `Run "upid performance --help"`)
 	f("dashboard push", "--grafana.url is missing, such as http://localhost:3000")
 	f("dashboard push --grafana.url x", "--grafana.url: want an http or https URL such as http://host:port")
 	f("forecast --input a --horizon 24", `"24" has no unit: 24m, 24h or 24d?`)

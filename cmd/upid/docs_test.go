@@ -253,6 +253,46 @@ func TestReadmeOutput(t *testing.T) {
 	}
 }
 
+// TestDocumentedLinks: every relative link of a document leads to a file, and its anchor to a heading there.
+func TestDocumentedLinks(t *testing.T) {
+	block := regexp.MustCompile("(?s)```.*?```")
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading := regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	unspoken := regexp.MustCompile(`[^\p{L}\p{N}_\- ]`)
+	docs := documents(t)
+	found := 0
+	for file, text := range docs {
+		for _, m := range link.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
+			path, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(path, ":") {
+				continue // another site
+			}
+			found++
+			to := file
+			if path != "" {
+				to = filepath.Join(filepath.Dir(file), path)
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: (%s) leads nowhere", file, m[1])
+				continue
+			}
+			if anchor == "" {
+				continue
+			}
+			var anchors []string
+			for _, h := range heading.FindAllStringSubmatch(docs[to], -1) {
+				anchors = append(anchors, strings.ReplaceAll(unspoken.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-"))
+			}
+			if !slices.Contains(anchors, anchor) {
+				t.Errorf("%s: (%s): no such heading in %s", file, m[1], to)
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d links were found", found)
+	}
+}
+
 func TestDocumentedMetrics(t *testing.T) {
 	suffixes := regexp.MustCompile(`_(bucket|sum|count)$`)
 	for file, text := range documents(t) {

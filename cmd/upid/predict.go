@@ -175,9 +175,7 @@ func scalingTold(e *env, ps []models.Prediction) error {
 		default:
 			var why strings.Builder
 			for _, bl := range r.Blockers {
-				for k, line := range wrap(bl.Text, e.width()-4) {
-					why.WriteString([]string{"  ✕ ", "    "}[min(k, 1)] + line + "\n")
-				}
+				paragraph(&why, "  ✕ ", bl.Text, e.width())
 			}
 			if held[why.String()]++; held[why.String()] == 1 {
 				order = append(order, why.String())

@@ -62,24 +62,16 @@ func recommendationTable(w io.Writer, st output.Style, width int, rs []recommend
 // writeRecommendation writes the block of one recommendation.
 func writeRecommendation(b *strings.Builder, st output.Style, width int, r *recommend.Recommendation) {
 	b.WriteString(recommendationMark(st, r) + "  " + st.Bold(output.Printable(strings.ReplaceAll(string(r.Kind), "_", " "))) + "  " + st.Cut(targetText(r.Target), width/2) + "\n")
-	for _, line := range wrap(actionText(r), width-2) {
-		b.WriteString("  " + line + "\n")
-	}
+	paragraph(b, "  ", actionText(r), width)
 	b.WriteString("  " + st.Dim(worthText(r)) + "\n")
 	if len(r.Reasons) > 0 {
-		for _, line := range wrap("Why: "+strings.Join(r.Reasons, "; ")+".", width-2) {
-			b.WriteString("  " + line + "\n")
-		}
+		paragraph(b, "  ", "Why: "+strings.Join(r.Reasons, "; ")+".", width)
 	}
 	for _, bl := range r.Blockers {
-		for k, line := range wrap(bl.Code+": "+bl.Text, width-4) {
-			b.WriteString([]string{"  ✕ ", "    "}[min(k, 1)] + line + "\n")
-		}
+		paragraph(b, "  ✕ ", bl.Code+": "+bl.Text, width)
 	}
 	if len(r.Steps) > 0 && r.State == recommend.StateOpen {
-		for k, line := range wrap(r.Steps[0], width-4) {
-			b.WriteString([]string{"  → ", "    "}[min(k, 1)] + line + "\n")
-		}
+		paragraph(b, "  → ", r.Steps[0], width)
 	}
 }
 

@@ -179,13 +179,9 @@ func threatTable(w io.Writer, st output.Style, width int, loc *time.Location, ts
 			b.WriteString("  " + st.Accent(line) + "\n")
 		}
 		for _, ev := range t.Evidence {
-			for _, line := range wrap(ev, width-2) {
-				b.WriteString("  " + line + "\n")
-			}
+			paragraph(&b, "  ", ev, width)
 		}
-		for i, line := range wrap(t.FirstAction, width-4) {
-			b.WriteString([]string{"  → ", "    "}[min(i, 1)] + line + "\n")
-		}
+		paragraph(&b, "  → ", t.FirstAction, width)
 		b.WriteByte('\n')
 	}
 	if len(ts) == 0 {
