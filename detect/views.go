@@ -29,13 +29,12 @@ const (
 	longWindow = 1
 )
 
-// Their weights, for the same reason as that of the variance. Within the span they are damped,
-// the long one less: that single values have been there says little of a mean over six
-// hours, and a slow rise spends its first half there.
-var (
-	windowWeight = [windows]float64{0.7, 0.6}
-	windowDamp   = [windows]float64{spanDamp, 0.75}
-)
+// Their weights, for the same reason as that of the variance.
+var windowWeight = [windows]float64{0.7, 0.6}
+
+// Within the span the windows are damped less than the residual: that single values have
+// been there says little of a mean, and a slow rise spends its first half there.
+const windowDamp = 0.75
 
 // The windows: 10 minutes and 6 hours, and their least length in points.
 var (
@@ -49,8 +48,8 @@ const (
 	margin = 1.3
 	// Weights of the variance and of steps in the level: they answer to the same
 	// events as the residual, later.
-	varianceWeight = 0.45
-	changeWeight   = 0.8
+	varianceWeight = 0.42
+	changeWeight   = 0.75
 	// Least levels, in scales: nothing below is worth a word however calm the past.
 	residualFloor, windowFloor, ratioFloor = 3.5, 2.5, 2.0
 	// Values that a view needs behind it.
@@ -155,7 +154,7 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			}
 			weight := windowWeight[i]
 			if l.weight < 1 {
-				weight *= windowDamp[i]
+				weight *= windowDamp
 			}
 			take(v, s.permit(l.zmean[i], math.Abs(l.mean[i]), l, goingOn(math.Abs(l.zmean[i])/s.tail[v].level*weight/margin, l.present[i])))
 		}
