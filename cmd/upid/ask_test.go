@@ -154,6 +154,12 @@ func TestAskBeforeThereIsData(t *testing.T) {
 		t.Errorf("stderr:\n%s", o.stderr)
 	}
 	upid(t, "", "predictions --signal b --address "+s.URL).want(t, exitOK, "signal b waits for data: its query has no series yet")
+	for _, name := range []string{"d", "e", "f", "g", "h", "i"} { // one left out would be no shorter
+		list = append(list, strings.Replace(list[0], `"a"`, `"`+name+`"`, 1))
+	}
+	upid(t, "", "predictions --address "+s.URL).want(t, exitOK, "9 signals wait for data: their queries have no series yet: a, b, c, d, e, f, g, h, i\n")
+	list = append(list, strings.Replace(list[0], `"a"`, `"j"`, 1))
+	upid(t, "", "predictions --address "+s.URL).want(t, exitOK, "10 signals wait for data: their queries have no series yet: a, b, c, d, e, f, g, h and 2 more\n")
 }
 
 func TestAskUsage(t *testing.T) {

@@ -70,7 +70,7 @@ func TestDashboardExport(t *testing.T) {
 }
 
 func TestDashboardExport_refused(t *testing.T) {
-	upid(t, "", "dashboard export").want(t, exitUsage, "<dir>")
+	upid(t, "", "dashboard export").want(t, exitUsage, "DIR is missing")
 	upid(t, "", "dashboard export x --prometheus.url ftp://x").want(t, exitUsage, "--prometheus.url: want an http or https URL")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
