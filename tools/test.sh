@@ -31,7 +31,7 @@ if ! command -v tmux >/dev/null && command -v apt-get >/dev/null; then
     echo "tmux could not be installed: the dashboard's test in a terminal is skipped"
 fi
 # Tests in parallel are those that wait for real servers. make vet has looked already.
-CGO_ENABLED=1 go test -race -vet=off -parallel 4 -timeout 28m ./...
+CGO_ENABLED=1 go test -race -vet=off -parallel 3 -timeout 28m ./...
 
 # shellcheck disable=SC2086
 CGO_ENABLED=0 go test -trimpath -vet=off -short -timeout 10m -coverpkg="$library" -coverprofile=coverage.out ${library//,/ } | sed -u -E 's/[[:space:]]coverage: .*//'
