@@ -111,6 +111,7 @@ func TestBudgetOnLabelledSeries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("replays millions of points")
 	}
+	read := map[string]series.Series{} // each file once for all budgets
 	for _, budget := range []string{"1/day", "1/week", "1/month"} {
 		b, err := rules.ParseBudget(budget)
 		if err != nil {
@@ -140,7 +141,11 @@ func TestBudgetOnLabelledSeries(t *testing.T) {
 				var all []one
 				first, last := int64(math.MaxInt64), int64(0)
 				for _, file := range files {
-					y := points(t, filepath.Join(dir, file+".csv.gz"), step)
+					path := filepath.Join(dir, file+".csv.gz")
+					if _, ok := read[path]; !ok {
+						read[path] = points(t, path, step)
+					}
+					y := read[path]
 					y.Labels = labels.FromStrings("series", file, "workload", machineOf(name, file))
 					const week = 7 * 24 * 3600 * 1000
 					shift := epoch - y.Start/week*week // all begin in one week
