@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +73,29 @@ func TestAblation(t *testing.T) {
 		if sim.events == 0 {
 			t.Error("no events")
 		}
+	}
+}
+
+// TestSimulatedClusters prints event F1, recall and false alarms of simulated clusters at steps of
+// five minutes: UPID_SEEDS="101 102 103 104" runs it, and it holds that something is found.
+func TestSimulatedClusters(t *testing.T) {
+	seeds := strings.Fields(os.Getenv("UPID_SEEDS"))
+	if len(seeds) == 0 {
+		t.Skip(`set UPID_SEEDS="101 102 103 104"`)
+	}
+	var sum tally
+	for _, text := range seeds {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := replayAll(t, clusterSeries(t, cluster.Options{Seed: seed, Step: 5 * time.Minute, Days: 42, Warm: 14}), 0)
+		t.Logf("seed %d: F1 %.3f, recall %.3f, false a week %.3f", seed, s.f1(), s.recall(), float64(s.wrong)/s.weeks)
+		sum = tally{sum.hits + s.hits, sum.events + s.events, sum.wrong + s.wrong, sum.weeks + s.weeks}
+	}
+	t.Logf("together: F1 %.3f, recall %.3f, false a week %.3f", sum.f1(), sum.recall(), float64(sum.wrong)/sum.weeks)
+	if sum.hits == 0 {
+		t.Error("nothing is found")
 	}
 }
 

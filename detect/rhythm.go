@@ -56,11 +56,30 @@ func (r *rhythm) pauses(last int64) bool {
 	return float64(min(d, dayMS-d)) <= r.high
 }
 
+// caughtUp reports whether the time from last to the next event is short because the event at
+// last was late, as after a run that hung: both together are a multiple of the usual. That is one
+// break; the next odd time, if none in order comes before, is the second.
+func (r *rhythm) caughtUp(last int64, time, limit float64) bool {
+	if r.broken == 0 || time > limit {
+		return false
+	}
+	both, late := float64(last-r.pause)+time, limit-r.high
+	for n := 2.0; n <= rhythmOver; n++ {
+		if both >= n*r.low-late && both <= n*r.high+late {
+			return true
+		}
+	}
+	return false
+}
+
 // learn takes the time between two events, the first of them at last.
 func (r *rhythm) learn(last int64, time, step float64) {
 	limit := r.limit(step)
 	switch {
 	case limit > 0 && (time > limit || time < r.low-(limit-r.high)):
+		if r.caughtUp(last, time, limit) {
+			return
+		}
 		if time > limit {
 			r.pause = last
 		}

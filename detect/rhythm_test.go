@@ -1,0 +1,101 @@
+package detect
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/upid/upid/collector/series"
+)
+
+// regular returns a rhythm of at least ten events about so many steps apart, give or take a
+// share, and the time of the newest.
+func regular(rng *rand.Rand, period, jitter, step float64) (r rhythm, at int64) {
+	at = t0
+	for n := 10 + rng.IntN(30); n > 0 || r.limit(step) == 0 || r.broken > 0; n-- {
+		d := period * (1 + jitter*(2*rng.Float64()-1))
+		r.learn(at, d, step)
+		at += int64(d)
+	}
+	return r, at
+}
+
+// One event that is late, or so late that it takes the place of the next, is one break: the
+// rhythm is as it was, and what is due after it and does not come is late.
+func TestRhythmOutlivesOneLateEvent(t *testing.T) {
+	rng := rand.New(rand.NewPCG(67, 1))
+	const step = float64(5 * minuteMS)
+	for i := range 2000 {
+		period := step * (12 + 500*rng.Float64())
+		r, at := regular(rng, period, 0.04*rng.Float64(), step)
+		limit := r.limit(step)
+		// By more than what passes, and less than a whole period.
+		by := limit - r.high + (r.high - r.low) + step
+		by += (period - by - step) * rng.Float64()
+		long := float64(1+i%2)*period + by
+		r.learn(at, long, step)
+		at += int64(long)
+		r.learn(at, period-by, step)
+		at += int64(period - by)
+		if got := r.limit(step); got != limit {
+			t.Fatalf("case %d: limit %v after one late by %v of %v, want %v", i, got, by/period, period, limit)
+		}
+		r.learn(at, period, step)
+		at += int64(period)
+		if got := r.score(at+int64(2*period), at, step); got < 1 && !r.pauses(at) {
+			t.Errorf("case %d: one that does not come scores %v", i, got)
+		}
+	}
+}
+
+// What is late again and again is another rhythm, and two odd times that are no multiple of
+// the usual together end it too.
+func TestRhythmEnds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(68, 1))
+	const step = float64(5 * minuteMS)
+	for i := range 2000 {
+		period := step * (24 + 500*rng.Float64())
+		by := period * (0.3 + 0.4*rng.Float64())
+		odd := map[string][]float64{
+			"late again":     {period + by, period - by, period + by},
+			"long and short": {2 * period, period / 2},
+			"short and long": {period - by, period + by},
+			"short twice":    {period / 3, period / 3},
+			"long twice":     {period + by, period + by},
+		}
+		for name, times := range odd {
+			r, at := regular(rng, period, 0.02*rng.Float64(), step)
+			for _, d := range times {
+				r.learn(at, d, step)
+				at += int64(d)
+			}
+			if got := r.limit(step); got != 0 {
+				t.Errorf("case %d, %s: limit %v of %v", i, name, got, period)
+			}
+		}
+	}
+}
+
+// A nightly job hangs for three hours once: that is one finding, and the night it does not
+// run, three later, another.
+func TestMissedJobAfterHungOne(t *testing.T) {
+	rng := rand.New(rand.NewPCG(69, 1))
+	const hung, missed = 17, 20
+	last, next := 0, 40
+	y := fill(23*day5, func(i int) float64 {
+		if i == next {
+			if i/day5 != missed {
+				last = i
+			}
+			day := i/day5 + 1
+			if next = day*day5 + 38 + rng.IntN(5); day == hung {
+				next += 36
+			}
+		}
+		return float64(300 * (i - last))
+	})
+	all, at := found(t, y, 12*day5)
+	due := missed*day5 + 40
+	if len(all) != 2 || at[0]/day5 != hung || at[1] < due || at[1] > due+24 || all[1].Score.Why.View != series.ViewLate {
+		t.Errorf("findings %+v at %v, want one on day %d and one within two hours of %d", all, at, hung, due)
+	}
+}
