@@ -118,7 +118,6 @@ func TestSeasonLearnsDay(t *testing.T) {
 	}
 }
 
-// One odd day moves the level by no more than three usual spreads, times the gain.
 // Around the end of a job that runs from three to four every night both levels are usual, elsewhere one is;
 // nothing is before five days are known.
 func TestSeasonNear(t *testing.T) {
@@ -163,6 +162,7 @@ func TestSeasonNear(t *testing.T) {
 	}
 }
 
+// One odd day moves the level by no more than three usual spreads, times the gain.
 func TestSeasonIsRobust(t *testing.T) {
 	s := newSeason(hourMS, time.UTC)
 	rnd := rand.New(rand.NewPCG(7, 8))

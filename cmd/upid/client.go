@@ -67,7 +67,9 @@ func (f *sidecarFlags) client(e *env) *client {
 		c.doubt = fmt.Sprintf("the sidecar of data directory %s was not found (%v); what follows is from %s", at.dir, err, c.base)
 		return c
 	}
-	c.base, c.dir = cmp.Or(reachable(owner.Addresses), c.base), at.dir
+	if base := reachable(owner.Addresses); base != "" { // else who answers need not be who has the directory
+		c.base, c.dir = base, at.dir
+	}
 	return c
 }
 

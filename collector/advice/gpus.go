@@ -29,7 +29,7 @@ func (s *Said) gpus(in Input, p Prices, ws []workload) {
 	for _, r := range in.all("gpu_request") {
 		k, w := key(r.Labels, byContainer...), key(r.Labels, byWorkload...)
 		g := recommend.GPUInput{
-			Target: containerOf(r.Labels), Slot: in.Slot, Requested: last(r, in.End), Pods: value(pods, k), Seen: orZero(value(seen, k)),
+			Target: containerOf(r.Labels), Slot: in.Slot, Requested: last(r, in.End), Pods: value(pods, k), Seen: value(seen, k),
 			Used: used[k], Peak: peak[k], Memory: memory[k], HasHPA: scaled[w],
 			Price: value(price, key(r.Labels, "cluster")), Currency: p.Currency, PriceSource: "opencost",
 			UsedQuery: in.Queries["gpu_used"], PeakQuery: in.Queries["gpu_peak"], MemoryAsk: in.Queries["gpu_memory"],

@@ -110,6 +110,12 @@ func TestGPUs(t *testing.T) {
 	if r, ok := got["node_count default"]; !ok || !strings.Contains(strings.Join(r.Reasons, " "), "[a]") {
 		t.Errorf("%+v, want the node without GPUs to go", r)
 	}
+	cores := answers["pod_cpu_request"]
+	answers["pod_cpu_request"], answers["pod_memory_request"] = []series.Series{pod("front", 1, "workload", "front")}, nil
+	if r, ok := recommendations(t, pass(t, costUnit(t, p), n, answers))["node_count default"]; ok {
+		t.Errorf("%+v, want the node of pods that request nothing but GPUs to stay", r)
+	}
+	answers["pod_cpu_request"], answers["pod_memory_request"] = cores, []series.Series{pod("rank", 1<<30), pod("blind", 1<<30)}
 	for _, r := range rs { // two workloads of a core and a GiB, three GPUs
 		if c := r.Plan.Cost; c != nil && r.Labels.Get("scope") == "total" && math.Abs(c.Value[0]-168*(2*0.034+3*0.95)) > 0.01 {
 			t.Errorf("a week costs %v", c.Value)

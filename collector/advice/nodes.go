@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/upid/upid/rules/recommend"
 )
 
@@ -52,14 +54,24 @@ func machinesOf(in Input, p Prices) machines {
 	bytes := byLabels(in.all("pod_memory_request"), in.End, "cluster", "namespace", "pod")
 	asked := byLabels(in.all("pod_gpu_request"), in.End, "cluster", "namespace", "pod")
 	daemon := byLabels(in.all("pod_daemon"), in.End, "cluster", "namespace", "pod")
+	known := map[string]bool{}
+	pod := func(ls labels.Labels, k string, cores float64) {
+		cluster, workload := ls.Get("cluster"), ""
+		if ls.Has("workload") {
+			workload = key(ls, byWorkload...)
+		}
+		known[k] = true
+		out.pods[cluster] = append(out.pods[cluster], placed{recommend.Pod{CPU: cores, Memory: orZero(value(bytes, k)), GPU: orZero(value(asked, k)), Daemon: there(daemon, k)}, workload})
+	}
 	for _, c := range in.all("pod_cpu_request") {
-		k := key(c.Labels, "cluster", "namespace", "pod")
 		if v := last(c, in.End); !math.IsNaN(v) {
-			cluster, workload := c.Labels.Get("cluster"), ""
-			if c.Labels.Has("workload") {
-				workload = key(c.Labels, byWorkload...)
-			}
-			out.pods[cluster] = append(out.pods[cluster], placed{recommend.Pod{CPU: v, Memory: orZero(value(bytes, k)), GPU: asked[k], Daemon: there(daemon, k)}, workload})
+			pod(c.Labels, key(c.Labels, "cluster", "namespace", "pod"), v)
+		}
+	}
+	// Pods that request no CPU hold their node too, above all those on GPUs.
+	for _, c := range slices.Concat(in.all("pod_memory_request"), in.all("pod_gpu_request")) {
+		if k := key(c.Labels, "cluster", "namespace", "pod"); !known[k] && !math.IsNaN(last(c, in.End)) {
+			pod(c.Labels, k, 0)
 		}
 	}
 	return out

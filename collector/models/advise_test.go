@@ -163,6 +163,7 @@ func TestContainersRefused(t *testing.T) {
 		{`{"memory_bytes": [1], "step": 1.5}`, "step of 1.5"},
 		{`{"cpu_price": 1}`, "currency"},
 		{`{"hpa_target_ratio": 70}`, "hpa_target_ratio is 70"},
+		{`{"cpu_cores": [-1], "memory_bytes": [-1], "step": 300}`, "cpu_cores: point 1"}, // always the first
 		{`{"requests": 1}`, `unknown field "requests"`},
 		{`{"name": "` + strings.Repeat("x", 201) + `"}`, "201 characters"},
 		{`[]`, "container"},

@@ -83,22 +83,25 @@ func (c *Container) check() error {
 			return fmt.Errorf("%s is %g, want 0 to %.3g", f.name, *f.v, f.most)
 		}
 	}
-	for name, text := range map[string]string{"cluster": c.Cluster, "namespace": c.Namespace, "kind": c.Kind, "workload": c.Workload, "name": c.Name, "hpa": c.HPA} {
-		if len(text) > maxName {
-			return fmt.Errorf("%s has %d characters, want at most %d", name, len(text), maxName)
+	for _, f := range [...]struct{ name, text string }{{"cluster", c.Cluster}, {"namespace", c.Namespace}, {"kind", c.Kind}, {"workload", c.Workload}, {"name", c.Name}, {"hpa", c.HPA}, {"currency", c.Currency}} {
+		if len(f.text) > maxName {
+			return fmt.Errorf("%s has %d characters, want at most %d", f.name, len(f.text), maxName)
 		}
 	}
 	if n := max(len(c.CPU), len(c.Memory)); n > maxPoints {
 		return fmt.Errorf("%d points, want at most %d", n, maxPoints)
 	}
-	for name, points := range map[string][]*float64{"cpu_cores": c.CPU, "memory_bytes": c.Memory} {
-		for i, v := range points {
+	for _, f := range [...]struct {
+		name   string
+		points []*float64
+	}{{"cpu_cores", c.CPU}, {"memory_bytes", c.Memory}} {
+		for i, v := range f.points {
 			if v != nil && !(*v >= 0 && *v <= math.MaxFloat32) {
-				return fmt.Errorf("%s: point %d is %g, want 0 or more", name, i+1, *v)
+				return fmt.Errorf("%s: point %d is %g, want 0 or more", f.name, i+1, *v)
 			}
 		}
-		if len(points) > 0 && (c.Step < 1 || c.Step > maxStep || c.Step != math.Trunc(c.Step)) {
-			return fmt.Errorf("%s with a step of %g, want 1 to %d whole seconds: longer ones hide peaks", name, c.Step, maxStep)
+		if len(f.points) > 0 && (c.Step < 1 || c.Step > maxStep || c.Step != math.Trunc(c.Step)) {
+			return fmt.Errorf("%s with a step of %g, want 1 to %d whole seconds: longer ones hide peaks", f.name, c.Step, maxStep)
 		}
 	}
 	switch priced := c.CPUPrice != nil || c.MemoryPrice != nil; {

@@ -59,8 +59,8 @@ func GPUs(in GPUInput) *Recommendation {
 	case len(used) < idleDays*24*9/10:
 		r.Block(BlockShortHistory, fmt.Sprintf("Wait: there are %d hours of GPU use, a week is needed.", len(used)))
 		return &r
-	case in.Seen < in.Requested:
-		r.Block(BlockGaps, fmt.Sprintf("Measure all of its GPUs: dcgm-exporter shows %.0f of %.0f.", in.Seen, in.Requested))
+	case orZero(in.Seen) < in.Requested:
+		r.Block(BlockGaps, fmt.Sprintf("Measure all of its GPUs: dcgm-exporter shows %.0f of %.0f.", orZero(in.Seen), in.Requested))
 		return &r
 	}
 	g := gpus{in: in, r: &r, used: num.Quantile(slices.Clone(used), 0.95), peak: num.Quantile(slices.Clone(peak), 0.99), memory: math.NaN()}

@@ -82,6 +82,8 @@ func TestGPUs(t *testing.T) {
 	in = gpuOf(1, 2, 0, 0)
 	in.Seen = 1
 	f("one of two is measured", in, StateBlocked, "", BlockGaps, nan)
+	in.Seen = nan
+	f("how many are measured is not known", in, StateBlocked, "", BlockGaps, nan)
 	in = gpuOf(1, 2, 0, 0)
 	in.Price = nan
 	f("no price", in, StateOpen, "Give back", "", nan)
