@@ -55,7 +55,11 @@ func TestIncidentDoesNotPoison(t *testing.T) {
 				return sum / width
 			}
 			marked, unmarked := change(gap), change(bad)
-			if weekends := seed%2 == 1; !(marked < 0.05 || weekends) || !(unmarked < 0.05) {
+			most := 0.05
+			if seed%2 == 1 { // weekends
+				most = 0.12
+			}
+			if !(marked < most) || !(unmarked < 0.05) {
 				t.Errorf("%s, seed %d: the band changes by %.3f of its width marked, and by %.3f unmarked", c.name, seed, marked, unmarked)
 			}
 		}

@@ -56,7 +56,7 @@ type autoscaler struct {
 
 // price is that of a cluster, an hour; source is "" if nothing is known.
 type price struct {
-	cpu, memory      float64 // a core, a GiB
+	cpu, memory, gpu float64 // a core, a GiB, a GPU; of GPUs as configured, for where OpenCost has no price of the node
 	currency, source string
 }
 
@@ -72,7 +72,7 @@ func factsOf(in pipeline.Input, p Prices, saved []series.Result, wait bool) *fac
 		meanReplicas: by("sizing_replicas", byContainer...), heap: by("sizing_heap", byContainer...), rest: by("sizing_nonheap", byContainer...),
 		hpa: map[string]autoscaler{}, hpaMemory: by("sizing_hpa_memory", byWorkload...), vpa: by("sizing_vpa", byWorkload...),
 		kinds: map[string]string{}, inPlace: map[string]bool{}, prices: map[string]price{}, nodes: map[string][]recommend.Node{}, workloads: map[string]*asked{},
-		configured: price{cpu: p.CPUHour, memory: p.MemoryGiBHour, currency: p.Currency, source: "config"},
+		configured: price{cpu: p.CPUHour, memory: p.MemoryGiBHour, gpu: p.GPUHour, currency: p.Currency, source: "config"},
 	}
 	for _, s := range all(factPods) {
 		if !math.IsNaN(last(s, in.End)) {
@@ -107,14 +107,14 @@ func factsOf(in pipeline.Input, p Prices, saved []series.Result, wait bool) *fac
 	memory := by("sizing_memory_price", "cluster")
 	for k, cpu := range by("sizing_cpu_price", "cluster") {
 		if m, ok := memory[k]; ok {
-			f.prices[k] = price{cpu: cpu, memory: m, currency: p.Currency, source: "opencost"}
+			f.prices[k] = price{cpu: cpu, memory: m, gpu: p.GPUHour, currency: p.Currency, source: "opencost"}
 		}
 	}
 	f.requested(in)
 	f.machines(in)
 	f.costs(in, saved)
 	if wait {
-		f.prices, f.configured = nil, price{cpu: math.NaN(), memory: math.NaN(), currency: "", source: ""}
+		f.prices, f.configured = nil, price{cpu: math.NaN(), memory: math.NaN(), gpu: math.NaN(), currency: "", source: ""}
 	}
 	return f
 }
@@ -214,7 +214,7 @@ func (f *facts) machines(in pipeline.Input) {
 		p := f.price(s.Labels.Get("cluster"))
 		c := value(cost, k)
 		if math.IsNaN(c) {
-			c = cpu*p.cpu + bytes/(1<<30)*p.memory
+			c = cpu*p.cpu + bytes/(1<<30)*p.memory + gpus[k]*p.gpu
 		}
 		cluster := s.Labels.Get("cluster")
 		f.nodes[cluster] = append(f.nodes[cluster], recommend.Node{Name: s.Labels.Get("node"), CPU: cpu, Memory: bytes, GPU: gpus[k], Cost: c})
@@ -235,7 +235,7 @@ func (f *facts) costs(in pipeline.Input, saved []series.Result) {
 		}
 	}
 	known := len(f.left) > 0
-	for _, name := range []string{"sizing_cpu_request", "sizing_memory_request"} {
+	for _, name := range []string{"sizing_cpu_request", "sizing_memory_request", "sizing_gpu_request"} {
 		for _, s := range in.Series[name].Series {
 			t, v := target(s.Labels), last(s, in.End)
 			if known || math.IsNaN(v) {
@@ -243,8 +243,11 @@ func (f *facts) costs(in pipeline.Input, saved []series.Result) {
 			}
 			p := f.price(t.Cluster)
 			each := v * p.cpu
-			if name == "sizing_memory_request" {
+			switch name {
+			case "sizing_memory_request":
 				each = v / (1 << 30) * p.memory
+			case "sizing_gpu_request":
+				each = v * p.gpu
 			}
 			if n := f.replicas(key(s.Labels, byContainer...)); n > 0 {
 				each *= n

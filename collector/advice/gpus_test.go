@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/rules/recommend"
 )
@@ -129,5 +130,34 @@ func TestGPUs(t *testing.T) {
 	r = recommendations(t, pass(t, costUnit(t, p), n, answers))["gpu_underused blind"]
 	if r.State != recommend.StateOpen || r.Recommended[recommend.ReplicaCount] != 3 || r.Target.Kind != recommend.AnyWorkload || len(r.Patch) != 0 || r.Impact.PriceSource != "opencost" {
 		t.Errorf("three pods of five do, at a price of OpenCost: %+v", r)
+	}
+}
+
+// TestFactsOfGPUs: at configured prices GPUs are in what a workload and the nodes cost, so that GPUs which are given
+// back are not taken off the savings of CPU and memory.
+func TestFactsOfGPUs(t *testing.T) {
+	p := Prices{Currency: "EUR", CPUHour: 0.03, MemoryGiBHour: 0.004, GPUHour: 1}
+	facts := func(more map[string]series.Series) *facts {
+		in := pipeline.Input{Series: series.Set{}}
+		for name, s := range more {
+			in.Series[name] = series.Data{Series: []series.Series{s}}
+		}
+		return factsOf(in, p, nil, false)
+	}
+	asked := map[string]series.Series{
+		factPods: fact(0, 1, app("rank", "pod", "rank-a")...), "sizing_cpu_request": fact(0, 1, app("rank")...), "sizing_gpu_request": fact(0, 2, app("rank")...),
+		"sizing_target": fact(0, 1, "namespace", "shop", "workload", "rank", "owner_kind", "Deployment"),
+	}
+	f := facts(asked)
+	if got, want := f.left[recommend.Target{Namespace: "shop", Kind: "Deployment", Name: "rank"}], 2.03*730; math.Abs(got-want) > 1e-9 || math.Abs(f.total-want) > 1e-9 {
+		t.Errorf("the workload costs %v, all %v, want %v; %v", got, f.total, want, f.left)
+	}
+	asked["sizing_node_cpu"], asked["sizing_node_memory"], asked["sizing_node_gpu"] = fact(0, 8, "node", "a"), fact(0, 32<<30, "node", "a"), fact(0, 4, "node", "a")
+	if f, want := facts(asked), (8*0.03+32*0.004+4)*730; math.Abs(f.total-want) > 1e-9 {
+		t.Errorf("the node costs %v, want %v", f.total, want)
+	}
+	asked["sizing_node_cost"] = fact(0, 5, "node", "a")
+	if f := facts(asked); math.Abs(f.total-5*730) > 1e-9 {
+		t.Errorf("a node with a price costs %v", f.total)
 	}
 }
