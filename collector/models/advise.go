@@ -83,7 +83,7 @@ func (q Query) advise(ctx context.Context) ([]recommend.Recommendation, error) {
 			continue
 		}
 		known := false
-		if q.Known != nil {
+		if q.Known != nil && c.named() {
 			if out[i], known, err = q.known(c, i); err != nil {
 				return nil, err
 			}

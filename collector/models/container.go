@@ -113,6 +113,9 @@ func (c *Container) check() error {
 	return nil
 }
 
+// named reports whether it may be one that a sidecar knows.
+func (c *Container) named() bool { return c.Workload != "" && c.Name != "" }
+
 // target names the container; one without any names is that of its row.
 func (c *Container) target(row int) recommend.Target {
 	if t := (recommend.Target{Cluster: c.Cluster, Namespace: c.Namespace, Kind: c.Kind, Name: c.Workload, Container: c.Name}); t != (recommend.Target{}) {

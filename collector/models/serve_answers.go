@@ -2,6 +2,7 @@ package models
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -118,9 +119,10 @@ func (s *Service) predict(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.Policy == "" {
-		q.Policy = *s.policy.Load()
+	known, configured := s.o.Known, *s.policy.Load()
+	if q.Policy = cmp.Or(q.Policy, configured); q.Policy != configured {
+		known = nil // what is known was sized by another policy
 	}
-	ps, _, err := s.o.Registry.Ask(r.Context(), Query{ModelType: q.ModelType, Version: q.Version, Rows: rows, Policy: q.Policy, Known: s.o.Known})
+	ps, _, err := s.o.Registry.Ask(r.Context(), Query{ModelType: q.ModelType, Version: q.Version, Rows: rows, Policy: q.Policy, Known: known})
 	return ps, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/upid/upid/collector/audit"
 
 	"github.com/upid/upid/forecast/features"
+	"github.com/upid/upid/rules/recommend"
 )
 
 // service serves over an empty data directory and a made-up Prometheus.
@@ -80,7 +81,7 @@ func wait(t *testing.T, ask func(string, string, string, any) int, id string) Ru
 }
 
 func TestServiceTrainsAndPredicts(t *testing.T) {
-	_, ask := service(t)
+	s, ask := service(t)
 	var run Run
 	if code := ask("POST", "/api/v1/models/cost_optimization/train?epochs=40", rowsJSON(500), &run); code != http.StatusAccepted || run.ID == "" || run.State != Running {
 		t.Fatalf("%d, %+v", code, run)
@@ -113,6 +114,20 @@ func TestServiceTrainsAndPredicts(t *testing.T) {
 	}
 	if r := ps[0].Scaling; r.State != "open" || !(r.Recommended["cpu_request_cores"] < 1) || ps[4].Scaling.State != "blocked" {
 		t.Errorf("%+v and %+v", r, ps[4].Scaling)
+	}
+	// What is known of a container that is named was sized by the configured policy, and is no answer for another.
+	kept := recommend.New(recommend.RightSize, recommend.Target{Kind: "Deployment", Name: "cart", Container: "app"}, "")
+	kept.State = recommend.StateKept
+	s.o.Known = func(id string) (json.RawMessage, bool) {
+		b, err := json.Marshal(kept)
+		return b, err == nil && id == kept.ID
+	}
+	for policy, want := range map[string]recommend.State{"": recommend.StateKept, "safe": recommend.StateBlocked} {
+		s.SizeBy("cost")
+		body = fmt.Sprintf(`{"model_type":"resource_prediction","policy":%q,"features":{"features":{"cpu_usage_24h_avg":1},"container":{"kind":"Deployment","workload":"cart","name":"app"}}}`, policy)
+		if code := ask("POST", "/api/v1/predict", body, &ps); code != http.StatusOK || ps[0].Scaling.State != want {
+			t.Errorf("policy %q: %d, %+v, want %s", policy, code, ps[0].Scaling, want)
+		}
 	}
 	var refused string
 	if code := ask("POST", "/api/v1/predict", `{"model_type":"resource_prediction","policy":"brave","features":{"cpu_usage_24h_avg":1}}`, &refused); code != http.StatusBadRequest || !strings.Contains(refused, "brave") {
