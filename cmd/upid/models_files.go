@@ -66,7 +66,7 @@ type modelsImportCmd struct {
 
 // Help is shown by --help.
 func (modelsImportCmd) Help() string {
-	return `Takes in a version that was exported elsewhere, under the next free name and in no stage: upid models promote puts it to use.
+	return `Takes in a version that was exported elsewhere, under the next free name and in no stage: upid models promote puts it to use, if another version is active once it is shown to be better, or with --force.
 
 Examples:
 

@@ -104,6 +104,9 @@ func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
 				return errors.Join(err, j.Note(audit.Promote, object, audit.Refused, err.Error()))
 			}
 			why = "by force: " + err.Error()
+			if u := (*unproven)(nil); errors.As(err, &u) {
+				why = "by force: " + u.why
+			}
 		}
 		detail += " in the place of " + stages.Active + ", " + why
 	}
@@ -130,6 +133,12 @@ func (c *modelsPromoteCmd) Run(ctx context.Context, e *env) error {
 	return nil
 }
 
+// unproven says why a version may not take the place of the active one, and what else can be
+// done, which is not said of one that was promoted all the same.
+type unproven struct{ why, otherwise string }
+
+func (u *unproven) Error() string { return u.why + ". " + u.otherwise }
+
 // evidence returns why the version may take the place of the active one.
 func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Registry, active string) (string, error) {
 	cs, err := c.compared(ctx, e, r, active)
@@ -138,7 +147,7 @@ func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Regis
 	}
 	said := models.Say(cs)
 	if models.Sum(cs) != models.Better {
-		return "", fmt.Errorf("%s is not shown to be better than %s: %s. Promote it all the same with --force", c.Version, active, said)
+		return "", &unproven{fmt.Sprintf("%s is not shown to be better than %s: %s", c.Version, active, said), "Promote it all the same with --force"}
 	}
 	return said, nil
 }
@@ -154,7 +163,10 @@ func (c *modelsPromoteCmd) compared(ctx context.Context, e *env, r *models.Regis
 	}
 	cs, err := c.comparedLive(c.ModelType, active, c.Version)
 	if err != nil {
-		return nil, fmt.Errorf("%s is active, and nothing shows that %s is better: %w. Give rows that neither has learned from with --training-data, or --force", active, c.Version, err)
+		return nil, &unproven{
+			fmt.Sprintf("%s is active, and nothing shows that %s is better: %s", active, c.Version, err),
+			"Give rows that neither has learned from with --training-data, or --force",
+		}
 	}
 	return cs, nil
 }

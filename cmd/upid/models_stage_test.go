@@ -59,7 +59,7 @@ func TestModelLife(t *testing.T) {
 	train := "train resource_prediction --training-data data.json --epochs "
 	upid(t, "", train+"20").want(t, exitOK, "saved as resource_prediction v1; it answers")
 	// The same rows and seed: the same model, which is no better.
-	upid(t, "", train+"20").want(t, exitOK, "saved as resource_prediction v2; v1 still answers", "upid models promote resource_prediction v2")
+	upid(t, "", train+"20").want(t, exitOK, "saved as resource_prediction v2; v1 still answers", "upid models promote resource_prediction v2", "with --force at once")
 	wantStates(t, map[string]string{"v1": "active", "v2": "shadow"})
 
 	o := upid(t, "", "models compare resource_prediction v1 v2 --training-data data.json -o json")
@@ -90,7 +90,11 @@ func TestModelLife(t *testing.T) {
 	if v := answers(t); v != "v2" {
 		t.Errorf("%s answers although v2 is the canary of nearly all rows", v)
 	}
-	upid(t, "", promote+"--force").want(t, exitOK)
+	forced := upid(t, "", promote+"--force")
+	forced.want(t, exitOK)
+	if !strings.Contains(forced.stdout, "by force: v1 is active, and nothing shows that v2 is better") || strings.Contains(forced.stdout, "--force") {
+		t.Errorf("want why, and not how to do what was done: %s", forced.stdout)
+	}
 	wantStates(t, map[string]string{"v1": "trained", "v2": "active"})
 	upid(t, "", "models rollback resource_prediction").want(t, exitOK)
 	wantStates(t, map[string]string{"v1": "active", "v2": "trained"})

@@ -91,7 +91,7 @@ type trainCmd struct {
 func (trainCmd) Help() string {
 	return `Trains a model on rows of named features and saves it as a new version, if it proves itself on the newest fifth of the rows, which it has not seen: it must beat the naive prediction there and know how sure it is.
 
-A row is {"features": {"cpu_usage_24h_avg": 0.2, …}, "target": 0.3}, or flat with target, or with several target_NAME: each is learned on its own. The first version answers upid predict at once. A later one takes its place if a paired test on rows that neither has learned from shows that it is better; else it is kept in the shadow, and upid models promote puts it to use. With targets 7 days ahead and rows every 12 h that test wants 56 different times among the held-out rows, some five months of rows in all; with fewer, promote by hand.
+A row is {"features": {"cpu_usage_24h_avg": 0.2, …}, "target": 0.3}, or flat with target, or with several target_NAME: each is learned on its own. The first version answers upid predict at once. A later one takes its place if a paired test on rows that neither has learned from shows that it is better; else it is kept in the shadow, and upid models promote puts it to use. With targets 7 days ahead and rows every 12 h that test wants 56 different times among the held-out rows, some five months of rows in all; with fewer, promote with --force.
 
 "timestamp" (Unix seconds or RFC 3339) orders the rows in time; without it they are taken as they come, oldest first. null and an empty cell are missing. Any names will do: upid models show --features lists those upid makes itself.
 
@@ -192,7 +192,7 @@ func (c *trainCmd) keep(ctx context.Context, r *models.Registry, j models.Journa
 		if err != nil {
 			return err
 		}
-		c.said = fmt.Sprintf("%s still answers (%s). \"upid models promote %s %s\" puts it to use", stages.Active, why, v.ModelType, v.Version)
+		c.said = fmt.Sprintf("%s still answers (%s). \"upid models promote %s %s\" puts it to use once it is shown to be better, with --force at once", stages.Active, why, v.ModelType, v.Version)
 	}
 	return nil
 }

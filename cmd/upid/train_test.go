@@ -234,7 +234,7 @@ func TestTrainRefuses(t *testing.T) {
 	writeCSV(t, "noise.csv", 400, func(_, _ float64) string { return fmt.Sprint(r.NormFloat64()) })
 	writeCSV(t, "none.csv", 400, func(_, _ float64) string { return "" })
 	for file, says := range map[string][]string{
-		"few.csv":      {"too few rows", "Give more rows"},
+		"few.csv":      {"too few rows", "Give more rows", "--target-horizon"},
 		"constant.csv": {"the target is constant", "leave it out"},
 		"leak.csv":     {"gives the target away", "a is a straight line", "remove it"},
 		"none.csv":     {"too few rows"},

@@ -166,9 +166,11 @@ func TestContainersRefused(t *testing.T) {
 		{`{"cpu_price": 1}`, "currency"},
 		{`{"hpa_target_ratio": 70}`, "hpa_target_ratio is 70"},
 		{`{"cpu_cores": [-1], "memory_bytes": [-1], "step": 300}`, "cpu_cores: point 1"}, // always the first
-		{`{"requests": 1}`, `unknown field "requests"`},
+		{`{"requests": 1}`, `container: unknown field "requests"`},
 		{`{"name": "` + strings.Repeat("x", 201) + `"}`, "201 characters"},
-		{`[]`, "container"},
+		{`{"step": "5m"}`, "step is a string, want a number"},
+		{`{"cpu_cores": 0.2}`, "cpu_cores is a number, want an array of numbers"},
+		{`[]`, "container: it is an array, want an object"},
 	} {
 		if _, err := ReadRows(strings.NewReader(`{"a": 1, "container": ` + c.container + `}`)); !errors.Is(err, ErrRows) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "row 1") {
 			t.Errorf("%.60s: %v, want %s", c.container, err, c.want)

@@ -1,9 +1,13 @@
 package models
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"strings"
 
 	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/rules/recommend"
@@ -49,7 +53,15 @@ const maxPoints = 28 * 24 * 180
 // container takes in the container of the row under way.
 func (r *Rows) container(dec *json.Decoder) error {
 	var c *Container
-	if err := dec.Decode(&c); err != nil || c == nil {
+	err := dec.Decode(&c)
+	if of := (*json.UnmarshalTypeError)(nil); errors.As(err, &of) {
+		is := strings.Fields(of.Value)[0] // the value may follow its kind
+		return fmt.Errorf("%s is %s %s, want %s", cmp.Or(of.Field, "it"), article(is), is, jsonKind(of.Type))
+	}
+	if err != nil || c == nil {
+		if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
+			return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		}
 		return err
 	}
 	if err := c.check(); err != nil {
@@ -60,6 +72,20 @@ func (r *Rows) container(dec *json.Decoder) error {
 	}
 	r.Containers[r.N-1] = c
 	return nil
+}
+
+// article returns the indefinite article of a kind of JSON.
+func article(kind string) string {
+	if strings.ContainsRune("ao", rune(kind[0])) { // array, object
+		return "an"
+	}
+	return "a"
+}
+
+// jsonKind returns what JSON calls a value of type t, which is that of a field of Container.
+func jsonKind(t reflect.Type) string {
+	names := map[reflect.Kind]string{reflect.Float64: "a number", reflect.Slice: "an array of numbers", reflect.Struct: "an object"}
+	return cmp.Or(names[t.Kind()], "a "+t.Kind().String())
 }
 
 // check refuses what cannot be.

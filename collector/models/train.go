@@ -192,7 +192,7 @@ func horizonLabel(d time.Duration) string {
 func Advice(err error) string {
 	switch {
 	case errors.Is(err, learn.ErrFewRows):
-		return "Give more rows, over more time: rows of more machines or of more days, each with its timestamp. With targets 7 days ahead, three weeks is the least."
+		return "Give more rows, over more time: rows of more machines or of more days, each with its timestamp. With targets 7 days ahead, three weeks is the least; if yours are known sooner, say when with --target-horizon (0 where they are of the same time)."
 	case errors.Is(err, learn.ErrConstant):
 		return "There is nothing to predict in a target that does not change: leave it out, or take rows in which it does."
 	case errors.Is(err, learn.ErrLeak):

@@ -176,7 +176,7 @@ func (s *sizes) possible() bool {
 	if in.Days == 0 && !in.Seen || math.IsNaN(in.Size.CPU) && math.IsNaN(in.Size.Memory) && in.Days >= leastHistory {
 		r.Block(BlockNoUsage, noUsage)
 	} else if in.Days < leastHistory {
-		r.Block(BlockShortHistory, fmt.Sprintf("Wait: there are %d days of history, a size needs %d.", in.Days, leastHistory))
+		r.Block(BlockShortHistory, fmt.Sprintf("Wait: there is a history of %d of the %d days that a size needs.", in.Days, leastHistory))
 	}
 	if !in.KubeState {
 		r.Block(BlockNoKubeState, noState)

@@ -65,7 +65,7 @@ func (s *sizes) explain() {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("CPU was above %s %.1f %% of the last three weeks", cpuText(v), 100*in.Above(v)))
 	}
 	if v, ok := r.Recommended[MemoryLimit]; ok && in.MemoryPeak == in.MemoryPeak {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("Memory peaked at %s in 28 days; %s is set for the next seven", memoryText(roundUp(in.MemoryPeak, 1<<20)), memoryText(v)))
+		r.Reasons = append(r.Reasons, s.memoryReason(v))
 	}
 	if in.Kills > 0 {
 		r.Reasons = append(r.Reasons, fmt.Sprintf("It was killed for memory %d times at this limit", in.Kills))
@@ -76,6 +76,20 @@ func (s *sizes) explain() {
 	if r.Impact.SavingsMonthly == nil {
 		r.Reasons = append(r.Reasons, "Savings are not known: there is no price of CPU and memory")
 	}
+}
+
+// memoryReason says why the memory limit is v. Where usage was above it, which a policy may
+// accept for what it saves, it says so, and how likely that is to come again.
+func (s *sizes) memoryReason(v float64) string {
+	peak := memoryText(roundUp(s.in.MemoryPeak, 1<<20))
+	if s.in.MemoryPeak <= v {
+		return fmt.Sprintf("Memory peaked at %s in 28 days; %s is set for the next seven", peak, memoryText(v))
+	}
+	text := fmt.Sprintf("Memory peaked at %s in 28 days, more than the %s set for the next seven: such a peak is then killed", peak, memoryText(v))
+	if p := s.r.Impact.OOM.After; p != nil {
+		text += fmt.Sprintf(" (probability within a week %.0f %%)", 100**p)
+	}
+	return text
 }
 
 // apply fills in steps and patches.

@@ -59,6 +59,23 @@ func TestRightSizes(t *testing.T) {
 	}
 }
 
+// TestRightSizes_peak: a limit below what was used says that it is, and how likely that is to
+// come again; one above it promises nothing of the kind.
+func TestRightSizes_peak(t *testing.T) {
+	in := container()
+	if said := strings.Join(checked(t, in).Reasons, "; "); !strings.Contains(said, "Memory peaked at 450Mi in 28 days; 512Mi is set") || strings.Contains(said, "killed") {
+		t.Error(said)
+	}
+	in.MemoryPeak = 700 << 20
+	if said := strings.Join(checked(t, in).Reasons, "; "); !strings.Contains(said, "peaked at 700Mi in 28 days, more than the 512Mi set for the next seven: such a peak is then killed (probability within a week 10 %)") {
+		t.Error(said)
+	}
+	in.Risk = nil
+	if said := strings.Join(checked(t, in).Reasons, "; "); !strings.Contains(said, "killed") || strings.Contains(said, "probability") {
+		t.Error(said)
+	}
+}
+
 // TestRightSizes_blocked: what is missing or in the way is said, and nothing is made up.
 func TestRightSizes_blocked(t *testing.T) {
 	f := func(code string, spoil func(*SizeInput)) {

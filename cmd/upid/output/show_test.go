@@ -20,7 +20,9 @@ func TestSpark(t *testing.T) {
 	f([]float64{0, 1, 2, 3, 4, 5, 6, 7}, 8, "▁▂▃▄▅▆▇█")
 	f([]float64{0, 0, 7, 7}, 2, "▁█") // means of two
 	f([]float64{0, nan, 7}, 8, "▁ █")
-	f([]float64{5, 5, 5}, 8, "▄▄▄") // constant: neither low nor high
+	f([]float64{5, 5, 5}, 8, "▄▄▄")                 // constant: neither low nor high
+	f([]float64{5, 5 + 1e-14, 5 - 1e-14}, 8, "▄▄▄") // as constant as arithmetic can be
+	f([]float64{1e-12, 2e-12}, 8, "▁█")
 	f([]float64{nan}, 8, " ")
 	f(nil, 8, "")
 }

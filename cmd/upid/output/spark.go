@@ -7,6 +7,9 @@ import (
 
 var bars = []rune("▁▂▃▄▅▆▇█")
 
+// flat is the relative range below which a series is drawn as constant: it is rounding.
+const flat = 1e-9
+
 // Spark draws y in width columns on the scale low to high: every column is the
 // mean of the points that fall into it, a blank where all of them are NaN.
 // Fewer points than columns take one column each.
@@ -24,7 +27,7 @@ func Spark(y []float64, width int, low, high float64) string {
 		switch {
 		case count == 0:
 			b.WriteRune(' ')
-		case high <= low:
+		case high-low <= flat*max(math.Abs(high), math.Abs(low)):
 			b.WriteRune(bars[len(bars)/2-1]) // constant: a line in the middle
 		default:
 			i := int((sum - low) / (high - low) * float64(len(bars)))
