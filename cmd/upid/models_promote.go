@@ -141,6 +141,10 @@ func (u *unproven) Error() string { return u.why + ". " + u.otherwise }
 
 // evidence returns why the version may take the place of the active one.
 func (c *modelsPromoteCmd) evidence(ctx context.Context, e *env, r *models.Registry, active string) (string, error) {
+	// As a first version, one needs no evidence where the active one cannot answer any more.
+	if _, err := r.Get(c.ModelType, active); errors.Is(err, store.ErrDamaged) || errors.Is(err, models.ErrNoVersion) {
+		return "which cannot answer: " + err.Error(), nil
+	}
 	cs, err := c.compared(ctx, e, r, active)
 	if err != nil {
 		return "", err

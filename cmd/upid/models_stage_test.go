@@ -124,6 +124,21 @@ func TestModelLife(t *testing.T) {
 	upid(t, "", "models import pipe.model --storage.path "+other).want(t, exitFailure, "no regular file")
 	upid(t, "", "models promote resource_prediction v9 --storage.path "+other).want(t, exitFailure, "no such model version")
 
+	// Of an active version that is lost nothing can be shown; another takes its place.
+	upid(t, "", "models import v2.model --storage.path "+other).want(t, exitOK)
+	if err := os.WriteFile(filepath.Join(other, "models", "resource_prediction", "v1.model"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	upid(t, "", "predict --model-type resource_prediction --features features.json --storage.path "+other).want(t, exitFailure, "damaged", "upid models promote")
+	upid(t, "", "predict --model-type resource_prediction --features features.json --storage.path "+other).want(t, exitFailure, "v1 is active, and lost") // in quarantine by now
+	upid(t, "", "models promote resource_prediction v9 --storage.path "+other).want(t, exitFailure, "no such model version")
+	lost := upid(t, "", "models promote resource_prediction v2 --storage.path "+other)
+	lost.want(t, exitOK)
+	if !strings.Contains(lost.stdout, "in the place of v1, which cannot answer") {
+		t.Error(lost.stdout)
+	}
+	upid(t, "", "predict --model-type resource_prediction --features features.json --storage.path "+other).want(t, exitOK)
+
 	upid(t, "", "models delete resource_prediction v1").want(t, exitFailure, "v1 is active")
 	upid(t, "", "models delete resource_prediction v2").want(t, exitOK)
 	upid(t, "", "models verify").want(t, exitOK)

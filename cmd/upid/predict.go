@@ -9,6 +9,7 @@ import (
 
 	"github.com/upid/upid/cmd/upid/output"
 	"github.com/upid/upid/collector/models"
+	"github.com/upid/upid/collector/store"
 	"github.com/upid/upid/forecast/features"
 	"github.com/upid/upid/rules/recommend"
 )
@@ -56,7 +57,12 @@ func (c *predictCmd) Run(ctx context.Context, e *env) error {
 	}
 	ps, v, err := r.Ask(ctx, models.Query{ModelType: c.ModelType, Version: c.Version, Rows: rows, Policy: c.Policy})
 	if err != nil {
-		return noVersion(c.ModelType, fmt.Errorf("predict %s: %w", c.ModelType, err))
+		err = fmt.Errorf("predict %s: %w", c.ModelType, err)
+		lost := errors.Is(err, store.ErrDamaged) || errors.Is(err, models.ErrNoVersion)
+		if stages, serr := r.Stages(c.ModelType); serr == nil && stages.Active != "" && c.Version == "" && lost {
+			return fmt.Errorf("%w\n%s is active, and lost: \"upid models rollback %s\" goes back to the version before, \"upid models promote\" takes another", err, stages.Active, c.ModelType)
+		}
+		return noVersion(c.ModelType, err)
 	}
 	switch format := output.Format(c.Output); format { //nolint:exhaustive // a table follows
 	case output.JSON, output.YAML:
