@@ -15,6 +15,9 @@ const (
 	peerMagic  = "upid.peer.1\n"
 )
 
+// StateVersion names the encodings of all that has a state here: one of another version cannot be loaded.
+func StateVersion() string { return stateMagic + peersMagic + peerMagic }
+
 func (p *Peers) walk(c *codec) {
 	c.i64(&p.begin, math.MinInt64, math.MaxInt64)
 	c.i64(&p.seen, 0, math.MaxInt64)

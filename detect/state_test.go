@@ -237,6 +237,21 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestStateVersion: whatever state is written, its version is in that of all.
+func TestStateVersion(t *testing.T) {
+	p, err := NewPeers(options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Peer
+	for _, b := range [][]byte{mustNew(t, options()).AppendState(nil), p.AppendState(nil), m.AppendState(nil)} {
+		version, _, _ := strings.Cut(string(b), "\n")
+		if !strings.HasPrefix(version, "upid.") || !strings.Contains(StateVersion(), version+"\n") {
+			t.Errorf("%q is not in %q", version, StateVersion())
+		}
+	}
+}
+
 // The allocator has no size between 3456 and 4096 bytes, and keeps eight for itself: a field more
 // would cost each series 640, and 5 KiB is what there is.
 func TestStreamFits(t *testing.T) {

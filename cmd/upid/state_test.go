@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
+	"github.com/upid/upid/collector/store"
 )
 
 // hourly answers range queries with one series of a saw tooth.
@@ -123,6 +125,33 @@ func TestWarmRestart(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "checkpoints", "quarantine", "a.checkpoint")); err != nil {
 		t.Error(err)
+	}
+
+	// What an older version kept is not damaged: it is made again, and not moved aside.
+	text, err := os.ReadFile(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := config.Parse(cfg, text, configChecks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := taskKey(parsed, parsed.Signals[0])
+	older := strings.Replace(key, "upid.stream.", "upid.stream.0", 1)
+	if older == key {
+		t.Fatalf("no version in %s", key)
+	}
+	if err := store.NewCheckpoints(dir, nil).Save("a", older, func(w io.Writer) error { _, err := io.WriteString(w, "of before"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	addr, stop = startSidecar(t, args...)
+	metricBecomes(t, addr, scored)
+	metricBecomes(t, addr, `upid_state_rebuilds_total{part="checkpoint",reason="other_configuration"} 1`)
+	if _, log := stop(); !strings.Contains(log, "of another configuration or version") {
+		t.Errorf("log:\n%s", log)
+	}
+	if aside, err := os.ReadDir(filepath.Join(dir, "checkpoints", "quarantine")); err != nil || len(aside) != 1 {
+		t.Errorf("in quarantine: %v, %v; want the damaged one", aside, err)
 	}
 
 	// Another server: neither its state nor its history is that of the first.

@@ -88,7 +88,7 @@ func tasks(cfg *config.Config, interval time.Duration) ([]pipeline.Task, map[str
 
 // taskKey tells signals apart that must learn afresh, in the same words in every
 // process: a pointer would not be. What another server answered is nothing to go on
-// from. Where a signal stands in the file, what its alerts say and who sends them
+// from, and what another version kept cannot be read: it is told from what is damaged. Where a signal stands in the file, what its alerts say and who sends them
 // changes nothing it has learned.
 func taskKey(cfg *config.Config, s config.Signal) string {
 	zone := "UTC"
@@ -97,7 +97,7 @@ func taskKey(cfg *config.Config, s config.Signal) string {
 	}
 	s.Line, s.Unit, s.Location = 0, "", nil
 	s.Alert = config.Alert{Enabled: false, Severity: s.Alert.Severity, RunbookURL: "", Post: false, Rules: false}
-	key := fmt.Sprintf("%+v %s\n%s", s, zone, scope(cfg))
+	key := fmt.Sprintf("%+v %s\n%s\n%s", s, zone, scope(cfg), signal.StateVersion())
 	if quiet := maintenanceKey(cfg.MaintenanceOf(s.Name)); quiet != "" { // what opened then did not
 		key += "\n" + quiet
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/upid/upid/collector/coding"
 	"github.com/upid/upid/collector/pipeline"
 	"github.com/upid/upid/collector/series"
+	"github.com/upid/upid/detect"
 	"github.com/upid/upid/rules"
 )
 
@@ -22,6 +23,10 @@ import (
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
 const snapshotVersion = 8
+
+// StateVersion names the encoding of a snapshot and of all in it. Who keeps snapshots of another one has something
+// whole and of no use: it belongs into what they are known by.
+func StateVersion() string { return fmt.Sprintf("%d %s", snapshotVersion, detect.StateVersion()) }
 
 // maxRecord bounds what a length may claim: a series takes some 20 KiB.
 const maxRecord = 16 << 20
