@@ -20,6 +20,7 @@ const (
 	AlertThreat   = "UpidThreat"
 	AlertCapacity = "UpidCapacity"
 	AlertCost     = "UpidCostAnomaly"
+	AlertForecast = "UpidForecastBreach"
 	AlertWatchdog = "UpidWatchdog"
 )
 

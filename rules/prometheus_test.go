@@ -122,7 +122,7 @@ func TestPrometheusRulesNames(t *testing.T) {
 			if !strings.Contains(string(runbook), "\n## "+r.Alert+"\n") || !strings.HasSuffix(r.Annotations["runbook_url"], "#"+strings.ToLower(r.Alert)) {
 				t.Errorf("%s: no section in docs/runbook.md, or no link to it", r.Alert)
 			}
-			if s := r.Labels["severity"]; r.Alert != rules.AlertAnomaly && r.Alert != rules.AlertThreat && !slices.Contains([]string{"info", "warning", "critical"}, s) {
+			if s := r.Labels["severity"]; !slices.Contains([]string{rules.AlertAnomaly, rules.AlertForecast, rules.AlertThreat}, r.Alert) && !slices.Contains([]string{"info", "warning", "critical"}, s) {
 				t.Errorf("%s: severity %q", r.Alert, s)
 			}
 			if r.Annotations["summary"] == "" {

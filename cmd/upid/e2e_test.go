@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/upid/upid/collector/testserver"
+	"github.com/upid/upid/rules"
 )
 
 const e2eConfig = `
@@ -22,7 +23,7 @@ signals:
     query: shop_requests_per_5m
     unit: requests
     step: 5m
-    forecast: {horizons: [10m, 1h, 6h, 1d, 3d, 7d], level: 0.9}
+    forecast: {horizons: [10m, 1h, 6h, 1d, 3d, 7d], level: 0.9, breach: {above: 30, below: 1, within: 1d}}
   - name: checkout_latency
     type: performance
     query: checkout_latency_milliseconds
@@ -107,6 +108,7 @@ func TestEndToEnd(t *testing.T) {
 	ok := t.Run("forecasts for every horizon with bounds and confidence", e.forecasts) &&
 		t.Run("expectation and score of every series", e.scores) &&
 		t.Run("ordinary data raise no alert", e.quiet) &&
+		t.Run("a forecast that reaches a limit raises one alert", e.breaches) &&
 		t.Run("an incident raises exactly one alert within 3 slots", e.raises) &&
 		t.Run("the commands list it", e.lists) &&
 		t.Run("kill -9 and restart neither lose nor resolve it", e.survivesKill) &&
@@ -190,6 +192,34 @@ func (e *e2e) quiet(t *testing.T) {
 	if as, err := alertsNamed(e.am.URL, "UpidAnomaly"); err != nil || len(as) != 0 {
 		t.Fatalf("alerts %+v, %v", as, err)
 	}
+}
+
+// breaches expects the daily peak of the requests, which is above 30 every day and never below 1.
+func (e *e2e) breaches(t *testing.T) {
+	var as []alert
+	eventually(t, time.Minute, "alert of a forecast", func() (err error) {
+		if as, err = alertsNamed(e.am.URL, rules.AlertForecast); err == nil && len(as) != 1 {
+			err = fmt.Errorf("%d alerts: %+v, want 1", len(as), as)
+		}
+		return err
+	})
+	a := as[0]
+	want := map[string]string{"alertname": rules.AlertForecast, "signal": "shop_requests", "type": "forecast_above", "severity": a.Labels["severity"], "job": "shop", "instance": "shop:80"}
+	if fmt.Sprint(a.Labels) != fmt.Sprint(want) {
+		t.Errorf("labels %v, want %v", a.Labels, want)
+	}
+	for name, text := range map[string]string{"summary": "above 30 requests", "description": "90 % interval", "family": rules.FamilyBehavior, "first_action": "upid predictions --signal shop_requests"} {
+		if !strings.Contains(a.Annotations[name], text) {
+			t.Errorf("%s: %q, want %q in it", name, a.Annotations[name], text)
+		}
+	}
+	eventually(t, 30*time.Second, "upid_anomaly_active", func() error {
+		v, err := one(e.prom.URL, `upid_anomaly_active{signal="shop_requests",type="forecast_above",job="shop",instance="shop:80"}`)
+		if err == nil && v != 1 {
+			err = fmt.Errorf("it is %v", v)
+		}
+		return err
+	})
 }
 
 func (e *e2e) raises(t *testing.T) {

@@ -39,3 +39,26 @@ func TestMaintenanceOf(t *testing.T) {
 		t.Error("the keys of signals do not tell their maintenance")
 	}
 }
+
+// Limits tell signals apart by what they are, not by where they are in memory: that would make a signal
+// learn afresh at every start.
+func TestTaskKeyOfLimits(t *testing.T) {
+	key := func(forecast string) string {
+		cfg, err := config.Parse("upid.yaml", []byte("signals: [{name: a, query: sum(up), unit: u, forecast: "+forecast+"}]"), configChecks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return taskKey(cfg, cfg.Signals[0])
+	}
+	seen := map[string]string{}
+	for _, f := range []string{"{}", "{max: 5}", "{max: 6}", "{breach: {above: 4}}", "{breach: {above: 3}}", "{breach: {below: 4}}", "{breach: {above: 4, within: 1h}}"} {
+		k := key(f)
+		if k != key(f) {
+			t.Errorf("%s: two keys", f)
+		}
+		if other, ok := seen[k]; ok {
+			t.Errorf("%s and %s: one key", f, other)
+		}
+		seen[k] = f
+	}
+}

@@ -100,7 +100,7 @@ func (s *sidecar) setRules(cfg *config.Config) {
 	there := map[string]bool{}
 	for _, sig := range cfg.Signals {
 		v := 0.0
-		if sig.Alert.Rules && sig.Detect.Enabled {
+		if sig.Alert.Rules && sig.Alerts() {
 			v = 1
 		}
 		s.byRules.WithLabelValues(sig.Name).Set(v)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/upid/upid/cmd/upid/config"
@@ -95,9 +96,13 @@ func taskKey(cfg *config.Config, s config.Signal) string {
 	if s.Location != nil {
 		zone = s.Location.String()
 	}
-	s.Line, s.Unit, s.Location = 0, "", nil
+	limits := fmt.Sprint(orNaN(s.Forecast.Max))
+	if b := s.Forecast.Breach; b != nil { // its texts have the unit
+		limits += fmt.Sprint(" ", orNaN(b.Above), orNaN(b.Below), b.Within, s.Unit)
+	}
+	s.Line, s.Unit, s.Location, s.Forecast.Max, s.Forecast.Breach = 0, "", nil, nil, nil
 	s.Alert = config.Alert{Enabled: false, Severity: s.Alert.Severity, RunbookURL: "", Post: false, Rules: false}
-	key := fmt.Sprintf("%+v %s\n%s\n%s", s, zone, scope(cfg), signal.StateVersion())
+	key := fmt.Sprintf("%+v %s %s\n%s\n%s", s, limits, zone, scope(cfg), signal.StateVersion())
 	if quiet := maintenanceKey(cfg.MaintenanceOf(s.Name)); quiet != "" { // what opened then did not
 		key += "\n" + quiet
 	}
@@ -121,7 +126,7 @@ func described(cfg *config.Config, s config.Signal) views.Signal {
 		SignalInfo: rules.SignalInfo{
 			Name: s.Name, Type: s.Type, Unit: s.Unit, Query: s.Query, Every: s.Every,
 			PrometheusURL: cfg.Prometheus.URL, RunbookURL: s.Alert.RunbookURL, Location: s.Location,
-			Muted: !s.Alert.Post || !s.Detect.Enabled,
+			Muted: !s.Alert.Post || !s.Alerts(),
 		},
 		Scope: scope(cfg), Step: s.Step, FitEvery: fitEvery(s), History: s.History,
 	}
@@ -158,6 +163,9 @@ func signalUnit(s config.Signal, maintenance []config.Maintenance) (*signal.Unit
 			return nil, err
 		}
 		o.Forecast = &signal.Forecast{Model: model, Horizons: s.Forecast.Horizons, Level: s.Forecast.Level, Max: s.Forecast.Max, Fallback: naive}
+		if b := s.Forecast.Breach; b != nil {
+			o.Breach = &signal.Breach{Above: orNaN(b.Above), Below: orNaN(b.Below), Within: b.Within, Severity: s.Alert.Severity, Unit: s.Unit}
+		}
 	}
 	if s.Detect.Enabled {
 		budget, err := rules.ParseBudget(s.Detect.Budget)
@@ -175,6 +183,14 @@ func signalUnit(s config.Signal, maintenance []config.Maintenance) (*signal.Unit
 		}
 	}
 	return signal.New(o)
+}
+
+// orNaN returns a number that may be left out, NaN without it.
+func orNaN(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
 }
 
 // ceil returns the smallest multiple of m that is at least d and at least m.

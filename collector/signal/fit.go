@@ -85,7 +85,7 @@ func (u *Unit) Fit(ctx context.Context, _ int64, in pipeline.Input) (func(), err
 		}
 		for k, s := range states {
 			if was := u.states[k]; was != nil {
-				s.past, s.waiting = was.past, was.waiting // what was said stays said
+				s.past, s.waiting, s.above, s.below = was.past, was.waiting, was.above, was.below // what was said stays said
 			}
 		}
 		u.states, u.order, u.control, u.deploys, u.kinds = states, sorted(states), control, events, kinds

@@ -22,7 +22,7 @@ import (
 // A snapshot is its version, the position, the controller, the rollouts, the comparisons of replicas, what became of forecasts and the number of series, then each
 // series with its length before it. Whether the bytes are those that were written
 // is the keeper's business, whether they belong to these options too.
-const snapshotVersion = 8
+const snapshotVersion = 9
 
 // StateVersion names the encoding of a snapshot and of all in it. Who keeps snapshots of another one has something
 // whole and of no use: it belongs into what they are known by.
@@ -149,6 +149,7 @@ func (s *state) append(b []byte) []byte {
 	b = appendErrors(b, s.warnings)
 	b = appendForecast(b, s.forecast)
 	b = s.waiting.append(b)
+	b = s.below.append(s.above.append(b))
 	b = binary.AppendUvarint(b, uint64(len(s.trends)))
 	for _, t := range s.trends {
 		b = binary.AppendVarint(b, int64(t.Window))
@@ -188,6 +189,7 @@ func (u *Unit) load(b []byte) (*state, labels.Labels, error) {
 	s.warnings = readErrors(r)
 	s.forecast = readForecast(r)
 	s.waiting = readWaiting(r, u.horizonCount())
+	s.above, s.below = readBreach(r), readBreach(r)
 	for range r.Count(9) {
 		s.trends = append(s.trends, series.Trend{Window: time.Duration(r.Int()), Ratio: r.Float()})
 	}

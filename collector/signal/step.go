@@ -45,6 +45,9 @@ func (u *Unit) Step(ctx context.Context, slot int64, in pipeline.Input) ([]serie
 	u.publish(slot)
 	u.judge(points, in.End)
 	now := max(in.End, u.position.Load())
+	for _, s := range u.order {
+		u.breached(s, now)
+	}
 	u.position.Store(now)
 	u.forget(now)
 	return u.results(slot, now), nil
@@ -87,6 +90,7 @@ func (u *Unit) results(slot, t int64) []series.Result {
 			r.Findings = u.findings(s, i, groups)
 			r.BudgetSpent = spent[i]
 		}
+		r.Findings = append(r.Findings, u.breaches(s)...)
 		out = append(out, r)
 	}
 	return out

@@ -55,6 +55,7 @@ type Options struct {
 	Events   []forecast.Event   // what makes days unlike others, for forecasts
 	Forecast *Forecast          // nil: not forecast
 	Detect   *Detect            // nil: not scored
+	Breach   *Breach            // limits of the forecast; nil: none
 	Rollouts *Rollouts          // nil: nothing is known of them
 	Quiet    func(t int64) bool // whether no finding opens at t, Unix milliseconds; nil is never
 	Workers  int                // series worked on at once; default GOMAXPROCS
@@ -147,6 +148,8 @@ type state struct {
 	peer    detect.Peer
 	newborn newborn
 
+	above, below breach // of the limits of the forecast
+
 	value float64 // at the newest grid point; NaN = missing
 	last  int64   // grid time of the newest value
 }
@@ -175,6 +178,11 @@ func New(o Options) (*Unit, error) {
 		return nil, fmt.Errorf("signal %q: neither forecast nor scored", o.Name)
 	case o.Forecast != nil && (o.Forecast.Model == nil || len(o.Forecast.Horizons) == 0):
 		return nil, fmt.Errorf("signal %q: a forecast needs a model and a horizon", o.Name)
+	}
+	if o.Breach != nil {
+		if err := o.Breach.valid(o.Forecast); err != nil {
+			return nil, fmt.Errorf("signal %q: %w", o.Name, err)
+		}
 	}
 	if o.Detect != nil {
 		if _, err := detect.New(o.Detect.Model, o.Detect.Options); err != nil {

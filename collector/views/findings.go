@@ -42,8 +42,8 @@ func (v *Views) record(name string, t *task) {
 	for i := range t.results {
 		r := &t.results[i]
 		note := func(f *series.Finding) {
-			if f.Note != nil && f.Note.Alert == rules.AlertCapacity {
-				return // is a recommendation, and no anomaly
+			if f.Note != nil && (f.Note.Alert == rules.AlertCapacity || f.Note.Alert == rules.AlertForecast) {
+				return // is a recommendation or a forecast, and no anomaly
 			}
 			if f.Threat != nil {
 				v.noteThreat(signal, r, f)

@@ -65,14 +65,24 @@ type Signal struct {
 	Preset    string // "" for the file's own
 }
 
+// Alerts reports whether there can be an alert about the signal.
+func (s Signal) Alerts() bool { return s.Detect.Enabled || s.Forecast.Breach != nil }
+
 // Forecast says how a signal is forecast.
 type Forecast struct {
 	Enabled  bool
 	Horizons []time.Duration // ascending
 	Level    float64
 	Max      *float64 // the most that can be, in the unit of the query; nil: no limit is known
+	Breach   *Breach  // limits that it should not reach; nil: none
 	Model    string
 	Every    time.Duration // cadence of fitting
+}
+
+// Breach are the limits of UpidForecastBreach, in the unit of the query; nil: none on that side.
+type Breach struct {
+	Above, Below *float64
+	Within       time.Duration
 }
 
 // Detect says how a signal is scored.

@@ -161,6 +161,9 @@ func TestFull(t *testing.T) {
 	if m := s.Forecast.Max; m == nil || *m != 64 {
 		t.Errorf("max %v, want 64", m)
 	}
+	if b := s.Forecast.Breach; b == nil || b.Above == nil || *b.Above != 48 || b.Below != nil || b.Within != 48*time.Hour {
+		t.Errorf("breach %+v, want above 48 within two days", b)
+	}
 	if (s.Rollouts != Rollouts{Query: "kube_replicaset_created", Grace: 20 * time.Minute}) || (c.Signals[2].Rollouts != Rollouts{}) {
 		t.Errorf("rollouts: %+v and %+v", s.Rollouts, c.Signals[2].Rollouts)
 	}

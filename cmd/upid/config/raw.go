@@ -58,12 +58,19 @@ type rawRollouts struct {
 }
 
 type rawForecast struct {
-	Enabled  *bool    `yaml:"enabled"`
-	Horizons []string `yaml:"horizons"`
-	Level    *float64 `yaml:"level"`
-	Max      *float64 `yaml:"max"`
-	Model    string   `yaml:"model"`
-	Every    string   `yaml:"every"`
+	Enabled  *bool      `yaml:"enabled"`
+	Horizons []string   `yaml:"horizons"`
+	Level    *float64   `yaml:"level"`
+	Max      *float64   `yaml:"max"`
+	Breach   *rawBreach `yaml:"breach"`
+	Model    string     `yaml:"model"`
+	Every    string     `yaml:"every"`
+}
+
+type rawBreach struct {
+	Above  *float64 `yaml:"above"`
+	Below  *float64 `yaml:"below"`
+	Within string   `yaml:"within"`
 }
 
 type rawDetect struct {

@@ -65,6 +65,7 @@ type shownSignal struct {
 		Horizons []model.Duration `yaml:"horizons,flow"`
 		Level    float64          `yaml:"level"`
 		Max      *float64         `yaml:"max,omitempty"`
+		Breach   *shownBreach     `yaml:"breach,omitempty"`
 		Model    string           `yaml:"model"`
 		Every    model.Duration   `yaml:"every"`
 	} `yaml:"forecast"`
@@ -132,6 +133,13 @@ func (c *Config) Show() (string, error) {
 	return string(b), nil
 }
 
+// shownBreach is Breach as it is shown.
+type shownBreach struct {
+	Above  *float64       `yaml:"above,omitempty"`
+	Below  *float64       `yaml:"below,omitempty"`
+	Within model.Duration `yaml:"within"`
+}
+
 func showSignal(sig Signal) shownSignal {
 	out := shownSignal{
 		Name: sig.Name, Type: sig.Type, Query: sig.Query, Unit: sig.Unit, Step: model.Duration(sig.Step),
@@ -143,6 +151,9 @@ func showSignal(sig Signal) shownSignal {
 	}
 	f := &out.Forecast
 	f.Enabled, f.Level, f.Max, f.Model, f.Every = sig.Forecast.Enabled, sig.Forecast.Level, sig.Forecast.Max, sig.Forecast.Model, model.Duration(sig.Forecast.Every)
+	if b := sig.Forecast.Breach; b != nil {
+		f.Breach = &shownBreach{Above: b.Above, Below: b.Below, Within: model.Duration(b.Within)}
+	}
 	f.Horizons = durations(sig.Forecast.Horizons)
 	d := &out.Detect
 	d.Enabled, d.Budget, d.Direction, d.Model = sig.Detect.Enabled, sig.Detect.Budget, sig.Detect.Direction, sig.Detect.Model

@@ -211,7 +211,7 @@ func (v *validator) signal(raw rawSignal, path ...any) Signal {
 	if s.Forecast.Enabled && s.Forecast.Every < s.Step {
 		at(fmt.Sprintf("%v, want at least the step %v", s.Forecast.Every, s.Step), "forecast", "every")
 	}
-	if s.Alert.Post && s.Alert.Rules && s.Detect.Enabled && v.roads.urls {
+	if s.Alert.Post && s.Alert.Rules && s.Alerts() && v.roads.urls {
 		if raw.Alert.Post == nil && raw.Alert.Rules == nil {
 			v.roads.twice++
 		} else {
@@ -257,7 +257,36 @@ func (v *validator) forecast(raw rawForecast, path []any) Forecast {
 		f.Horizons = slices.Clone(DefaultHorizons)
 	}
 	slices.Sort(f.Horizons)
+	f.Breach = v.breach(raw.Breach, f, sub("breach"))
 	return f
+}
+
+// breach checks the limits that a forecast should not reach. They are looked at a day ahead, or as far as
+// the longest horizon, if nothing else is said.
+func (v *validator) breach(raw *rawBreach, f Forecast, path []any) *Breach {
+	if raw == nil {
+		return nil
+	}
+	sub := func(key string) []any { return slices.Concat(path, []any{key}) }
+	longest := f.Horizons[len(f.Horizons)-1]
+	b := &Breach{Above: raw.Above, Below: raw.Below, Within: v.duration(raw.Within, min(longest, 24*time.Hour), time.Minute, sub("within")...)}
+	for key, limit := range map[string]*float64{"above": b.Above, "below": b.Below} {
+		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0)) {
+			v.at(fmt.Sprintf("%v, want a number; leave it out if there is no such limit", *limit), sub(key)...)
+		}
+	}
+	switch {
+	case !f.Enabled:
+		v.at("forecast.enabled is false: there is nothing to reach a limit", path...)
+	case b.Above == nil && b.Below == nil:
+		v.at("neither above nor below is set: say what the forecast should not reach", path...)
+	case b.Above != nil && b.Below != nil && *b.Above <= *b.Below:
+		v.at(fmt.Sprintf("above is %v and below is %v: want above higher than below", *b.Above, *b.Below), path...)
+	}
+	if b.Within > longest {
+		v.at(fmt.Sprintf("%v, want at most the longest horizon, %v", model.Duration(b.Within), model.Duration(longest)), sub("within")...)
+	}
+	return b
 }
 
 func (v *validator) detect(raw rawDetect, family Family, path []any) Detect {
