@@ -19,14 +19,22 @@ func TestBreachNote(t *testing.T) {
 		of                   func(*Breach)
 		summary, description string
 	}{
-		{"ahead", func(*Breach) {}, "queue is forecast to be above 2 GiB at 2026-03-02T14:30:00Z.",
-			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now 1 GiB. Limit: 2 GiB."},
-		{"now", func(b *Breach) { b.Observed = 5 << 30 }, "queue is above 2 GiB and is forecast to be so within 1d.",
-			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now 5 GiB. Limit: 2 GiB."},
-		{"below", func(b *Breach) { b.Type = TypeForecastBelow }, "queue is below 2 GiB and is forecast to be so within 1d.",
-			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now 1 GiB. Limit: 2 GiB."},
-		{"unknown now", func(b *Breach) { b.Observed = math.NaN() }, "queue is forecast to be above 2 GiB at 2026-03-02T14:30:00Z.",
-			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now unknown. Limit: 2 GiB."},
+		{
+			"ahead", func(*Breach) {}, "queue is forecast to be above 2 GiB at 2026-03-02T14:30:00Z.",
+			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now 1 GiB. Limit: 2 GiB.",
+		},
+		{
+			"now", func(b *Breach) { b.Observed = 5 << 30 }, "queue is above 2 GiB and is forecast to be so within 1d.",
+			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now 5 GiB. Limit: 2 GiB.",
+		},
+		{
+			"below", func(b *Breach) { b.Type = TypeForecastBelow }, "queue is below 2 GiB and is forecast to be so within 1d.",
+			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now 1 GiB. Limit: 2 GiB.",
+		},
+		{
+			"unknown now", func(b *Breach) { b.Observed = math.NaN() }, "queue is forecast to be above 2 GiB at 2026-03-02T14:30:00Z.",
+			"Forecast for 2026-03-02T14:30:00Z: 3 GiB, 90 % interval 2 GiB to 4 GiB; now unknown. Limit: 2 GiB.",
+		},
 		{"over", func(b *Breach) { b.Ended = true }, "queue is not forecast to be above 2 GiB any more.", "Within 1d it stays on this side of the limit."},
 		{"restored", func(b *Breach) { b.At = 0 }, "queue was forecast to be above 2 GiB.", "There is no forecast now."},
 	} {

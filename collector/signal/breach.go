@@ -150,6 +150,7 @@ func (u *Unit) breaches(s *state) []series.Finding {
 		}
 		score := series.Score{Observed: s.value, Expected: v.point, Lower: v.lower, Upper: v.upper, Value: math.NaN(), Confidence: confidence, Type: l.typ, Why: series.Why{}}
 		f := series.Finding{
+			ID: "", Family: "", Reclassified: "", Group: "", Threat: nil,
 			Type: l.typ, Severity: l.b.severity, Start: l.b.since, End: l.b.ended, Peak: math.NaN(), Worst: score, WorstAt: l.b.since,
 			Confidence: confidence, Score: score, Stale: l.b.stale,
 			Note: rules.BreachNote(rules.Breach{
