@@ -208,6 +208,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if err != nil {
 		panic(err) // AfterApply has loaded it before
 	}
+	if parsed.Selected().Name != "predict" {
+		collect(usually)
+	}
 	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, log: c.Log.logger(stderr), loc: loc}
 	return exitCode(ctx, parsed.Run(e), stderr)
 }

@@ -190,7 +190,7 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 	}
 	f1("longer", options(), append(bytes.Clone(b), 0))
-	f1("another version", options(), append([]byte{9}, b[1:]...))
+	f1("another version", options(), append([]byte{snapshotVersion + 1}, b[1:]...))
 	without := options()
 	without.Detect = nil
 	f1("not scored", without, b)

@@ -59,10 +59,21 @@ func (s *sizes) decide() {
 	s.apply()
 }
 
+// shareOf writes a share of a time in per cent, and never 0 of what did happen.
+func shareOf(share float64) string {
+	switch {
+	case share > 0 && share < 0.0005:
+		return "less than 0.1 % of"
+	case share == 0:
+		return "at no time of"
+	}
+	return fmt.Sprintf("%.1f %% of", 100*share)
+}
+
 func (s *sizes) explain() {
 	in, r := s.in, s.r
 	if v, ok := r.Recommended[CPURequest]; ok && in.Above != nil {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("CPU was above %s %.1f %% of the last three weeks", cpuText(v), 100*in.Above(v)))
+		r.Reasons = append(r.Reasons, fmt.Sprintf("CPU was above %s %s the last three weeks", cpuText(v), shareOf(in.Above(v))))
 	}
 	if v, ok := r.Recommended[MemoryLimit]; ok && in.MemoryPeak == in.MemoryPeak {
 		r.Reasons = append(r.Reasons, s.memoryReason(v))

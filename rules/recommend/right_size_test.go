@@ -76,6 +76,17 @@ func TestRightSizes_peak(t *testing.T) {
 	}
 }
 
+// TestRightSizes_above: what happened is not said to be nothing, and nothing is not said as a number.
+func TestRightSizes_above(t *testing.T) {
+	for share, want := range map[float64]string{0: "at no time of", 0.0001: "less than 0.1 % of", 0.0005: "0.1 % of", 0.0123: "1.2 % of"} {
+		in := container()
+		in.Above = func(float64) float64 { return share }
+		if said := strings.Join(checked(t, in).Reasons, "; "); !strings.Contains(said, want+" the last three weeks") {
+			t.Errorf("%v: %s", share, said)
+		}
+	}
+}
+
 // TestRightSizes_blocked: what is missing or in the way is said, and nothing is made up.
 func TestRightSizes_blocked(t *testing.T) {
 	f := func(code string, spoil func(*SizeInput)) {
