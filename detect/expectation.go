@@ -53,6 +53,7 @@ type prediction struct {
 	base   float64 // the usual level of this time of day, or the slow level
 	by     [experts]float64
 	season bool // base is the level of the season
+	daily  bool // the best expert is one of the usual day
 }
 
 // at predicts the value at local time lt.
@@ -72,7 +73,7 @@ func (e *expectation) at(lt int64) prediction {
 			best = i
 		}
 	}
-	p.value = p.by[best]
+	p.value, p.daily = p.by[best], p.season && best <= today
 	return p
 }
 

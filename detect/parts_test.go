@@ -135,7 +135,7 @@ func TestSeasonNear(t *testing.T) {
 	for n := range int64(4) {
 		day(n)
 	}
-	if s.near(at(4*60), 60, 0) {
+	if s.near(at(4*60), 2, 60, 0, 0) {
 		t.Error("known after four days")
 	}
 	day(4)
@@ -156,7 +156,7 @@ func TestSeasonNear(t *testing.T) {
 		{12 * 60, 60, 5, false},
 		{12 * 60, 6, 5, true},
 	} {
-		if got := s.near(at(f.minute), f.x, f.tol); got != f.want {
+		if got := s.near(at(f.minute), 2, f.x, f.tol, 0); got != f.want {
 			t.Errorf("%v give or take %v at minute %d: %v, want %v", f.x, f.tol, f.minute, got, f.want)
 		}
 	}

@@ -394,3 +394,42 @@ func TestHabits(t *testing.T) {
 	}
 	f("still known", 106*dayMS, 1, true)
 }
+
+// A disk that is cleaned every night at a minute that is no edge of a bin of the usual day says nothing after two weeks when
+// the steps are minutes; that it is not cleaned, or suddenly fills, does.
+func TestMidnightEdge(t *testing.T) {
+	const day = 1440
+	for _, minute := range []int{1, 4, 6, 8} {
+		rng := rand.New(rand.NewPCG(61, uint64(minute)))
+		logs := 0.0
+		y := fill(24*day, func(i int) float64 {
+			logs += 6.0 / day * (0.5 + rng.Float64())
+			if i%day == minute && i/day != 20 {
+				logs *= 0.12
+			}
+			v := 150 + 0.25*float64(i)/day + logs
+			if i >= 22*day+700 && i < 22*day+760 {
+				v += 8 * float64(i-22*day-700) / 60
+			}
+			return v
+		})
+		o := five(Both)
+		o.Step = time.Minute
+		all, _ := feed(t, t.Name(), o, onGrid(o, y))
+		seen := [24]int{}
+		for _, f := range all {
+			seen[(f.Start-t0)/dayMS]++
+		}
+		for d, n := range seen {
+			if d >= 14 && d != 20 && d != 21 && d != 22 && d != 23 && n > 0 {
+				t.Errorf("cleaned at minute %d: %d findings on day %d", minute, n, d)
+			}
+		}
+		if seen[20] == 0 {
+			t.Errorf("cleaned at minute %d: that it was not is not found", minute)
+		}
+		if seen[22] == 0 {
+			t.Errorf("cleaned at minute %d: that it fills is not found", minute)
+		}
+	}
+}

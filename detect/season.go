@@ -42,6 +42,8 @@ const (
 	// What comes by the clock may come that many ms earlier or later, and be that many scales off.
 	seasonNear = 2 * seasonBin
 	nearTol    = 2
+	// Of an edge between two bins so much may be missed.
+	edgeShare = 1.0 / 8
 	// One day moves a level by no more than that many usual spreads, before the gain.
 	seasonClip = 3
 )
@@ -82,13 +84,12 @@ func (s *season) at(lt int64) (level float64, ok bool) {
 	return s.origin + (1-f)*float64(s.level[b]) + f*float64(s.level[other]), true
 }
 
-// near reports whether every day has a value like x, give or take tol, within ten minutes of local
-// time lt: a job that is done a little earlier or later than usual.
-func (s *season) near(lt int64, x, tol float64) bool {
+// near reports whether every day has a value like x, give or take tol and that share of what these values
+// lie apart, within reach bins of that of local time lt: a job that is done a little earlier or later than usual.
+func (s *season) near(lt int64, reach int, x, tol, share float64) bool {
 	b, n := s.index(lt), len(s.level)
-	k := int(seasonNear / s.width)
 	low, high := math.Inf(1), math.Inf(-1)
-	for i := b - k; i <= b+k; i++ {
+	for i := b - reach; i <= b+reach; i++ {
 		j := (i + n) % n
 		if s.days[j] < seasonMemory {
 			return false
@@ -96,6 +97,7 @@ func (s *season) near(lt int64, x, tol float64) bool {
 		v := float64(s.level[j])
 		low, high = min(low, v), max(high, v)
 	}
+	tol = max(tol, share*(high-low))
 	x -= s.origin
 	return x >= low-tol && x <= high+tol
 }

@@ -214,7 +214,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	ended := s.flat.run(x == s.value, s.seen)
 	view, value := s.judge(t, x, &l)
 	if view < tailed && s.pair.many() {
-		value = s.routine(t, lt, view, value, &l)
+		value = s.routine(t, lt, view, value, p, &l)
 	}
 
 	sc := unknown(x)
@@ -253,12 +253,34 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	return sc
 }
 
+// nearby says where in the usual day a view looks for values like the newest.
+type nearby struct {
+	bins  int     // on either side; 0: nowhere
+	above float64 // how far today is above the usual day
+	share float64 // of what those values lie apart that is tolerated
+}
+
+// within returns it: a mean of ten minutes looks within ten minutes; a single value of which the usual day was
+// expected, where steps are finer than the bins, in those on either side, as an edge of the day lies anywhere
+// between them. What today is above the usual was then learned on the slope that is put in place of the edge.
+func (s *stream) within(view int, p prediction) nearby {
+	switch view {
+	case windowUp, windowDown:
+		return nearby{int(seasonNear / s.expect.season.width), s.expect.drift, 0}
+	case residualUp, residualDown:
+		if p.daily && s.step < float64(s.expect.season.width) {
+			return nearby{1, p.value - p.base, edgeShare}
+		}
+	}
+	return nearby{0, 0, 0}
+}
+
 // routine takes the score of what is measured against its tail and returns what is left
 // of it where the series is used to such a thing: a little earlier or later, at this time of
 // day, or of this size.
-func (s *stream) routine(t, lt int64, view int, value float64, l *look) float64 {
+func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *look) float64 {
 	odd := value
-	if (view == windowUp || view == windowDown) && value >= habitFrom && s.expect.season.near(lt, l.x-s.expect.drift, nearTol*l.scale) {
+	if w := s.within(view, p); w.bins > 0 && value >= habitFrom && s.expect.season.near(lt, w.bins, l.x-w.above, nearTol*l.scale, w.share) {
 		value = min(value, habitual)
 	}
 	if (view == windowDown || view == windowDown+2*longWindow) && s.startup.climbs {
