@@ -12,6 +12,7 @@ import "math"
 // Best is the least discounted mean absolute error, half-life one day.
 type expectation struct {
 	season season
+	week   *calendar
 	local  float64
 	slow   float64
 	usual  float64 // offset from the level of this time of day
@@ -40,7 +41,7 @@ func halfLife(n float64) float64 { return 1 - math.Exp2(-1/n) }
 func newExpectation(o Options) expectation {
 	step := float64(o.Step.Milliseconds())
 	day := float64(dayMS) / step
-	e := expectation{season: newSeason(o.Step.Milliseconds(), o.Location)}
+	e := expectation{season: newSeason(o.Step.Milliseconds(), o.Location), week: newCalendar()}
 	e.gain.err = halfLife(max(24, day))
 	e.gain.slow = halfLife(max(12, 2*day))
 	e.gain.usual = halfLife(max(3, day))
@@ -52,8 +53,9 @@ type prediction struct {
 	value  float64 // the best expert's
 	base   float64 // the usual level of this time of day, or the slow level
 	by     [experts]float64
-	season bool // base is the level of the season
-	daily  bool // the best expert is one of the usual day
+	season bool    // base is the level of the season
+	daily  bool    // the best expert is one of the usual day
+	week   float64 // how far base is above the usual day
 }
 
 // at predicts the value at local time lt.
@@ -62,6 +64,9 @@ func (e *expectation) at(lt int64) prediction {
 	p.base, p.season = e.season.at(lt)
 	if !p.season {
 		p.base = e.slow
+	} else {
+		p.week = e.week.at(lt)
+		p.base += p.week
 	}
 	p.by = [experts]float64{p.base + e.usual, p.base + e.today, e.local, e.slow}
 	best, first := slow, local
@@ -83,12 +88,13 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 	if seen == 0 {
 		e.local, e.slow = x, x
 	}
-	e.season.learn(lt, x, e.drift)
+	e.season.learn(lt, x, e.drift+p.week)
 	g := max(e.gain.err, 1/(seen+1))
 	for i := local; i <= slow; i++ {
 		e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 	}
 	if p.season {
+		e.week.learn(lt, x-p.base+p.week-e.drift, e.gain.slow)
 		if !e.fitted { // newcomers start from the worse of the others
 			e.err[usual] = max(e.err[local], e.err[slow])
 			e.err[today] = e.err[usual]

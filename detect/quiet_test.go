@@ -312,14 +312,16 @@ func TestStartups(t *testing.T) {
 func TestStartup(t *testing.T) {
 	const step = 300_000.0
 	var u startup
-	at := dayMS
+	at, was := dayMS, 100.0
 	climb := func(hours int64, from, to float64, jump float64) {
 		for i := range hours * 12 {
 			j := 0.0
 			if i == 0 {
 				j = jump
 			}
-			u.learn(at, from+(to-from)*float64(i)/float64(hours*12), j, step)
+			x := from + (to-from)*float64(i)/float64(hours*12)
+			u.learn(at, x, was, j, step)
+			was = x
 			at += int64(step)
 		}
 	}
@@ -349,12 +351,57 @@ func TestStartup(t *testing.T) {
 	if u.fell != 90 {
 		t.Error("a small fall is taken for one")
 	}
-	if !u.again(at, 95, 55) || u.again(int64(u.at)*minuteMS+startupApart, 95, 55) {
-		t.Error("falls must lie more than a day apart")
+	fall := int64(u.at) * minuteMS
+	if !u.again(at, 95, 55) || u.again(fall+startupApart, 95, 55) || u.again(fall+dayMS-startupClock/2, 95, 55) {
+		t.Error("what falls twice within two hours, or a day later by the clock, is no beginning")
 	}
 	climb(24, 150, 92, 0) // it was there lately, without a fall
 	if u.again(at, 95, 55) {
 		t.Error("a level that was visited lately says nothing")
+	}
+	// Replicas that begin one after the other are one fall, and on its way back nothing is odd but what is outside.
+	u.begin(minute(at), 140, 60)
+	u.begins()
+	for _, x := range []float64{120, 100, 95} {
+		at += minuteMS
+		u.learn(at, x, x+20, 0, step)
+	}
+	if u.fell != 95 || u.by != 105 {
+		t.Errorf("fell by %v to %v, want 105 and 95", u.by, u.fell)
+	}
+	for x, want := range map[float64]bool{96: true, 199: true, 201: false, 30: false} {
+		if got := u.recovers(at, x); got != want {
+			t.Errorf("%v belongs to the way back: %v, want %v", x, got, want)
+		}
+	}
+	if u.recovers(at+startupStays, 96) {
+		t.Error("hours later it is no longer on its way")
+	}
+}
+
+// What makes good half of a fall within two hours, bit by bit, is a beginning from the second time on; what fell to nothing never.
+func TestStartupQuick(t *testing.T) {
+	const step = 300_000.0
+	for _, low := range []float64{60, 5} {
+		var u startup
+		at, was := dayMS, 100.0
+		push := func(x, jump float64) {
+			u.learn(at, x, was, jump, step)
+			at, was = at+int64(step), x
+		}
+		for range 5 * day5 {
+			push(100, 0)
+		}
+		for n := range 3 {
+			known := n == 2 && low == 60
+			if got := u.again(at, low, 100-low) && u.known && u.size > 0; got != known {
+				t.Errorf("fall %d to %v is a beginning: %v, want %v", n, low, got, known)
+			}
+			push(low, low-100)
+			for i := range 3*day5 + 50 {
+				push(100-(100-low)*math.Exp(-float64(i+1)/6), 0)
+			}
+		}
 	}
 }
 

@@ -3,22 +3,22 @@ package detect
 // recent holds the last four residuals from the base. A mean over a window
 // stays high long after its cause has ended; recent tells whether it goes on.
 type recent struct {
-	x   [recentPoints]float64
-	pos int // of the oldest
+	x   [recentPoints]float32
+	pos int32 // of the oldest
 }
 
 const recentPoints = 4
 
 func (r *recent) push(v float64) {
-	r.x[r.pos] = v
+	r.x[r.pos] = single(v)
 	r.pos = (r.pos + 1) % recentPoints
 }
 
 // mean returns the mean of the newest n, 1 ≤ n ≤ 4.
 func (r *recent) mean(n int) float64 {
 	sum := 0.0
-	for i := 1; i <= n; i++ {
-		sum += r.x[(r.pos-i+recentPoints)%recentPoints]
+	for i := int32(1); i <= int32(n); i++ {
+		sum += float64(r.x[(r.pos-i+recentPoints)%recentPoints])
 	}
 	return sum / float64(n)
 }

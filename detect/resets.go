@@ -19,6 +19,8 @@ const (
 	resetVaries = 0.05
 	// One that came so often is in order.
 	resetKnown = 3
+	// More are not counted; falls of less than the size of the newest jump are odd once it came that often.
+	resetMost = 6
 	// Falls of that many times the size are larger ones.
 	resetMore = 1 + 2*resetVaries
 	// The size moves by that share of the way to a new one.
@@ -43,7 +45,7 @@ func (r *resets) usual(size float64) bool {
 // regular reports whether jumps of more than that have a size that is known: one of another size is odd then.
 func (r *resets) regular(size float64) bool {
 	for i := range r {
-		if r[i].times >= resetKnown && float64(r[i].size)/size > resetMore {
+		if r[i].times >= resetMost && r[i].age == 0 && float64(r[i].size)/size > resetMore {
 			return true
 		}
 	}
@@ -56,7 +58,7 @@ func (r *resets) learn(size float64) {
 	if at >= 0 {
 		known := float64(r[at].size)
 		r[at].size = single(known + resetGain*(size-known))
-		r[at].times = min(r[at].times+1, 2*resetKnown)
+		r[at].times = min(r[at].times+1, resetMost)
 	} else { // in place of the one that came seldom, long ago
 		at = 0
 		for i := range r {

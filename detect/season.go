@@ -16,7 +16,7 @@ type season struct {
 	origin float64   // the first mean of a bin
 	begun  bool
 	zone   int32   // offset of local time, ms, valid within quarter
-	days   []uint8 // days that level rests on, up to seasonMemory
+	days   nibbles // days that level rests on, up to seasonMemory
 
 	spread float64 // usual |bin mean − level|
 
@@ -52,7 +52,7 @@ func newSeason(step int64, loc *time.Location) season {
 	width := max(step, seasonBin)
 	n := max(1, int((dayMS+width/2)/width))
 	return season{
-		loc: loc, width: width, step: step, level: make([]float32, n), origin: 0, begun: false, days: make([]uint8, n),
+		loc: loc, width: width, step: step, level: make([]float32, n), origin: 0, begun: false, days: make(nibbles, (n+1)/2),
 		spread: 0, cur: math.MinInt64, sum: 0, n: 0, zone: 0, qtr: math.MinInt64,
 	}
 }
@@ -77,7 +77,7 @@ func (s *season) at(lt int64) (level float64, ok bool) {
 		other = b - 1
 	}
 	other = (other + len(s.level)) % len(s.level)
-	if s.days[b] < seasonDays || s.days[other] < seasonDays {
+	if s.days.at(b) < seasonDays || s.days.at(other) < seasonDays {
 		return 0, false
 	}
 	f := math.Abs(frac)
@@ -91,7 +91,7 @@ func (s *season) near(lt int64, reach int, x, tol, share float64) bool {
 	low, high := math.Inf(1), math.Inf(-1)
 	for i := b - reach; i <= b+reach; i++ {
 		j := (i + n) % n
-		if s.days[j] < seasonMemory {
+		if s.days.at(j) < seasonMemory {
 			return false
 		}
 		v := float64(s.level[j])
@@ -130,7 +130,7 @@ func (s *season) close(drift float64) {
 	}
 	mean -= s.origin + drift
 	d := mean - float64(s.level[i])
-	switch n := s.days[i]; n {
+	switch n := s.days.at(i); n {
 	case 0:
 		s.level[i] = single(mean)
 	default:
@@ -146,10 +146,18 @@ func (s *season) close(drift float64) {
 			s.spread = dev
 		}
 	}
-	if s.days[i] < seasonMemory {
-		s.days[i]++
+	if s.days.at(i) < seasonMemory {
+		s.days.add(i)
 	}
 }
+
+// nibbles are numbers below 16, two to a byte.
+type nibbles []uint8
+
+func (n nibbles) at(i int) uint8 { return n[i/2] >> (4 * (i % 2)) & 15 }
+
+// add adds one to number i, which must be below 15.
+func (n nibbles) add(i int) { n[i/2] += 1 << (4 * (i % 2)) }
 
 // single rounds x to four bytes; what is too large for them is the largest there is.
 func single(x float64) float32 { return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32)) }

@@ -3,12 +3,12 @@ package detect
 import "math"
 
 // A startup knows from where a series climbs when it begins, as the memory of a process
-// does that fills its caches for a day: the level at its birth, and that to which it fell
+// does that fills its caches: the level at its birth, and that to which it fell
 // at once whenever it began anew. To fall back there is to begin anew.
 type startup struct {
 	level float32 // from where it climbs
 	size  float32 // how far it falls to there; 0 before the first fall
-	fell  float32 // the value at the newest fall, or at birth
+	fell  float32 // the lowest value of the newest fall, or the one at birth
 	by    float32 // and how far it fell; 0 at birth
 
 	lower, low float32 // lowest value of the day that began at since, and of the one before
@@ -16,18 +16,24 @@ type startup struct {
 	since      int32   // minute, from a day after the newest beginning on
 
 	known  bool // the level is
-	judged bool // whether it stayed down
-	climbs bool // it was known for a beginning, and the way up is not done
+	judged bool // whether that fall was a beginning
+	begun  bool // it was known for one at once
+	climbs bool // so it was, and the way up is not done
+	quick  bool // half of a fall was made good before it was judged, and not at once
 }
 
 const (
 	// A fall ends at that level if it misses it by no more than that share of itself, and
 	// says something if the series was not there lately: above it by that share.
 	startupNear, startupAway = 0.35, 0.4
-	// It was a beginning if for that many ms, and points, there is no jump back by half of it.
-	startupStays, startupPoints = 2 * hourMS, 12
-	// What falls every day is known by the clock: beginnings lie further apart than that.
-	startupApart = 26 * hourMS
+	// It was a beginning if for that many ms, and points, there is no jump back by half of it. Where half of it
+	// is made good by then the second one is believed, if it ended above that share of what it began with: what
+	// falls to nothing and comes back was down.
+	startupStays, startupPoints, startupShare = 2 * hourMS, 12, 0.2
+	// Replicas begin one after the other: what falls on within so many ms, and points, is the same fall.
+	startupFalls, startupFallPoints = 15 * minuteMS, 3
+	// Beginnings lie further apart than that, and what falls a day after it fell, give or take so many ms, is known by the clock.
+	startupApart, startupClock = 2 * hourMS, hourMS
 	// It is on its way up until half of the fall is made good, for so many ms at most: means
 	// of values are low then.
 	startupLasts = 3 * dayMS
@@ -41,28 +47,44 @@ func minute(t int64) int32 {
 	return int32(min(max(floorDiv(t, minuteMS), math.MinInt32/2), math.MaxInt32/2))
 }
 
+// ago returns the ms since the newest fall, or birth.
+func (u *startup) ago(t int64) int64 { return int64(minute(t)-u.at) * minuteMS }
+
 // again reports whether a fall by that much to x, at time t, is a beginning.
 func (u *startup) again(t int64, x, by float64) bool {
-	level := float64(u.level)
-	return u.known && minute(t)-u.at > minute(startupApart) && math.Abs(x-level) <= startupNear*by && float64(min(u.low, u.lower)) > level+startupAway*by
+	ago, level := u.ago(t), float64(u.level)
+	switch {
+	case !u.known, ago <= startupApart, ago >= dayMS-startupClock && ago <= dayMS+startupClock:
+		return false
+	}
+	return math.Abs(x-level) <= startupNear*by && float64(min(u.low, u.lower)) > level+startupAway*by
 }
 
-// learn takes the value x at time t; jump is how far it jumped if that was odd, or 0.
+// begins notes that the newest fall is a beginning.
+func (u *startup) begins() { u.begun, u.climbs = true, true }
+
+// recovers reports whether x at time t lies on the way from where a beginning fell to back to where it fell
+// from, within the first hours: the faster that is, the odder each point of it looks.
+func (u *startup) recovers(t int64, x float64) bool {
+	return u.begun && u.ago(t) < startupStays && x <= float64(u.fell)+float64(u.by) && x >= float64(u.level)-startupNear*float64(max(u.by, u.size))
+}
+
+// learn takes the value x at time t, was the one before; jump is how far it jumped if that was odd, or 0.
 // step is in ms.
-func (u *startup) learn(t int64, x, jump, step float64) {
-	now, half := minute(t), float64(u.by)/2
+func (u *startup) learn(t int64, x, was, jump, step float64) {
+	now, ago, half := minute(t), float64(u.ago(t)), float64(u.by)/2
 	switch {
 	case u.at == 0:
 		u.begin(now, x, 0)
+	case !u.judged && u.by > 0 && x < float64(u.fell) && ago <= max(float64(startupFalls), startupFallPoints*step):
+		u.by = single(float64(u.by) + float64(u.fell) - x)
+		u.fell = single(x)
 	case jump < -startupSmall*float64(u.size):
 		u.begin(now, x, -jump)
-	case jump > half && !u.judged:
+	case !u.judged && u.by > 0 && max(jump, x-was) > half:
 		u.judged = true
-	case !u.judged && float64(now-u.at)*float64(minuteMS) >= max(float64(startupStays), startupPoints*step):
-		u.judged = true
-		if u.by == 0 || x-float64(u.fell) <= half {
-			u.settle()
-		}
+	case !u.judged && ago >= max(float64(startupStays), startupPoints*step):
+		u.judge(x)
 	}
 	if x > float64(u.fell)+float64(u.by)/2 || now-u.at > minute(startupLasts) {
 		u.climbs = false
@@ -77,7 +99,22 @@ func (u *startup) learn(t int64, x, jump, step float64) {
 
 // begin notes a fall by that much to x.
 func (u *startup) begin(now int32, x, by float64) {
-	u.at, u.fell, u.by, u.judged, u.climbs = now, single(x), single(by), false, false
+	u.at, u.fell, u.by = now, single(x), single(by)
+	u.judged, u.begun, u.climbs = false, false, false
+}
+
+// judge says whether the newest fall, which nothing undid at once, was a beginning, with a value of x since.
+func (u *startup) judge(x float64) {
+	u.judged = true
+	switch {
+	case u.by == 0, x-float64(u.fell) <= float64(u.by)/2:
+		u.settle()
+	case float64(u.fell) < startupShare*(float64(u.fell)+float64(u.by)):
+	case u.quick:
+		u.settle()
+	default:
+		u.quick = true
+	}
 }
 
 // settle learns from the newest fall, which was a beginning.
@@ -88,7 +125,8 @@ func (u *startup) settle() {
 		}
 		*v = single(float64(x))
 	}
-	toward(&u.level, u.fell, u.known)
+	// Where history began is no birth if the falls end elsewhere.
+	toward(&u.level, u.fell, u.known && math.Abs(float64(u.level-u.fell)) <= startupNear*float64(u.by))
 	if u.by > 0 {
 		toward(&u.size, u.by, u.size > 0)
 	}

@@ -12,7 +12,7 @@ import (
 // order of walk, and a CRC-32C of all before it. Its length follows from the
 // step, so nothing in it is a length to be trusted.
 const (
-	stateMagic = "upid.stream.5\n"
+	stateMagic = "upid.stream.6\n"
 	stateTail  = 4 // bytes of the checksum
 )
 
@@ -188,9 +188,9 @@ func (s *stream) walk(c *codec) {
 		s.window[i].walk(c)
 	}
 	for i := range s.recent.x {
-		c.f64(&s.recent.x[i])
+		c.s32(&s.recent.x[i])
 	}
-	c.count(&s.recent.pos, recentPoints)
+	c.index(&s.recent.pos, recentPoints)
 	s.change.walk(c)
 	s.shape.walk(c)
 	c.f64(&s.burst.short, &s.burst.long)
@@ -217,7 +217,9 @@ func (u *startup) walk(c *codec) {
 	c.i32(&u.since)
 	c.flag(&u.known)
 	c.flag(&u.judged)
+	c.flag(&u.begun)
 	c.flag(&u.climbs)
+	c.flag(&u.quick)
 }
 
 func (r *rhythm) walk(c *codec) {
@@ -239,6 +241,7 @@ func (p *pair) walk(c *codec) {
 
 func (e *expectation) walk(c *codec) {
 	e.season.walk(c)
+	e.week.walk(c)
 	c.f64(&e.local, &e.slow, &e.usual, &e.today, &e.drift)
 	for i := range e.err {
 		c.f64(&e.err[i])
@@ -246,11 +249,36 @@ func (e *expectation) walk(c *codec) {
 	c.flag(&e.fitted)
 }
 
+func (w *calendar) walk(c *codec) {
+	for i := range w.level {
+		v := uint8(w.level[i])
+		c.u8(&v)
+		w.level[i] = int8(v)
+	}
+	c.f32(&w.unit)
+	c.s32(&w.both)
+	c.f32(&w.square)
+	c.s32(&w.sum)
+	c.s32(&w.held)
+	c.i32(&w.hour)
+	c.u16(&w.n)
+	c.u8(&w.heldAt)
+	c.u8(&w.first)
+	c.u8(&w.weeks)
+	if w.heldAt >= weekHours && w.heldAt != noHour || w.first >= weekHours && w.first != noHour || w.weeks > calendarMemory {
+		c.fail("out of range")
+	}
+}
+
 func (s *season) walk(c *codec) {
 	for i := range s.level {
 		c.s32(&s.level[i])
+	}
+	for i := range s.days {
 		c.u8(&s.days[i])
-		if s.days[i] > seasonMemory {
+	}
+	for i := range s.level {
+		if s.days.at(i) > seasonMemory {
 			c.fail("out of range")
 		}
 	}

@@ -269,7 +269,7 @@ func (s *stream) within(view int, p prediction) nearby {
 		return nearby{int(seasonNear / s.expect.season.width), s.expect.drift, 0}
 	case residualUp, residualDown:
 		if p.daily && s.step < float64(s.expect.season.width) {
-			return nearby{1, p.value - p.base, edgeShare}
+			return nearby{1, p.value - p.base + p.week, edgeShare}
 		}
 	}
 	return nearby{0, 0, 0}
@@ -280,10 +280,15 @@ func (s *stream) within(view int, p prediction) nearby {
 // day, or of this size.
 func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *look) float64 {
 	odd := value
+	clock := false
 	if w := s.within(view, p); w.bins > 0 && value >= habitFrom && s.expect.season.near(lt, w.bins, l.x-w.above, nearTol*l.scale, w.share) {
 		value = min(value, habitual)
+		clock = true
 	}
 	if (view == windowDown || view == windowDown+2*longWindow) && s.startup.climbs {
+		value = min(value, habitual)
+	}
+	if s.startup.recovers(t, l.x) {
 		value = min(value, habitual)
 	}
 	if odd >= habitFrom && s.caused == 0 {
@@ -294,7 +299,7 @@ func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *
 	}
 	if l.residual >= habitFrom && s.calm {
 		jump := finite(l.r)
-		l.begun = jump < 0 && s.startup.again(t, l.x, -jump) && !s.resets.regular(jump)
+		l.begun = jump < 0 && !clock && s.startup.again(t, l.x, -jump) && !s.resets.regular(jump)
 		if s.resets.usual(jump) || l.begun {
 			value = min(value, habitual)
 			l.reset = true
@@ -308,8 +313,10 @@ func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *
 	if l.residual >= 1 && (s.calm || l.r > 0) {
 		jump = finite(l.r)
 	}
-	s.startup.learn(t, l.x, jump, s.step)
-	s.startup.climbs = s.startup.climbs || l.begun && jump < 0
+	s.startup.learn(t, l.x, s.value, jump, s.step)
+	if l.begun && jump < 0 {
+		s.startup.begins()
+	}
 	s.calm = odd < habitFrom
 	return value
 }

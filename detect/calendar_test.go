@@ -1,0 +1,99 @@
+package detect
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// filled returns a calendar that learned so many weeks of minutes of f, by the hour of the week.
+func filled(weeks int, f func(hour int) float64) (c *calendar, lt int64) {
+	c = newCalendar()
+	for i := range weeks * 7 * 1440 {
+		lt = int64(i) * minuteMS
+		c.learn(lt, f(i/60%weekHours), halfLife(2*1440))
+	}
+	return c, lt + minuteMS
+}
+
+func TestCalendar(t *testing.T) {
+	weekend := func(h int) float64 {
+		if h < 48 {
+			return -40
+		}
+		return 8
+	}
+	c, lt := filled(2, weekend)
+	for _, h := range []int64{5, 30, 60, 150} {
+		if got, want := c.at(lt+h*hourMS+hourMS/2), weekend(int(h)); math.Abs(got-want) > 0.05*math.Abs(want) {
+			t.Errorf("hour %d of the week: %v, want about %v", h, got, want)
+		}
+	}
+	if got := c.at(lt + 48*hourMS); math.Abs(got+16) > 1 {
+		t.Errorf("between two hours: %v, want the mean of both", got)
+	}
+	if got, _ := filled(1, weekend); got.at(lt+5*hourMS) != 0 {
+		t.Errorf("after a week: %v, want 0", got.at(lt+5*hourMS))
+	}
+}
+
+// A series that knows no weekdays is left alone: of the noise of the weeks before little is taken for one.
+func TestCalendarOfNoise(t *testing.T) {
+	rng := rand.New(rand.NewPCG(71, 1))
+	var level, sum, square float64
+	last := -1
+	c, lt := filled(5, func(h int) float64 {
+		if h != last {
+			level, last = rng.NormFloat64(), h
+		}
+		return level
+	})
+	for h := range int64(weekHours) {
+		v := c.at(lt + h*hourMS + hourMS/2)
+		sum, square = sum+v, square+v*v
+	}
+	if rms := math.Sqrt(square / weekHours); rms > 0.25 {
+		t.Errorf("the root mean square of what is said of noise of 1 is %.3f", rms)
+	}
+}
+
+// What happens in one hour, however large, leaves the others as fine as they were two weeks later.
+func TestCalendarUnit(t *testing.T) {
+	n := 0
+	c, lt := filled(5, func(h int) float64 {
+		n++
+		if n > 2*7*1440 && n <= 2*7*1440+60 {
+			return 1e6
+		}
+		return float64(h%24) / 24
+	})
+	for h := int64(3); h < weekHours; h++ {
+		if got, want := c.raw(lt+h*hourMS+hourMS/2), float64(h%24)/24; math.Abs(got-want) > 0.1 {
+			t.Fatalf("hour %d: %v, want %v", h, got, want)
+		}
+	}
+	for _, x := range []float64{math.MaxFloat64, -math.MaxFloat64, 5e-324, 0} {
+		c, lt := filled(3, func(int) float64 { return x })
+		if v := c.at(lt); math.IsNaN(v) || math.IsInf(v, 0) {
+			t.Errorf("%v: %v", x, v)
+		}
+	}
+}
+
+// Offices are closed on weekends, and a Wednesday like a Sunday is found as soon as its morning is over.
+func TestWeekends(t *testing.T) {
+	const wednesday = 37
+	rng := rand.New(rand.NewPCG(72, 1))
+	y := fill(wednesday*day5+day5, func(i int) float64 {
+		day, open := i/day5, 60.0
+		if day%7 >= 5 || day == wednesday {
+			open = 15
+		}
+		v := 40 + open*(1-math.Cos(2*math.Pi*float64(i%day5)/day5))/2
+		return v * (1 + 0.03*rng.NormFloat64())
+	})
+	all, at := found(t, y, 14*day5)
+	if len(all) != 1 || at[0] < wednesday*day5+6*day5/24 || at[0] > wednesday*day5+14*day5/24 {
+		t.Errorf("findings %+v at %v, want one on day %d", all, at, wednesday)
+	}
+}
