@@ -20,6 +20,7 @@ type calendar struct {
 	square float32 // E[D²]
 	sum    float32 // of d in the hour being filled
 	hour   int32   // its number since 1970; neverHour before the first
+	from   int32   // number of the hour from which it learns
 	held   float32 // mean of d in the hour of the week heldAt, of which the level is to be moved
 	n      uint16  // points in the hour being filled
 	heldAt uint8   // noHour: none is
@@ -31,16 +32,20 @@ const (
 	weekHours = 7 * 24
 	// A level is the mean of its first three weeks, then moves by a third a week.
 	calendarMemory = 3
+	// One of fewer weeks is not inherited: it may know no more than how its only owner began.
+	calendarWeeks = 2
 	// The most units, and what a unit grows by at most for one hour that takes more: what
 	// happens once must not make all others coarse. It is halved when a week took less than half.
 	calendarMost, calendarGrows = math.MaxInt8, 2
+	// For so many hours after a beginning it is that which tells hours apart.
+	calendarRests = 48
 
 	neverHour = math.MinInt32
 	noHour    = math.MaxUint8
 )
 
 func newCalendar() *calendar {
-	return &calendar{level: [weekHours]int8{}, unit: 0, both: 0, square: 0, sum: 0, held: 0, hour: neverHour, n: 0, heldAt: noHour, first: noHour, weeks: 0}
+	return &calendar{level: [weekHours]int8{}, unit: 0, both: 0, square: 0, sum: 0, held: 0, hour: neverHour, from: neverHour, n: 0, heldAt: noHour, first: noHour, weeks: 0}
 }
 
 // hourNumber returns the number of the hour of local time lt.
@@ -72,6 +77,9 @@ func (c *calendar) at(lt int64) float64 {
 
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.
 func (c *calendar) learn(lt int64, d, g float64) {
+	if hourNumber(lt) < c.from {
+		return
+	}
 	if raw := c.raw(lt); c.weeks > 0 {
 		c.square += float32(g) * (single(raw*raw) - c.square)
 		c.both += float32(g) * (single(raw*d) - c.both)
@@ -141,4 +149,10 @@ func (c *calendar) refine() {
 	for i := range c.level {
 		c.level[i] *= 2
 	}
+}
+
+// rest says that the series begins anew at local time lt.
+func (c *calendar) rest(lt int64) {
+	c.from = min(hourNumber(lt), math.MaxInt32-calendarRests) + calendarRests
+	c.heldAt, c.n, c.sum = noHour, 0, 0
 }

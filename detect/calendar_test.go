@@ -97,3 +97,36 @@ func TestWeekends(t *testing.T) {
 		t.Errorf("findings %+v at %v, want one on day %d", all, at, wednesday)
 	}
 }
+
+// A calendar of one week may know no more than how its only owner began: who inherits begins another, and each rests for two days.
+func TestCalendarRests(t *testing.T) {
+	c, lt := filled(3, func(h int) float64 { return float64(h) })
+	was := *c
+	c.rest(lt)
+	for i := range int64(calendarRests) * 60 {
+		c.learn(lt+i*minuteMS, 1e3, 0.01)
+	}
+	if c.level != was.level || c.both != was.both || c.n != 0 {
+		t.Error("it learns while it rests")
+	}
+	for i := range int64(240) {
+		c.learn(lt+calendarRests*hourMS+i*minuteMS, 1e3, 0.01)
+	}
+	if c.level == was.level || c.both == was.both {
+		t.Error("it learns nothing after its rest")
+	}
+	for weeks, want := range map[int]bool{1: false, 3: true} {
+		old, born := mustNew(t, options()), mustNew(t, options())
+		y := daily(weeks*7*1440+60, 37)
+		for i, v := range y {
+			old.Step(t0+int64(i)*minuteMS, v)
+		}
+		at := t0 + int64(len(y))*minuteMS
+		if !Inherit(born, old, at, y[len(y)-1], y[len(y)-1], 1) {
+			t.Fatal("nothing is inherited")
+		}
+		if got := born.(*stream).expect.week.weeks > 0; got != want {
+			t.Errorf("after %d weeks the calendar is inherited: %v, want %v", weeks, got, want)
+		}
+	}
+}

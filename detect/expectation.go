@@ -4,7 +4,7 @@ import "math"
 
 // An expectation predicts the next value by the best of four experts:
 //
-//	usual  the level of this time of day plus its offset with a half-life of a day
+//	usual  the level of this time of the week plus its offset with a half-life of a day
 //	today  the same with an offset with a half-life of eight points
 //	local  an exponential average with a half-life of two points
 //	slow   one with a half-life of two days
@@ -12,10 +12,10 @@ import "math"
 // Best is the least discounted mean absolute error, half-life one day.
 type expectation struct {
 	season season
-	week   *calendar
+	week   *calendar // how the hours of the week are unlike the season
 	local  float64
 	slow   float64
-	usual  float64 // offset from the level of this time of day
+	usual  float64 // offset from the level of this time of the week
 	today  float64
 	drift  float64 // the same with two days; windows are measured against it
 	err    [experts]float64
@@ -51,22 +51,19 @@ func newExpectation(o Options) expectation {
 // A prediction is what the experts say about one time.
 type prediction struct {
 	value  float64 // the best expert's
-	base   float64 // the usual level of this time of day, or the slow level
+	base   float64 // the usual level of this time of the week, or the slow level
 	by     [experts]float64
 	season bool    // base is the level of the season
 	daily  bool    // the best expert is one of the usual day
-	week   float64 // how far base is above the usual day
+	week   float64 // what of base the calendar says
 }
 
 // at predicts the value at local time lt.
 func (e *expectation) at(lt int64) prediction {
 	var p prediction
-	p.base, p.season = e.season.at(lt)
+	p.base, p.week, p.season = e.usualAt(lt)
 	if !p.season {
 		p.base = e.slow
-	} else {
-		p.week = e.week.at(lt)
-		p.base += p.week
 	}
 	p.by = [experts]float64{p.base + e.usual, p.base + e.today, e.local, e.slow}
 	best, first := slow, local
@@ -82,6 +79,16 @@ func (e *expectation) at(lt int64) prediction {
 	return p
 }
 
+// usualAt returns the usual level at local time lt, and how much of it the calendar says. ok is false where
+// the usual day is not known.
+func (e *expectation) usualAt(lt int64) (base, week float64, ok bool) {
+	base, ok = e.season.at(lt)
+	if ok {
+		week = e.week.at(lt)
+	}
+	return base + week, week, ok
+}
+
 // learn takes the clipped value x of which p was the prediction; seen values
 // came before it.
 func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
@@ -94,7 +101,7 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 		e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 	}
 	if p.season {
-		e.week.learn(lt, x-p.base+p.week-e.drift, e.gain.slow)
+		e.week.learn(lt, x-(p.base-p.week)-e.drift, e.gain.slow)
 		if !e.fitted { // newcomers start from the worse of the others
 			e.err[usual] = max(e.err[local], e.err[slow])
 			e.err[today] = e.err[usual]

@@ -24,6 +24,9 @@ func Inherit(s, donor Scorer, t int64, value, level, spread float64) bool {
 		to.flat.length = 1
 		to.shift = shift{}
 		to.startup.inherit(t, finite(value))
+		if to.expect.week.weeks < calendarWeeks {
+			to.expect.week = newCalendar()
+		}
 		to.rebase(t, level, spread)
 		return true
 	}
@@ -60,7 +63,7 @@ func Shifted(s Scorer, t int64, level float64) (scales, share float64, ok bool) 
 			return 0, 0, false
 		}
 		lt := s.expect.season.local(t)
-		base, season := s.expect.season.at(lt)
+		base, _, season := s.expect.usualAt(lt)
 		if season {
 			base += s.expect.drift
 		} else {
@@ -83,7 +86,7 @@ func (s *stream) rebase(t int64, level, spread float64) {
 	level, spread = finite(level), finite(spread)
 	lt := s.expect.season.local(t)
 	e := &s.expect
-	if base, ok := e.season.at(lt); ok { // the whole day moves, and holds all of the drift
+	if base, _, ok := e.usualAt(lt); ok { // the whole day moves, and holds all of the drift
 		e.slow = finite(e.slow + finite(level-base-e.drift))
 		d := finite(level - base)
 		e.season.origin = finite(e.season.origin + d)
@@ -93,6 +96,7 @@ func (s *stream) rebase(t int64, level, spread float64) {
 		e.slow = level
 	}
 	e.local = level
+	e.week.rest(lt)
 	s.scale.all = max(s.scale.all, spread)
 	s.span.low, s.span.high = min(s.span.low, level-spread), max(s.span.high, level+spread)
 	for i := range s.window {

@@ -118,13 +118,6 @@ func (c *codec) i64(f *int64, low, high int64) {
 	}
 }
 
-// count walks a whole number of at least 0 and less than high, which is below 2³¹.
-func (c *codec) count(f *int, high int) {
-	v := int32(*f)
-	c.index(&v, int32(high))
-	*f = int(v)
-}
-
 // index walks a whole number of at least 0 and less than high.
 func (c *codec) index(f *int32, high int32) {
 	if c.i32(f); c.read && (*f < 0 || *f >= high) {
@@ -261,6 +254,7 @@ func (w *calendar) walk(c *codec) {
 	c.s32(&w.sum)
 	c.s32(&w.held)
 	c.i32(&w.hour)
+	c.i32(&w.from)
 	c.u16(&w.n)
 	c.u8(&w.heldAt)
 	c.u8(&w.first)
