@@ -119,7 +119,7 @@ func TestSeasonLearnsDay(t *testing.T) {
 }
 
 // Around the end of a job that runs from three to four every night both levels are usual, elsewhere one is;
-// nothing is before five days are known.
+// nothing is before five days are known. Of a run of ten minutes at eight, and of a lull at ten, it is not usual that they do not come.
 func TestSeasonNear(t *testing.T) {
 	s := newSeason(5*minuteMS, time.UTC)
 	day := func(n int64) {
@@ -127,6 +127,12 @@ func TestSeasonNear(t *testing.T) {
 			v := 2.0
 			if h := at % dayMS; h >= 3*hourMS && h < 4*hourMS {
 				v = 60
+			}
+			switch h := at % dayMS; {
+			case h >= 8*hourMS && h < 8*hourMS+10*minuteMS:
+				v = 60
+			case h >= 10*hourMS && h < 10*hourMS+10*minuteMS:
+				v = -60
 			}
 			s.learn(at, v, 0)
 		}
@@ -155,6 +161,12 @@ func TestSeasonNear(t *testing.T) {
 		{4 * 60, 64, 5, true},
 		{12 * 60, 60, 5, false},
 		{12 * 60, 6, 5, true},
+		{8*60 + 5, 2, 5, false},
+		{8*60 + 5, 60, 5, true},
+		{8*60 - 10, 60, 5, true},
+		{8*60 + 10, 2, 5, true},
+		{10*60 + 5, 2, 5, false},
+		{10*60 + 5, -60, 5, true},
 	} {
 		if got := s.near(at(f.minute), 2, f.x, f.tol, 0); got != f.want {
 			t.Errorf("%v give or take %v at minute %d: %v, want %v", f.x, f.tol, f.minute, got, f.want)

@@ -42,6 +42,8 @@ const (
 	// What comes by the clock may come that many ms earlier or later, and be that many scales off.
 	seasonNear = 2 * seasonBin
 	nearTol    = 2
+	// What rises or falls between the ends of where it looks by that share of the whole is a run of its own.
+	runShare = 1.0 / 2
 	// Of an edge between two bins so much may be missed.
 	edgeShare = 1.0 / 8
 	// One day moves a level by no more than that many usual spreads, before the gain.
@@ -86,6 +88,7 @@ func (s *season) at(lt int64) (level float64, ok bool) {
 
 // near reports whether every day has a value like x, give or take tol and that share of what these values
 // lie apart, within reach bins of that of local time lt: a job that is done a little earlier or later than usual.
+// A run that begins and ends within reach is not done there when the value is as on either side of it: that it did not come.
 func (s *season) near(lt int64, reach int, x, tol, share float64) bool {
 	b, n := s.index(lt), len(s.level)
 	low, high := math.Inf(1), math.Inf(-1)
@@ -99,6 +102,11 @@ func (s *season) near(lt int64, reach int, x, tol, share float64) bool {
 	}
 	tol = max(tol, share*(high-low))
 	x -= s.origin
+	first, last := float64(s.level[(b-reach+n)%n]), float64(s.level[(b+reach)%n])
+	run, middle := max(tol, runShare*(high-low)), (high+low)/2
+	if x < middle && high-max(first, last) > run || x > middle && min(first, last)-low > run {
+		return false
+	}
 	return x >= low-tol && x <= high+tol
 }
 
