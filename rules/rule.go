@@ -21,7 +21,8 @@ import (
 //
 // With the defaults a score of 1.0 opens a finding when the next one is as high;
 // 1.2, or a time that is too long, opens it at once. Right after an alert, the next one of the same series
-// takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02. A finding
+// takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02; a gap and what is late
+// by the clock take 1. A finding
 // closes after more than ten steps of observed scores below 1, see hold.
 type Rule struct {
 	Step     time.Duration // the grid of the scores
@@ -166,8 +167,9 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 	if a.Finding == nil {
 		need = max(need, r.Ease)
 		// A gap is measured by the gaps there were, which grow with each, whatever the
-		// budget: a recent alert about values would only have it found later.
-		if !missing {
+		// budget: a recent alert about values would only have it found later. The same holds
+		// for what is late by the clock: two of those in a row end the rhythm.
+		if !missing && !s.Why.Clocked() {
 			need += r.Fatigue * min(a.fatigue, r.MaxFatigue)
 		}
 	}

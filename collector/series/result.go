@@ -121,6 +121,9 @@ func (w Why) Timed() bool {
 	return false
 }
 
+// Clocked reports whether w is about a time that is usual by the clock: when the next event is due, or how long one lasts.
+func (w Why) Clocked() bool { return w.View == ViewLate || w.View == ViewStays }
+
 // The types an anomaly can have.
 const (
 	TypeSpike      = "spike"
