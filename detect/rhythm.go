@@ -4,7 +4,7 @@ package detect
 // varies: from one run of a nightly job to the next, or how long it runs. Times are in ms.
 type rhythm struct {
 	low, high float64 // the shortest and the longest of late, which draw together
-	pause     int64   // time of the newest event that none followed in time; 0 before
+	pause     int64   // time of the newest event that none followed in time; 0 before, and once one does at that time of day
 	known     uint8   // so many were in order, in a row
 	broken    uint8   // so many were not since
 }
@@ -24,9 +24,9 @@ const (
 	rhythmGain = 0.1
 	// The score is no higher: it is about time, not about size.
 	rhythmMost = 3
-	// What pauses at about the same time of day as before is not late, if there are
-	// at least two events a day.
-	rhythmPauses = 12 * hourMS
+	// What pauses at the same time of day as before, give or take that share of the usual time,
+	// is not late, if there are at least two events a day.
+	rhythmPauses, rhythmSame = 12 * hourMS, 0.5
 )
 
 // limit returns the time after which the event is late, 0 where there is no rhythm;
@@ -53,7 +53,7 @@ func (r *rhythm) pauses(last int64) bool {
 		return false
 	}
 	d := floorMod(last-r.pause, dayMS)
-	return float64(min(d, dayMS-d)) <= r.high
+	return float64(min(d, dayMS-d)) <= rhythmSame*r.high
 }
 
 // caughtUp reports whether the time from last to the next event is short because the event at
@@ -90,6 +90,9 @@ func (r *rhythm) learn(last int64, time, step float64) {
 	case r.known == 0, time > 2*r.high, time < r.low/2:
 		*r = rhythm{low: time, high: time, known: 1, broken: 0, pause: r.pause}
 		return
+	}
+	if limit > 0 && r.pauses(last) {
+		r.pause = 0 // it was a break, or else every other would be silent at this time of day
 	}
 	r.broken = 0
 	r.known = min(r.known+1, 10*rhythmKnown)

@@ -47,6 +47,37 @@ func TestRhythmOutlivesOneLateEvent(t *testing.T) {
 	}
 }
 
+// A break is no pause once the next day has none: the next break at its time of day is late again.
+func TestRhythmPause(t *testing.T) {
+	const step, period = float64(5 * minuteMS), 4 * hourMS
+	var r rhythm
+	at := t0
+	run := func(n int, time int64) {
+		for range n {
+			r.learn(at, float64(time), step)
+			at += time
+		}
+	}
+	late := func() bool { return r.score(at+3*period/2, at, step) >= 1 }
+	run(12, period)
+	if !late() {
+		t.Fatal("not late at first")
+	}
+	run(1, 2*period)
+	run(4, period)
+	if late() {
+		t.Error("late at the time of day of a pause")
+	}
+	run(1, period)
+	if !late() {
+		t.Error("not late an event after it")
+	}
+	run(5, period)
+	if !late() {
+		t.Error("not late though the day before had no pause there")
+	}
+}
+
 // What is late again and again is another rhythm, and two odd times that are no multiple of
 // the usual together end it too.
 func TestRhythmEnds(t *testing.T) {
