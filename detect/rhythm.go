@@ -1,12 +1,16 @@
 package detect
 
+import "math"
+
 // A rhythm knows how long it takes from one event to the next, as far as that hardly
 // varies: from one run of a nightly job to the next, or how long it runs. Times are in ms.
 type rhythm struct {
 	low, high float64 // the shortest and the longest of late, which draw together
-	pause     int64   // time of the newest event that none followed in time; 0 before, and once one does at that time of day
+	late      int64   // time of the newest event that none followed in time; 0 before
+	pause     int64   // the same, at the time of day or week at which none is expected; 0 once one follows there
 	known     uint8   // so many were in order, in a row
 	broken    uint8   // so many were not since
+	paused    uint8   // so often there was that pause, in a row
 }
 
 const (
@@ -27,6 +31,11 @@ const (
 	// What pauses at the same time of day as before, give or take that share of the usual time,
 	// is not late, if there are at least two events a day.
 	rhythmPauses, rhythmSame = 12 * hourMS, 0.5
+	// With fewer, as of a job of workdays, it is the same time of the week, from the second time
+	// on, or the first while no more than so many events were in order: one weekend is seen then.
+	rhythmWeeks, rhythmYoung = 2, 2 * rhythmKnown
+	// Before it is known, a pause is a multiple of the usual time that follows so many in order.
+	rhythmSome = 3
 )
 
 // limit returns the time after which the event is late, 0 where there is no rhythm;
@@ -47,13 +56,49 @@ func (r *rhythm) score(t, last int64, step float64) float64 {
 	return min(since/limit, rhythmMost)
 }
 
-// pauses reports whether there was a pause after this time of day before.
+// pauses reports whether there is a pause after the event at last, as there was before.
 func (r *rhythm) pauses(last int64) bool {
-	if r.pause == 0 || r.high > float64(rhythmPauses) {
+	return r.again(last) && (r.high <= float64(rhythmPauses) || r.paused >= rhythmWeeks || r.known < rhythmYoung)
+}
+
+// again reports whether last is at the time of day, or of the week, of the pause.
+func (r *rhythm) again(last int64) bool {
+	if r.pause == 0 {
 		return false
 	}
-	d := floorMod(last-r.pause, dayMS)
-	return float64(min(d, dayMS-d)) <= rhythmSame*r.high
+	cycle := r.cycle()
+	d := floorMod(last-r.pause, cycle)
+	return float64(min(d, cycle-d)) <= rhythmSame*r.high
+}
+
+// cycle returns after how long a pause comes again.
+func (r *rhythm) cycle() int64 {
+	if r.high > float64(rhythmPauses) {
+		return 7 * dayMS
+	}
+	return dayMS
+}
+
+// stop notes that none followed the event at last in time. It does not take the place of a pause that may come again.
+func (r *rhythm) stop(last int64) {
+	r.late = last
+	switch {
+	case r.again(last):
+		r.pause, r.paused = last, min(r.paused, math.MaxUint8-1)+1
+	case r.pause == 0, last-r.pause > r.cycle()+dayMS:
+		r.pause, r.paused = last, 1
+	}
+}
+
+// skips reports whether time is about a multiple of the usual.
+func (r *rhythm) skips(time, step float64) bool {
+	tol := max(rhythmVaries*r.high, 2*step)
+	for n := 2.0; n <= rhythmOver; n++ {
+		if time >= n*r.low-tol && time <= n*r.high+tol {
+			return true
+		}
+	}
+	return false
 }
 
 // caughtUp reports whether the time from last to the next event is short because the event at
@@ -63,7 +108,7 @@ func (r *rhythm) caughtUp(last int64, time, limit float64) bool {
 	if r.broken == 0 || time > limit {
 		return false
 	}
-	both, late := float64(last-r.pause)+time, limit-r.high
+	both, late := float64(last-r.late)+time, limit-r.high
 	for n := 2.0; n <= rhythmOver; n++ {
 		if both >= n*r.low-late && both <= n*r.high+late {
 			return true
@@ -81,18 +126,23 @@ func (r *rhythm) learn(last int64, time, step float64) {
 			return
 		}
 		if time > limit {
-			r.pause = last
+			r.stop(last)
 		}
 		if r.broken++; r.broken < rhythmEnds {
 			return
 		}
-		fallthrough
+		r.begin(time)
+		return
+	case limit == 0 && r.known >= rhythmSome && r.broken == 0 && r.skips(time, step):
+		r.broken = 1
+		r.stop(last)
+		return
 	case r.known == 0, time > 2*r.high, time < r.low/2:
-		*r = rhythm{low: time, high: time, known: 1, broken: 0, pause: r.pause}
+		r.begin(time)
 		return
 	}
-	if limit > 0 && r.pauses(last) {
-		r.pause = 0 // it was a break, or else every other would be silent at this time of day
+	if limit > 0 && r.again(last) {
+		r.pause, r.paused = 0, 0 // it was a break, or else every other would be silent at this time of day
 	}
 	r.broken = 0
 	r.known = min(r.known+1, 10*rhythmKnown)
@@ -100,3 +150,6 @@ func (r *rhythm) learn(last int64, time, step float64) {
 	r.high += rhythmGain * (time - r.high)
 	r.low, r.high = min(r.low, time), max(r.high, time)
 }
+
+// begin makes it one of which that time is the first.
+func (r *rhythm) begin(time float64) { r.low, r.high, r.known, r.broken = time, time, 1, 0 }

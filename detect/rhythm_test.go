@@ -130,3 +130,27 @@ func TestMissedJobAfterHungOne(t *testing.T) {
 		t.Errorf("findings %+v at %v, want one on day %d and one within two hours of %d", all, at, hung, due)
 	}
 }
+
+// A job of workdays is known after two weeks: weekends are in order, a workday without it is not, nor is the
+// same one a week later, and the weekends after that still are.
+func TestRhythmWorkdays(t *testing.T) {
+	const step = float64(5 * minuteMS)
+	var r rhythm
+	last, missed := int64(0), []int{}
+	for day := range 8 * 7 {
+		at := t0 + int64(day)*dayMS
+		if day%7 > 4 || day == 30 || day == 37 { // a weekend; the same workday twice
+			continue
+		}
+		if last > 0 {
+			if r.score(at-int64(step), last, step) >= 1 {
+				missed = append(missed, day)
+			}
+			r.learn(last, float64(at-last), step)
+		}
+		last = at
+	}
+	if len(missed) != 2 || missed[0] != 31 || missed[1] != 38 {
+		t.Errorf("late before the runs of days %v, want 31 and 38", missed)
+	}
+}

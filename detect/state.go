@@ -219,6 +219,8 @@ func (r *rhythm) walk(c *codec) {
 	c.f64(&r.low, &r.high)
 	c.u8(&r.known)
 	c.u8(&r.broken)
+	c.u8(&r.paused)
+	c.i64(&r.late, math.MinInt64, math.MaxInt64)
 	c.i64(&r.pause, math.MinInt64, math.MaxInt64)
 }
 
