@@ -106,7 +106,7 @@ func (s *stream) rebase(t int64, level, spread float64) {
 	}
 	s.recent = recent{}
 	s.change.forget()
-	s.shape.x = [lags]float64{}
+	s.shape.x = [lags]float32{}
 	s.burst.short = s.burst.long
 	s.calm = true
 	s.trail.forget()

@@ -69,7 +69,7 @@ func TestShapeLearns(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	s := newShape()
 	s.push(math.MaxFloat64)
-	closeTo(t, "clipped", s.x[0], shapeClip, 0)
+	closeTo(t, "clipped", float64(s.x[0]), shapeClip, 0)
 	for range 50_000 {
 		s.push(rnd.NormFloat64())
 		s.learn(1, 0.0005)

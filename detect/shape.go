@@ -7,7 +7,7 @@ import "math"
 // covariance C. Residuals that are each in order but do not belong together
 // stand out. It is an online relative of Sub-PCA.
 type shape struct {
-	x     [lags]float64     // newest first
+	x     [lags]float32     // newest first
 	cov   [triangle]float32 // lower triangle of C, by rows
 	white [triangle]float32 // that of the inverse of the Cholesky factor of C + ridge, some points old
 }
@@ -36,7 +36,7 @@ func cell(i, j int) int { return i*(i+1)/2 + j }
 // push puts the newest standardised residual in.
 func (s *shape) push(z float64) {
 	copy(s.x[1:], s.x[:lags-1])
-	s.x[0] = min(max(z, -shapeClip), shapeClip)
+	s.x[0] = float32(min(max(z, -shapeClip), shapeClip))
 }
 
 // norm returns the Mahalanobis norm of the last residuals: 36 multiplications.
@@ -46,7 +46,7 @@ func (s *shape) norm() float64 {
 	for i := range lags {
 		y := 0.0
 		for j, a := range w[:i+1] {
-			y += float64(a) * s.x[j]
+			y += float64(a) * float64(s.x[j])
 		}
 		w = w[i+1:]
 		sum += y * y
@@ -63,7 +63,8 @@ type summary struct {
 
 func (s *shape) summary() summary {
 	var m summary
-	for i, v := range s.x {
+	for i, x := range s.x {
+		v := float64(x)
 		a := math.Abs(v)
 		if a > m.largest {
 			m.largest, m.extreme = a, v
@@ -83,10 +84,10 @@ func (s *shape) learn(f, g float64) {
 	f *= f
 	k := 0
 	for i := range lags {
-		x := g * f * s.x[i]
+		x := g * f * float64(s.x[i])
 		for j := range i + 1 {
 			c := float64(s.cov[k])
-			s.cov[k] = float32(c + x*s.x[j] - g*c)
+			s.cov[k] = float32(c + x*float64(s.x[j]) - g*c)
 			k++
 		}
 	}

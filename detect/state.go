@@ -313,7 +313,7 @@ func (c *change) walk(w *codec) {
 
 func (s *shape) walk(c *codec) {
 	for i := range lags {
-		c.f64(&s.x[i])
+		c.s32(&s.x[i])
 		for j := range i + 1 {
 			c.s32(&s.cov[cell(i, j)])
 			c.s32(&s.white[cell(i, j)])
