@@ -22,7 +22,8 @@ import (
 // With the defaults a score of 1.0 opens a finding when the next one is as high;
 // 1.2, or a time that is too long, opens it at once. Right after an alert, the next one of the same series
 // takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02; a gap and what is late
-// by the clock take 1. A finding
+// by the clock take 1. Two within half a day, or three within a day, make the next wait until it is as bad as the
+// lesser of the last two: what comes again and again has been said. A finding
 // closes after more than ten steps of observed scores below 1, see hold.
 type Rule struct {
 	Step     time.Duration // the grid of the scores
@@ -32,6 +33,7 @@ type Rule struct {
 	Strong     float64       // that many times the boundary opens it at once
 	Fatigue    float64       // what a recent alert adds to the boundary
 	MaxFatigue float64       // at most that many recent alerts count
+	Worse      float64       // from so many on, the next must be as bad as the lesser of the last two; 0: never
 	Rest       time.Duration // a recent alert counts 1/e after that time
 	Hold       time.Duration // a finding closes after scores below 1 for longer than that
 	Ease       float64       // opening takes that many times the boundary, as in the grace of a rollout; below 1 is 1
@@ -51,7 +53,7 @@ func Default(step time.Duration, severity string) Rule {
 	return Rule{
 		Step: step, Severity: severity,
 		Confirm: 2, Strong: 1.2,
-		Fatigue: 0.5, MaxFatigue: 6, Rest: 24 * time.Hour,
+		Fatigue: 0.5, MaxFatigue: 6, Worse: 1.5, Rest: 24 * time.Hour,
 		Hold: hold(step), Keep: max(15*time.Minute, 3*step),
 		Large: 4, Long: 6 * time.Hour,
 	}
@@ -171,6 +173,9 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 		// for what is late by the clock: two of those in a row end the rhythm.
 		if !missing && !s.Why.Clocked() {
 			need += r.Fatigue * min(a.fatigue, r.MaxFatigue)
+			if lesser := a.lesser(); r.Worse > 0 && a.fatigue >= r.Worse && lesser > need {
+				need = lesser
+			}
 		}
 	}
 	switch {
@@ -202,6 +207,14 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 		a.resolve(t)
 	}
 	return a
+}
+
+// lesser returns the lower peak of the last two findings, 0 if there were fewer.
+func (a *Alert) lesser() float64 {
+	if a.raised < 2 {
+		return 0
+	}
+	return min(a.opened[(a.raised-1)%maxOpenings].Peak, a.opened[(a.raised-2)%maxOpenings].Peak)
 }
 
 // update replaces the open finding by a changed copy.

@@ -179,6 +179,37 @@ func TestNextFatigue(t *testing.T) {
 	f(3*24*60*minute, 1.03, true)
 }
 
+// After two alerts within some hours the next must be as bad as the lesser of them; two days later it need not.
+func TestNextWorse(t *testing.T) {
+	opens := func(second float64, wait int64, v float64) bool {
+		a, at := Alert{}, t0
+		for _, peak := range []float64{8, second} {
+			a = walk(warning(), a, at, spike(peak))
+			if !a.Active() {
+				t.Fatalf("%v does not open", peak)
+			}
+			a = walk(warning(), a, at+minute, times(31, spike(0))...)
+			at += 60 * minute
+		}
+		return walk(warning(), a, at+wait, spike(v), spike(v)).Active()
+	}
+	for _, c := range []struct {
+		second float64
+		wait   int64
+		v      float64
+		want   bool
+	}{
+		{6, 0, 5.9, false}, {6, 0, 6.1, true}, {20, 0, 7.9, false}, {20, 0, 8.1, true}, {6, 2 * 24 * 60 * minute, 2, true},
+	} {
+		if got := opens(c.second, c.wait, c.v); got != c.want {
+			t.Errorf("%v, %d minutes after 8 and %v: opens %v, want %v", c.v, c.wait/minute, c.second, got, c.want)
+		}
+	}
+	if a := walk(warning(), Alert{fatigue: 3, raised: 2, opened: [maxOpenings]Opening{{Peak: math.NaN()}, {Peak: 9}}}, t0, spike(9), spike(9)); !a.Active() {
+		t.Error("a peak that is no number keeps all silent")
+	}
+}
+
 // A gap is measured by the gaps before, not by the budget: alerts that a looser budget raised
 // shortly before do not make it be found later.
 func TestNextFatigue_gap(t *testing.T) {
@@ -314,7 +345,7 @@ func TestNextLeavesThePastAlone(t *testing.T) {
 
 func TestOpenings(t *testing.T) {
 	r := warning()
-	r.Fatigue = 0
+	r.Fatigue, r.Worse = 0, 0
 	var a Alert
 	start := t0
 	for range 20 {
