@@ -154,6 +154,7 @@ func (s *stream) walk(c *codec) {
 	for i := range s.scale.hour {
 		c.f32(&s.scale.hour[i])
 	}
+	s.lever.walk(c)
 	c.f64(&s.span.low, &s.span.high)
 	s.pair.walk(c)
 	c.f64(&s.pace.slope, &s.pace.last, &s.pace.still, &s.pace.jump, &s.pace.jumps, &s.pace.again)
@@ -200,6 +201,17 @@ func (h *habit) walk(c *codec) {
 	c.u8(&h.apart)
 	c.i32(&h.day)
 	c.f32(&h.score)
+}
+
+func (v *leverage) walk(c *codec) {
+	for i := range v.mean {
+		c.f32(&v.mean[i])
+		c.s32(&v.cost[i])
+	}
+	c.u8(&v.best)
+	if c.read && v.best >= powers {
+		c.fail("power out of range")
+	}
 }
 
 func (u *startup) walk(c *codec) {

@@ -30,6 +30,7 @@ type stream struct {
 
 	expect  expectation
 	scale   scale
+	lever   leverage
 	span    span
 	pair    pair
 	pace    pace
@@ -100,7 +101,7 @@ func makeStream(o Options) *stream {
 		o: watch{o.Step, o.Budget, o.MinDeviation, o.MinRelative, o.Direction}, step: step, daily: int32(max(leastDay, int64(day))),
 		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
-		expect: newExpectation(o), scale: scale{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, startup: startup{}, calm: false, trail: newTrail(step),
+		expect: newExpectation(o), scale: scale{}, lever: leverage{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, startup: startup{}, calm: false, trail: newTrail(step),
 		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0, caused: 0,
 	}
 	s.every = int32(lookEvery(int64(s.daily)))
@@ -143,6 +144,17 @@ func (s *stream) usual(lt int64) float64 {
 	return v
 }
 
+// lean returns by what the scale of residuals is multiplied where p is expected.
+func (s *stream) lean(p prediction) float64 { return s.lever.at(p.by[usual], s.expect.slow) }
+
+// spread returns the scale of residuals at local time lt where p is expected.
+func (s *stream) spread(lt int64, p prediction) float64 {
+	if s.pace.quiet() {
+		return s.usual(lt)
+	}
+	return max(s.usual(lt)*max(s.lean(p), leverLeast), s.floor())
+}
+
 func (s *stream) warm() bool { return s.seen >= warmPoints }
 
 // Step implements Scorer. A time not after the one before is neither scored nor
@@ -180,8 +192,9 @@ func (s *stream) missed(t int64) series.Score {
 		return sc
 	}
 	lt := s.expect.season.local(t)
-	sc.Expected = finite(s.predict(t, lt).value)
-	sc.Lower, sc.Upper = s.band(sc.Expected, s.usual(lt))
+	p := s.predict(t, lt)
+	sc.Expected = finite(p.value)
+	sc.Lower, sc.Upper = s.band(sc.Expected, s.spread(lt, p))
 	sc.Value = 0
 	if s.seen > gapAfter && s.off&(1<<missing) == 0 {
 		since := float64(t - s.seenAt)
@@ -326,8 +339,10 @@ func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *
 func (s *stream) learn(lt int64, p prediction, l *look) {
 	seen := float64(s.seen)
 	r := s.clip(l)
+	lean, slow := s.lean(p), s.expect.slow
 	s.expect.learn(lt, p, p.value+r, seen)
-	s.scale.learn(math.Abs(r), hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
+	s.lever.learn(math.Abs(r), p.by[usual], slow, max(s.gain.fiveDays, 1/(seen+1)))
+	s.scale.learn(math.Abs(r)/lean, hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
 	g := max(s.gain.threeDays, 1/(seen+1))
 	for i := range s.window {
 		s.window[i].learn(l.mean[i], l.scale, g)

@@ -91,7 +91,7 @@ type look struct {
 
 // look measures x against the prediction p.
 func (s *stream) look(lt int64, p prediction, x float64) look {
-	l := look{x: x, scale: s.usual(lt), weight: s.span.weight(x), level: math.Abs(p.value)}
+	l := look{x: x, scale: s.spread(lt, p), weight: s.span.weight(x), level: math.Abs(p.value)}
 	l.r = x - p.value
 	l.z = min(max(l.r/l.scale, -zMax), zMax)
 	base := x - p.base - s.expect.drift
