@@ -20,7 +20,7 @@ type expectation struct {
 	drift  float64 // the same with two days; windows are measured against it
 	err    [experts]float64
 	fitted bool // the errors of usual and today are known
-	gain   struct{ err, slow, usual float64 }
+	gain   struct{ err, slow, usual float32 }
 }
 
 // The experts; those before local need the season.
@@ -42,9 +42,9 @@ func newExpectation(o Options) expectation {
 	step := float64(o.Step.Milliseconds())
 	day := float64(dayMS) / step
 	e := expectation{season: newSeason(o.Step.Milliseconds(), o.Location), week: newCalendar()}
-	e.gain.err = halfLife(max(24, day))
-	e.gain.slow = halfLife(max(12, 2*day))
-	e.gain.usual = halfLife(max(3, day))
+	e.gain.err = float32(halfLife(max(24, day)))
+	e.gain.slow = float32(halfLife(max(12, 2*day)))
+	e.gain.usual = float32(halfLife(max(3, day)))
 	return e
 }
 
@@ -96,12 +96,12 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 		e.local, e.slow = x, x
 	}
 	e.season.learn(lt, x, e.drift+p.week)
-	g := max(e.gain.err, 1/(seen+1))
+	g := max(float64(e.gain.err), 1/(seen+1))
 	for i := local; i <= slow; i++ {
 		e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 	}
 	if p.season {
-		e.week.learn(lt, x-(p.base-p.week)-e.drift, e.gain.slow)
+		e.week.learn(lt, x-(p.base-p.week)-e.drift, float64(e.gain.slow))
 		if !e.fitted { // newcomers start from the worse of the others
 			e.err[usual] = max(e.err[local], e.err[slow])
 			e.err[today] = e.err[usual]
@@ -109,13 +109,13 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 		for i := range local {
 			e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 		}
-		e.usual += e.gain.usual * (x - p.base - e.usual)
+		e.usual += float64(e.gain.usual) * (x - p.base - e.usual)
 		e.today += todayGain * (x - p.base - e.today)
-		e.drift += e.gain.slow * (x - p.base - e.drift)
+		e.drift += float64(e.gain.slow) * (x - p.base - e.drift)
 	}
 	e.fitted = p.season
 	e.local += localGain * (x - e.local)
-	e.slow += max(e.gain.slow, 1/(seen+1)) * (x - e.slow)
+	e.slow += max(float64(e.gain.slow), 1/(seen+1)) * (x - e.slow)
 }
 
 // charge makes the experts answer for the value x of which they learned a clipped one.
@@ -125,6 +125,6 @@ func (e *expectation) charge(p prediction, clipped, x float64) {
 		first = usual
 	}
 	for i := first; i <= slow; i++ {
-		e.err[i] += e.gain.err * (math.Abs(x-p.by[i]) - math.Abs(clipped-p.by[i]))
+		e.err[i] += float64(e.gain.err) * (math.Abs(x-p.by[i]) - math.Abs(clipped-p.by[i]))
 	}
 }

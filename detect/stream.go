@@ -68,7 +68,10 @@ func (w watch) options(loc *time.Location) Options {
 // gains are the weights of the newest point in the discounted means: a half-life
 // of a day, of three, of five, for the scale of one hour of the day, and of half
 // an hour.
-type gains struct{ day, threeDays, fiveDays, hour, halfHour float64 }
+type gains struct{ day, hour, halfHour float64 }
+
+func (g gains) threeDays() float64 { return g.day / 3 }
+func (g gains) fiveDays() float64  { return g.day / 5 }
 
 const (
 	// Nothing is scored before that many values.
@@ -99,7 +102,7 @@ func makeStream(o Options) *stream {
 	g := halfLife(max(leastDay, day))
 	s := &stream{
 		o: watch{o.Step, o.Budget, o.MinDeviation, o.MinRelative, o.Direction}, step: step, daily: int32(max(leastDay, int64(day))),
-		gain: gains{day: g, threeDays: g / 3, fiveDays: g / 5, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
+		gain: gains{day: g, hour: max(8*g, 0.001), halfHour: halfLife(max(6, 30*60*1000/step))},
 		seen: 0, last: 0, seenAt: 0, value: 0,
 		expect: newExpectation(o), scale: scale{}, lever: leverage{}, span: span{}, pair: pair{}, pace: pace{}, home: home{}, shift: shift{}, habits: habits{}, resets: resets{}, startup: startup{}, calm: false, trail: newTrail(step),
 		window: [windows]window{}, recent: recent{}, change: newChange(step), shape: newShape(), burst: burst{}, flat: flat{}, gap: gap{longest: step}, tail: [tailed]tail{}, off: 0, caused: 0,
@@ -259,7 +262,7 @@ func (s *stream) observe(t int64, x float64) series.Score {
 	if s.seen > 0 {
 		s.pace.learn(t, x-s.value, s.steps(t), paceTol*s.floor(), g, s.step)
 	}
-	s.home.learn(x, max(s.gain.fiveDays, 1/(float64(s.seen)+1)), s.gain.halfHour, float64(s.daily))
+	s.home.learn(x, max(s.gain.fiveDays(), 1/(float64(s.seen)+1)), s.gain.halfHour, float64(s.daily))
 	s.last, s.seenAt, s.value = t, t, x
 	s.seen++
 	s.age()
@@ -341,9 +344,9 @@ func (s *stream) learn(lt int64, p prediction, l *look) {
 	r := s.clip(l)
 	lean, slow := s.lean(p), s.expect.slow
 	s.expect.learn(lt, p, p.value+r, seen)
-	s.lever.learn(math.Abs(r), p.by[usual], slow, max(s.gain.fiveDays, 1/(seen+1)))
+	s.lever.learn(math.Abs(r), p.by[usual], slow, max(s.gain.fiveDays(), 1/(seen+1)))
 	s.scale.learn(math.Abs(r)/lean, hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
-	g := max(s.gain.threeDays, 1/(seen+1))
+	g := max(s.gain.threeDays(), 1/(seen+1))
 	for i := range s.window {
 		s.window[i].learn(l.mean[i], l.scale, g)
 	}

@@ -107,7 +107,7 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
 		}
 	}
-	l.step = s.change.add(x, base, l.scale, s.gain.threeDays)
+	l.step = s.change.add(x, base, l.scale, s.gain.threeDays())
 	l.ratio = s.burst.add(math.Abs(l.z), s.gain.halfHour)
 	s.shape.push(l.z)
 	if s.seen > shapeAfter {
@@ -278,7 +278,7 @@ func (s *stream) remember(l *look) {
 		if level := s.tail[joint].level; l.norm > level {
 			shrink = level / l.norm
 		}
-		s.shape.learn(shrink, max(s.gain.fiveDays, 1/float64(s.seen)))
+		s.shape.learn(shrink, max(s.gain.fiveDays(), 1/float64(s.seen)))
 	}
 }
 
