@@ -12,19 +12,18 @@ import "math"
 // squares with a half-life of two days: of a series that knows no weekdays nearly nothing is left.
 //
 // A level is moved in the middle of the hour after, when nothing is between it and the next. Levels are whole multiples of
-// a unit, of which 127 are the most: one byte an hour, 200 in all.
+// a unit, of which 127 are the most, and the unit is a power of two: one byte an hour, 192 in all.
 type calendar struct {
 	level  [weekHours]int8
-	unit   float32 // 0 before the first level
 	both   float32 // E[D·d], in the square of the unit of the values
 	square float32 // E[D²]
 	sum    float32 // of d in the hour being filled
-	hour   int32   // its number since 1970; neverHour before the first
-	from   int32   // number of the hour from which it learns
-	held   float32 // mean of d in the hour of the week heldAt, of which the level is to be moved
+	held   float32 // mean of d in the hour before, of which the level is to be moved
+	exp    int16   // the unit is two to that
 	n      uint16  // points in the hour being filled
-	heldAt uint8   // noHour: none is
-	first  uint8   // hour of the week that was filled first; noHour before
+	hour   uint8   // of the week, that is being filled; noHour before the first
+	heldAt uint8   // that of held; noHour: nothing is held
+	first  uint8   // that was filled first; noHour before
 	weeks  uint8   // that were filled, up to calendarMemory
 }
 
@@ -34,24 +33,25 @@ const (
 	calendarMemory = 3
 	// One of fewer weeks is not inherited: it may know no more than how its only owner began.
 	calendarWeeks = 2
-	// The most units, and what a unit grows by at most for one hour that takes more: what
-	// happens once must not make all others coarse. It is halved when a week took less than half.
-	calendarMost, calendarGrows = math.MaxInt8, 2
-	// For so many hours after a beginning it is that which tells hours apart.
-	calendarRests = 48
+	// The most units. For an hour that takes more the unit is doubled once: what happens once
+	// must not make all others coarse. It is halved when a week took less than half.
+	calendarMost = math.MaxInt8
 
-	neverHour = math.MinInt32
-	noHour    = math.MaxUint8
+	// A state says no other unit: levels are of four bytes before they are of one.
+	calendarFinest, calendarCoarsest = -200, 128
+
+	noHour = math.MaxUint8
+	noUnit = math.MinInt16 // two to that is 0
 )
 
 func newCalendar() *calendar {
-	return &calendar{level: [weekHours]int8{}, unit: 0, both: 0, square: 0, sum: 0, held: 0, hour: neverHour, from: neverHour, n: 0, heldAt: noHour, first: noHour, weeks: 0}
+	return &calendar{level: [weekHours]int8{}, both: 0, square: 0, sum: 0, held: 0, exp: noUnit, n: 0, hour: noHour, heldAt: noHour, first: noHour, weeks: 0}
 }
 
-// hourNumber returns the number of the hour of local time lt.
-func hourNumber(lt int64) int32 {
-	return int32(min(max(floorDiv(lt, hourMS), neverHour+1), math.MaxInt32-1))
-}
+// hourOfWeek returns the hour of the week of local time lt; 0 is a Thursday's first.
+func hourOfWeek(lt int64) uint8 { return uint8(floorMod(floorDiv(lt, hourMS), weekHours)) }
+
+func (c *calendar) unit() float64 { return math.Ldexp(1, int(c.exp)) }
 
 // raw returns D at local time lt, 0 in the first week.
 func (c *calendar) raw(lt int64) float64 {
@@ -59,12 +59,12 @@ func (c *calendar) raw(lt int64) float64 {
 		return 0
 	}
 	from := float64(floorMod(lt, hourMS))/float64(hourMS) - 0.5
-	h := int64(hourNumber(lt))
+	h := int(hourOfWeek(lt))
 	next := h + 1
 	if from < 0 {
 		next, from = h-1, -from
 	}
-	return float64(c.unit) * ((1-from)*float64(c.level[floorMod(h, weekHours)]) + from*float64(c.level[floorMod(next, weekHours)]))
+	return c.unit() * ((1-from)*float64(c.level[h]) + from*float64(c.level[(next+weekHours)%weekHours]))
 }
 
 // at returns λ·D at local time lt.
@@ -77,17 +77,14 @@ func (c *calendar) at(lt int64) float64 {
 
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.
 func (c *calendar) learn(lt int64, d, g float64) {
-	if hourNumber(lt) < c.from {
-		return
-	}
 	if raw := c.raw(lt); c.weeks > 0 {
 		c.square += float32(g) * (single(raw*raw) - c.square)
 		c.both += float32(g) * (single(raw*d) - c.both)
 	}
-	if h := hourNumber(lt); h != c.hour {
+	if h := hourOfWeek(lt); h != c.hour {
 		c.move()
 		if c.n > 0 {
-			c.held, c.heldAt = c.sum/float32(c.n), uint8(floorMod(int64(c.hour), weekHours))
+			c.held, c.heldAt = c.sum/float32(c.n), c.hour
 		}
 		c.hour, c.sum, c.n = h, 0, 0
 	} else if floorMod(lt, hourMS) >= hourMS/2 {
@@ -111,29 +108,27 @@ func (c *calendar) move() {
 		c.weeks = min(c.weeks+1, calendarMemory)
 		c.refine()
 	}
-	was := float64(c.unit) * float64(c.level[at])
+	was := c.unit() * float64(c.level[at])
 	now := was + (mean-was)/float64(min(c.weeks+1, calendarMemory))
-	if most := calendarMost * float64(c.unit); math.Abs(now) > most {
+	if math.Abs(now) > calendarMost*c.unit() {
 		c.grow(math.Abs(now) / calendarMost)
 	}
-	if c.unit > 0 {
-		c.level[at] = int8(min(max(math.Round(now/float64(c.unit)), -calendarMost), calendarMost))
+	if unit := c.unit(); unit > 0 {
+		c.level[at] = int8(min(max(math.Round(now/unit), -calendarMost), calendarMost))
 	}
 }
 
-// grow makes the unit wanted, or as much larger as it may become.
+// grow makes the unit that of the first level, later twice as large.
 func (c *calendar) grow(wanted float64) {
-	if c.unit > 0 {
-		wanted = min(wanted, calendarGrows*float64(c.unit))
-	}
-	unit := single(wanted)
-	if unit == 0 {
+	if c.exp == noUnit {
+		_, e := math.Frexp(wanted)
+		c.exp = int16(e) - 1
 		return
 	}
+	c.exp++
 	for i, v := range c.level {
-		c.level[i] = int8(math.Round(float64(v) * float64(c.unit) / float64(unit)))
+		c.level[i] = int8(math.Round(float64(v) / 2))
 	}
-	c.unit = unit
 }
 
 // refine halves the unit if no level takes half of what it could.
@@ -145,14 +140,11 @@ func (c *calendar) refine() {
 	if most == 0 || most > calendarMost/2 {
 		return
 	}
-	c.unit /= 2
+	c.exp--
 	for i := range c.level {
 		c.level[i] *= 2
 	}
 }
 
-// rest says that the series begins anew at local time lt.
-func (c *calendar) rest(lt int64) {
-	c.from = min(hourNumber(lt), math.MaxInt32-calendarRests) + calendarRests
-	c.heldAt, c.n, c.sum = noHour, 0, 0
-}
+// drop forgets the hour being filled and the one before it.
+func (c *calendar) drop() { c.hour, c.heldAt, c.n, c.sum = noHour, noHour, 0, 0 }

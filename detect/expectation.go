@@ -19,7 +19,8 @@ type expectation struct {
 	today  float64
 	drift  float64 // the same with two days; windows are measured against it
 	err    [experts]float64
-	fitted bool // the errors of usual and today are known
+	fitted bool  // the errors of usual and today are known
+	rests  int32 // number of the hour since 1970 until which the calendar does not learn
 	gain   struct{ err, slow, usual float32 }
 }
 
@@ -41,7 +42,7 @@ func halfLife(n float64) float64 { return 1 - math.Exp2(-1/n) }
 func newExpectation(o Options) expectation {
 	step := float64(o.Step.Milliseconds())
 	day := float64(dayMS) / step
-	e := expectation{season: newSeason(o.Step.Milliseconds(), o.Location), week: newCalendar()}
+	e := expectation{season: newSeason(o.Step.Milliseconds(), o.Location), week: newCalendar(), rests: math.MinInt32}
 	e.gain.err = float32(halfLife(max(24, day)))
 	e.gain.slow = float32(halfLife(max(12, 2*day)))
 	e.gain.usual = float32(halfLife(max(3, day)))
@@ -79,6 +80,20 @@ func (e *expectation) at(lt int64) prediction {
 	return p
 }
 
+// For so many hours after a beginning it is that which tells hours of the week apart.
+const calendarRests = 48
+
+// begins says that the series begins anew at local time lt: what comes now tells nothing of the hours of the week.
+func (e *expectation) begins(lt int64) {
+	e.rests = min(hourNumber(lt), math.MaxInt32-calendarRests) + calendarRests
+	e.week.drop()
+}
+
+// hourNumber returns the number of the hour of local time lt since 1970.
+func hourNumber(lt int64) int32 {
+	return int32(min(max(floorDiv(lt, hourMS), math.MinInt32), math.MaxInt32))
+}
+
 // usualAt returns the usual level at local time lt, and how much of it the calendar says. ok is false where
 // the usual day is not known.
 func (e *expectation) usualAt(lt int64) (base, week float64, ok bool) {
@@ -101,7 +116,9 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 		e.err[i] += g * (math.Abs(x-p.by[i]) - e.err[i])
 	}
 	if p.season {
-		e.week.learn(lt, x-(p.base-p.week)-e.drift, float64(e.gain.slow))
+		if hourNumber(lt) >= e.rests {
+			e.week.learn(lt, x-(p.base-p.week)-e.drift, float64(e.gain.slow))
+		}
 		if !e.fitted { // newcomers start from the worse of the others
 			e.err[usual] = max(e.err[local], e.err[slow])
 			e.err[today] = e.err[usual]

@@ -96,7 +96,7 @@ func (s *stream) rebase(t int64, level, spread float64) {
 		e.slow = level
 	}
 	e.local = level
-	e.week.rest(lt)
+	e.begins(lt)
 	s.scale.all = max(s.scale.all, spread)
 	s.span.low, s.span.high = min(s.span.low, level-spread), max(s.span.high, level+spread)
 	for i := range s.window {

@@ -249,6 +249,7 @@ func (p *pair) walk(c *codec) {
 func (e *expectation) walk(c *codec) {
 	e.season.walk(c)
 	e.week.walk(c)
+	c.i32(&e.rests)
 	c.f64(&e.local, &e.slow, &e.usual, &e.today, &e.drift)
 	for i := range e.err {
 		c.f64(&e.err[i])
@@ -262,18 +263,21 @@ func (w *calendar) walk(c *codec) {
 		c.u8(&v)
 		w.level[i] = int8(v)
 	}
-	c.f32(&w.unit)
 	c.s32(&w.both)
 	c.f32(&w.square)
 	c.s32(&w.sum)
 	c.s32(&w.held)
-	c.i32(&w.hour)
-	c.i32(&w.from)
+	exp := uint16(w.exp)
+	c.u16(&exp)
+	w.exp = int16(exp)
 	c.u16(&w.n)
-	c.u8(&w.heldAt)
-	c.u8(&w.first)
+	for _, h := range []*uint8{&w.hour, &w.heldAt, &w.first} {
+		if c.u8(h); *h >= weekHours && *h != noHour {
+			c.fail("out of range")
+		}
+	}
 	c.u8(&w.weeks)
-	if w.heldAt >= weekHours && w.heldAt != noHour || w.first >= weekHours && w.first != noHour || w.weeks > calendarMemory {
+	if w.weeks > calendarMemory || w.exp != noUnit && (w.exp < calendarFinest || w.exp > calendarCoarsest) || w.n > 0 && w.hour == noHour {
 		c.fail("out of range")
 	}
 }
