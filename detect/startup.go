@@ -19,13 +19,14 @@ type startup struct {
 	judged bool // whether that fall was a beginning
 	begun  bool // it was known for one at once
 	climbs bool // so it was, and the way up is not done
+	daily  bool // the newest fall came a day after the one before
 	quick  bool // half of a fall was made good before it was judged, and not at once
 }
 
 const (
 	// A fall ends at that level if it misses it by no more than that share of itself, and
 	// says something if the series was not there lately: above it by that share.
-	startupNear, startupAway = 0.35, 0.4
+	startupNear, startupAway = 0.35, 0.33
 	// It was a beginning if for that many ms, and points, there is no jump back by half of it. Where half of it
 	// is made good by then the second one is believed, if it ended above that share of what it began with: what
 	// falls to nothing and comes back was down.
@@ -54,11 +55,14 @@ func (u *startup) ago(t int64) int64 { return int64(minute(t)-u.at) * minuteMS }
 func (u *startup) again(t int64, x, by float64) bool {
 	ago, level := u.ago(t), float64(u.level)
 	switch {
-	case !u.known, ago <= startupApart, ago >= dayMS-startupClock && ago <= dayMS+startupClock:
+	case !u.known, ago <= startupApart, u.daily && byClock(ago):
 		return false
 	}
 	return math.Abs(x-level) <= startupNear*by && float64(min(u.low, u.lower)) > level+startupAway*by
 }
+
+// byClock reports whether what comes so many ms after the one before may be known by the clock.
+func byClock(ago int64) bool { return ago >= dayMS-startupClock && ago <= dayMS+startupClock }
 
 // begins notes that the newest fall is a beginning.
 func (u *startup) begins() { u.begun, u.climbs = true, true }
@@ -99,6 +103,7 @@ func (u *startup) learn(t int64, x, was, jump, step float64) {
 
 // begin notes a fall by that much to x.
 func (u *startup) begin(now int32, x, by float64) {
+	u.daily = by > 0 && byClock(int64(now-u.at)*minuteMS)
 	u.at, u.fell, u.by = now, single(x), single(by)
 	u.judged, u.begun, u.climbs = false, false, false
 }

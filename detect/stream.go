@@ -318,6 +318,8 @@ func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *
 		l.begun = jump < 0 && !clock && s.startup.again(t, l.x, -jump) && !s.resets.regular(jump)
 		if s.resets.usual(jump) || l.begun {
 			value = min(value, habitual)
+		}
+		if s.resets.usual(jump) || l.begun && !byClock(s.startup.ago(t)) {
 			l.reset = true
 			s.shape.x[0] = 0
 			s.change.forget()
