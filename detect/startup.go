@@ -20,6 +20,7 @@ type startup struct {
 	begun  bool // it was known for one at once
 	climbs bool // so it was, and the way up is not done
 	daily  bool // the newest fall came a day after the one before
+	abrupt bool // since then it rose by much at once
 	quick  bool // half of a fall was made good before it was judged, and not at once
 }
 
@@ -31,6 +32,7 @@ const (
 	// is made good by then the second one is believed, if it ended above that share of what it began with: what
 	// falls to nothing and comes back was down.
 	startupStays, startupPoints, startupShare = 2 * hourMS, 12, 0.2
+	startupGentle = 0.25
 	// Replicas begin one after the other: what falls on within so many ms, and points, is the same fall.
 	startupFalls, startupFallPoints = 15 * minuteMS, 3
 	// Beginnings lie further apart than that, and what falls a day after it fell, give or take so many ms, is known by the clock.
@@ -77,6 +79,7 @@ func (u *startup) recovers(t int64, x float64) bool {
 // step is in ms.
 func (u *startup) learn(t int64, x, was, jump, step float64) {
 	now, ago, half := minute(t), float64(u.ago(t)), float64(u.by)/2
+	u.abrupt = u.abrupt || x-was > startupGentle*float64(u.by)
 	switch {
 	case u.at == 0:
 		u.begin(now, x, 0)
@@ -105,7 +108,7 @@ func (u *startup) learn(t int64, x, was, jump, step float64) {
 func (u *startup) begin(now int32, x, by float64) {
 	u.daily = by > 0 && byClock(int64(now-u.at)*minuteMS)
 	u.at, u.fell, u.by = now, single(x), single(by)
-	u.judged, u.begun, u.climbs = false, false, false
+	u.judged, u.begun, u.climbs, u.abrupt = false, false, false, false
 }
 
 // judge says whether the newest fall, which nothing undid at once, was a beginning, with a value of x since.
@@ -115,7 +118,7 @@ func (u *startup) judge(x float64) {
 	case u.by == 0, x-float64(u.fell) <= float64(u.by)/2:
 		u.settle()
 	case float64(u.fell) < startupShare*(float64(u.fell)+float64(u.by)):
-	case u.quick:
+	case u.quick, !u.abrupt:
 		u.settle()
 	default:
 		u.quick = true
