@@ -60,11 +60,16 @@ func (u *startup) again(t int64, x, by float64) bool {
 	case !u.known, ago <= startupApart, u.daily && byClock(ago):
 		return false
 	}
-	return math.Abs(x-level) <= startupNear*by && float64(min(u.low, u.lower)) > level+startupAway*by
+	return (math.Abs(x-level) <= startupNear*by || u.partly(x, by)) && float64(min(u.low, u.lower)) > level+startupAway*by
 }
 
 // byClock reports whether what comes so many ms after the one before may be known by the clock.
 func byClock(ago int64) bool { return ago >= dayMS-startupClock && ago <= dayMS+startupClock }
+
+// partly reports whether a fall by that much to x is half of one to the level: one of two replicas began anew.
+func (u *startup) partly(x, by float64) bool {
+	return u.size > 0 && by >= startupSmall*float64(u.size) && math.Abs(x-by-float64(u.level)) <= startupNear*by
+}
 
 // begins notes that the newest fall is a beginning.
 func (u *startup) begins() { u.begun, u.climbs = true, true }
@@ -132,6 +137,10 @@ func (u *startup) settle() {
 			x = *v + startupGain*(x-*v)
 		}
 		*v = single(float64(x))
+	}
+	if u.partly(float64(u.fell), float64(u.by)) {
+		u.unseen(u.at)
+		return
 	}
 	// Where history began is no birth if the falls end elsewhere.
 	toward(&u.level, u.fell, u.known && math.Abs(float64(u.level-u.fell)) <= startupNear*float64(u.by))
