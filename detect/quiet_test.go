@@ -352,8 +352,28 @@ func TestStartup(t *testing.T) {
 		t.Error("a small fall is taken for one")
 	}
 	fall := int64(u.at) * minuteMS
-	if !u.again(at, 95, 55) || u.again(fall+startupApart, 95, 55) || u.again(fall+dayMS-startupClock/2, 95, 55) {
-		t.Error("what falls twice within two hours, or a day later by the clock, is no beginning")
+	if !u.again(at, 95, 55) || u.again(fall+startupApart, 95, 55) {
+		t.Error("what falls twice within two hours is no beginning")
+	}
+	if !u.again(fall+dayMS-startupClock/2, 95, 55) {
+		t.Error("that it fell a day ago once says nothing")
+	}
+	daily := u
+	daily.daily = true
+	if daily.again(fall+dayMS-startupClock/2, 95, 55) || !daily.again(fall+dayMS-2*startupClock, 95, 55) {
+		t.Error("what falls daily is known by the clock")
+	}
+	// One of two replicas begins anew: half of a fall to where the series climbs from, and nothing is learned of it.
+	for x, want := range map[float64]bool{205: false, 180: true, 165: true, 145: false} {
+		if got := u.again(at, x, 260-x); got != want {
+			t.Errorf("a fall from 260 to %v is a beginning: %v, want %v", x, got, want)
+		}
+	}
+	half := u
+	half.begin(minute(at), 175, 85)
+	half.judge(176)
+	if half.level != 95 || half.size != 110 || !half.judged || half.since <= u.since {
+		t.Errorf("level %v, size %v after half of a fall, want 95 and 110", half.level, half.size)
 	}
 	climb(24, 150, 92, 0) // it was there lately, without a fall
 	if u.again(at, 95, 55) {
@@ -379,10 +399,15 @@ func TestStartup(t *testing.T) {
 	}
 }
 
-// What makes good half of a fall within two hours, bit by bit, is a beginning from the second time on; what fell to nothing never.
+// What makes good half of a fall within two hours is a beginning at once if that goes bit by bit, from the second time on
+// if there are jumps; what fell to nothing never.
 func TestStartupQuick(t *testing.T) {
 	const step = 300_000.0
-	for _, low := range []float64{60, 5} {
+	for _, c := range []struct {
+		low, lasts float64 // points in which 1 − 1/e of the fall is made good
+		from       int
+	}{{60, 6, 1}, {60, 3, 2}, {5, 6, math.MaxInt}} {
+		low := c.low
 		var u startup
 		at, was := dayMS, 100.0
 		push := func(x, jump float64) {
@@ -393,13 +418,13 @@ func TestStartupQuick(t *testing.T) {
 			push(100, 0)
 		}
 		for n := range 3 {
-			known := n == 2 && low == 60
+			known := n >= c.from
 			if got := u.again(at, low, 100-low) && u.known && u.size > 0; got != known {
 				t.Errorf("fall %d to %v is a beginning: %v, want %v", n, low, got, known)
 			}
 			push(low, low-100)
 			for i := range 3*day5 + 50 {
-				push(100-(100-low)*math.Exp(-float64(i+1)/6), 0)
+				push(100-(100-low)*math.Exp(-float64(i+1)/c.lasts), 0)
 			}
 		}
 	}

@@ -20,7 +20,7 @@ type startup struct {
 	begun  bool // it was known for one at once
 	climbs bool // so it was, and the way up is not done
 	daily  bool // the newest fall came a day after the one before
-	abrupt bool // since then it rose by much at once
+	abrupt bool // since that fall it rose by much at once
 	quick  bool // half of a fall was made good before it was judged, and not at once
 }
 
@@ -32,10 +32,11 @@ const (
 	// is made good by then the second one is believed, if it ended above that share of what it began with: what
 	// falls to nothing and comes back was down.
 	startupStays, startupPoints, startupShare = 2 * hourMS, 12, 0.2
+	// On its way up no single step makes good more than that share of a fall: then one such fall is believed.
 	startupGentle = 0.25
 	// Replicas begin one after the other: what falls on within so many ms, and points, is the same fall.
 	startupFalls, startupFallPoints = 15 * minuteMS, 3
-	// Beginnings lie further apart than that, and what falls a day after it fell, give or take so many ms, is known by the clock.
+	// Beginnings lie further apart than that, and what falls daily, give or take so many ms, is known by the clock.
 	startupApart, startupClock = 2 * hourMS, hourMS
 	// It is on its way up until half of the fall is made good, for so many ms at most: means
 	// of values are low then.
@@ -66,7 +67,8 @@ func (u *startup) again(t int64, x, by float64) bool {
 // byClock reports whether what comes so many ms after the one before may be known by the clock.
 func byClock(ago int64) bool { return ago >= dayMS-startupClock && ago <= dayMS+startupClock }
 
-// partly reports whether a fall by that much to x is half of one to the level: one of two replicas began anew.
+// partly reports whether a fall by that much to x is half of one to the level, as where one of two replicas begins
+// anew. It says nothing of where both climb from.
 func (u *startup) partly(x, by float64) bool {
 	return u.size > 0 && by >= startupSmall*float64(u.size) && math.Abs(x-by-float64(u.level)) <= startupNear*by
 }

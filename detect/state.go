@@ -224,6 +224,8 @@ func (u *startup) walk(c *codec) {
 	c.flag(&u.judged)
 	c.flag(&u.begun)
 	c.flag(&u.climbs)
+	c.flag(&u.daily)
+	c.flag(&u.abrupt)
 	c.flag(&u.quick)
 }
 

@@ -319,6 +319,7 @@ func (s *stream) routine(t, lt int64, view int, value float64, p prediction, l *
 		if s.resets.usual(jump) || l.begun {
 			value = min(value, habitual)
 		}
+		// What the usual day may learn is left to it: the experts do not answer for that.
 		if s.resets.usual(jump) || l.begun && !byClock(s.startup.ago(t)) {
 			l.reset = true
 			s.shape.x[0] = 0
