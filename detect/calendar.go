@@ -78,8 +78,8 @@ func (c *calendar) at(lt int64) float64 {
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.
 func (c *calendar) learn(lt int64, d, g float64) {
 	if raw := c.raw(lt); c.weeks > 0 {
-		c.square += float32(g) * (single(raw*raw) - c.square)
-		c.both += float32(g) * (single(raw*d) - c.both)
+		c.square = follow(c.square, raw*raw, g)
+		c.both = follow(c.both, raw*d, g)
 	}
 	if h := hourOfWeek(lt); h != c.hour {
 		c.move()
@@ -92,6 +92,11 @@ func (c *calendar) learn(lt int64, d, g float64) {
 	}
 	c.sum = single(float64(c.sum) + d)
 	c.n = min(c.n, math.MaxUint16-1) + 1
+}
+
+// follow returns mean moved towards x by the share g of the way, with no overflow on it.
+func follow(mean float32, x, g float64) float32 {
+	return single(float64(mean) + g*(float64(single(x))-float64(mean)))
 }
 
 // move moves the level that is to be moved.

@@ -73,10 +73,18 @@ func TestCalendarUnit(t *testing.T) {
 			t.Fatalf("hour %d: %v, want %v", h, got, want)
 		}
 	}
-	for _, x := range []float64{math.MaxFloat64, -math.MaxFloat64, 5e-324, 0} {
-		c, lt := filled(3, func(int) float64 { return x })
-		if v := c.at(lt); math.IsNaN(v) || math.IsInf(v, 0) {
-			t.Errorf("%v: %v", x, v)
+	for _, x := range []float64{math.MaxFloat64, 1e20, 5e-324, 0} {
+		for _, turns := range []int{1, 3, 5 * 1440} { // points between two changes of the sign
+			n, sign := 0, -1.0
+			c, lt := filled(3, func(int) float64 {
+				if n++; n%turns == 0 {
+					sign = -sign
+				}
+				return sign * x
+			})
+			if v := c.at(lt); math.IsNaN(v) || math.IsInf(v, 0) || math.IsInf(float64(c.both), 0) {
+				t.Errorf("%v, another sign after %d: %v, %v", x, turns, v, c.both)
+			}
 		}
 	}
 }
