@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -425,6 +426,30 @@ func TestStartupQuick(t *testing.T) {
 			push(low, low-100)
 			for i := range 3*day5 + 50 {
 				push(100-(100-low)*math.Exp(-float64(i+1)/c.lasts), 0)
+			}
+		}
+	}
+}
+
+// What falls to the same level for hours and comes back at once is an outage, each time; nor is a fall to nothing a
+// beginning, however it comes back.
+func TestOutagesAreNoStartups(t *testing.T) {
+	outages := []float64{15.1, 20.3, 25.2, 30.6}
+	for _, c := range []struct{ low, back float64 }{{0.3, 0}, {0.05, 0}, {0.05, 1}} { // the share that is left, hours until all is back
+		rng := rand.New(rand.NewPCG(74, 1))
+		y := fill(35*day5, func(i int) float64 {
+			day, v := float64(i)/day5, 100.0
+			for _, from := range outages {
+				if h := (day - from) * 24; h >= 0 && h < 3+c.back {
+					v *= c.low + (1-c.low)*max(0, h-3)/max(c.back, 1)
+				}
+			}
+			return v * (1 + 0.2*math.Sin(2*math.Pi*day)) * (1 + 0.03*rng.NormFloat64())
+		})
+		all, at := found(t, y, 14*day5)
+		for _, from := range outages {
+			if !slices.ContainsFunc(at, func(i int) bool { return math.Abs(float64(i)-from*day5) <= 3 }) {
+				t.Errorf("%+v: findings %+v at %v, want one at %v", c, all, at, from*day5)
 			}
 		}
 	}

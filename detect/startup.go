@@ -29,8 +29,8 @@ const (
 	// says something if the series was not there lately: above it by that share.
 	startupNear, startupAway = 0.35, 0.33
 	// It was a beginning if for that many ms, and points, there is no jump back by half of it. Where half of it
-	// is made good by then the second one is believed, if it ended above that share of what it began with: what
-	// falls to nothing and comes back was down.
+	// is made good by then the second one is believed. None that ended below that share of what it began with is one:
+	// what falls to nothing is down.
 	startupStays, startupPoints, startupShare = 2 * hourMS, 12, 0.2
 	// On its way up no single step makes good more than that share of a fall: then one such fall is believed.
 	startupGentle = 0.25
@@ -97,6 +97,8 @@ func (u *startup) learn(t int64, x, was, jump, step float64) {
 		u.begin(now, x, -jump)
 	case !u.judged && u.by > 0 && max(jump, x-was) > half:
 		u.judged = true
+	case u.judged && u.by > 0 && x-was > half && was <= float64(u.fell)+half:
+		u.known = false // what comes back at once was down all that time
 	case !u.judged && ago >= max(float64(startupStays), startupPoints*step):
 		u.judge(x)
 	}
@@ -118,14 +120,14 @@ func (u *startup) begin(now int32, x, by float64) {
 	u.judged, u.begun, u.climbs, u.abrupt = false, false, false, false
 }
 
-// judge says whether the newest fall, which nothing undid at once, was a beginning, with a value of x since.
+// judge decides whether the newest fall, which nothing undid at once, was a beginning; x is the value by now.
 func (u *startup) judge(x float64) {
 	u.judged = true
 	switch {
-	case u.by == 0, x-float64(u.fell) <= float64(u.by)/2:
+	case u.by == 0:
 		u.settle()
 	case float64(u.fell) < startupShare*(float64(u.fell)+float64(u.by)):
-	case u.quick, !u.abrupt:
+	case x-float64(u.fell) <= float64(u.by)/2, u.quick, !u.abrupt:
 		u.settle()
 	default:
 		u.quick = true
