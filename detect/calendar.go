@@ -8,11 +8,12 @@ import "math"
 //	λ · D(t),  λ = min(max(E[D·d]/E[D²], 0), 1)
 //
 // D is the mean of d, how far values lay from the usual day and its drift, by hour and over the last
-// weeks, interpolated between the middles of hours; λ is what D of the weeks before was worth of late, by least
-// squares with a half-life of two days: of a series that knows no weekdays nearly nothing is left.
+// weeks, interpolated between the middles of hours, where an hour has several points; λ is what D of the weeks before
+// was worth of late, by least squares with a half-life of two days: of a series that knows no weekdays nearly nothing
+// is left.
 //
-// A level is moved in the middle of the hour after, when nothing is between it and the next. Levels are whole multiples of
-// a unit, of which 127 are the most, and the unit is a power of two: one byte an hour, 192 in all.
+// The level of an hour is moved once the middle of the next has come, from when on nothing that is said depends on it.
+// Levels are whole multiples of a unit, of which 127 are the most, and the unit is a power of two: one byte an hour, 192 in all.
 type calendar struct {
 	level  [weekHours]int8
 	both   float32 // E[D·d], in the square of the unit of the values
@@ -53,41 +54,59 @@ func hourOfWeek(lt int64) uint8 { return uint8(floorMod(floorDiv(lt, hourMS), we
 
 func (c *calendar) unit() float64 { return math.Ldexp(1, int(c.exp)) }
 
-// raw returns D at local time lt, 0 in the first week.
-func (c *calendar) raw(lt int64) float64 {
+// onePoint is the middle of the hours of a series that has one point in an hour at most.
+const onePoint = -1
+
+// middleOf returns the time from the start of an hour to the mean of its points, for a step; all in ms.
+func middleOf(step int64) int64 {
+	if step >= hourMS {
+		return onePoint
+	}
+	return (hourMS - step) / 2
+}
+
+// raw returns D at local time lt, 0 in the first week; middle is that of an hour, see middleOf.
+func (c *calendar) raw(lt, middle int64) float64 {
 	if c.weeks == 0 {
 		return 0
 	}
-	from := float64(floorMod(lt, hourMS))/float64(hourMS) - 0.5
 	h := int(hourOfWeek(lt))
-	next := h + 1
-	if from < 0 {
-		next, from = h-1, -from
+	if middle == onePoint { // the hours beside may have none
+		return c.unit() * float64(c.level[h])
 	}
-	return c.unit() * ((1-from)*float64(c.level[h]) + from*float64(c.level[(next+weekHours)%weekHours]))
+	off := float64(floorMod(lt, hourMS)-middle) / float64(hourMS)
+	next := h + 1
+	if off < 0 {
+		next, off = h-1, -off
+	}
+	return c.unit() * ((1-off)*float64(c.level[h]) + off*float64(c.level[(next+weekHours)%weekHours]))
 }
 
 // at returns λ·D at local time lt.
-func (c *calendar) at(lt int64) float64 {
+func (c *calendar) at(lt, middle int64) float64 {
 	if c.both <= 0 { // nor was there a square
 		return 0
 	}
-	return min(float64(c.both)/float64(c.square), 1) * c.raw(lt)
+	return min(float64(c.both)/float64(c.square), 1) * c.raw(lt, middle)
 }
 
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.
-func (c *calendar) learn(lt int64, d, g float64) {
-	if raw := c.raw(lt); c.weeks > 0 {
+func (c *calendar) learn(lt, middle int64, d, g float64) {
+	if raw := c.raw(lt, middle); c.weeks > 0 {
 		c.square = follow(c.square, raw*raw, g)
 		c.both = follow(c.both, raw*d, g)
 	}
 	if h := hourOfWeek(lt); h != c.hour {
 		c.move()
+		if c.first != noHour && passes(c.hour, h, c.first) {
+			c.weeks = min(c.weeks+1, calendarMemory)
+			c.refine()
+		}
 		if c.n > 0 {
 			c.held, c.heldAt = c.sum/float32(c.n), c.hour
 		}
 		c.hour, c.sum, c.n = h, 0, 0
-	} else if floorMod(lt, hourMS) >= hourMS/2 {
+	} else if floorMod(lt, hourMS) >= middle {
 		c.move()
 	}
 	c.sum = single(float64(c.sum) + d)
@@ -99,6 +118,13 @@ func follow(mean float32, x, g float64) float32 {
 	return single(float64(mean) + g*(float64(single(x))-float64(mean)))
 }
 
+// passes reports whether an hour of the week ends between the hours from and to, be it there or not.
+func passes(from, to, hour uint8) bool {
+	end := (int(hour) + 1) % weekHours
+	since := func(h int) int { return (h - int(from) + weekHours) % weekHours }
+	return since(end) > 0 && since(end) <= since(int(to))
+}
+
 // move moves the level that is to be moved.
 func (c *calendar) move() {
 	if c.heldAt == noHour {
@@ -106,12 +132,8 @@ func (c *calendar) move() {
 	}
 	at, mean := c.heldAt, float64(c.held)
 	c.heldAt = noHour
-	switch c.first {
-	case noHour:
+	if c.first == noHour {
 		c.first = at
-	case at:
-		c.weeks = min(c.weeks+1, calendarMemory)
-		c.refine()
 	}
 	was := c.unit() * float64(c.level[at])
 	now := was + (mean-was)/float64(min(c.weeks+1, calendarMemory))
@@ -151,5 +173,5 @@ func (c *calendar) refine() {
 	}
 }
 
-// drop forgets the hour being filled and the one before it.
-func (c *calendar) drop() { c.hour, c.heldAt, c.n, c.sum = noHour, noHour, 0, 0 }
+// drop forgets what is of the hour being filled and of the one before it.
+func (c *calendar) drop() { c.heldAt, c.n, c.sum = noHour, 0, 0 }

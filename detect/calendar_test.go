@@ -12,7 +12,7 @@ func filled(weeks int, f func(hour int) float64) (c *calendar, lt int64) {
 	c = newCalendar()
 	for i := range weeks * 7 * 1440 {
 		lt = int64(i) * minuteMS
-		c.learn(lt, f(i/60%weekHours), halfLife(2*1440))
+		c.learn(lt, middleOf(minuteMS), f(i/60%weekHours), halfLife(2*1440))
 	}
 	return c, lt + minuteMS
 }
@@ -26,15 +26,15 @@ func TestCalendar(t *testing.T) {
 	}
 	c, lt := filled(2, weekend)
 	for _, h := range []int64{5, 30, 60, 150} {
-		if got, want := c.at(lt+h*hourMS+hourMS/2), weekend(int(h)); math.Abs(got-want) > 0.05*math.Abs(want) {
+		if got, want := c.at(lt+h*hourMS+hourMS/2, middleOf(minuteMS)), weekend(int(h)); math.Abs(got-want) > 0.05*math.Abs(want) {
 			t.Errorf("hour %d of the week: %v, want about %v", h, got, want)
 		}
 	}
-	if got := c.at(lt + 48*hourMS); math.Abs(got+16) > 1 {
+	if got := c.at(lt+48*hourMS, middleOf(minuteMS)); math.Abs(got+16) > 1 {
 		t.Errorf("between two hours: %v, want the mean of both", got)
 	}
-	if got, _ := filled(1, weekend); got.at(lt+5*hourMS) != 0 {
-		t.Errorf("after a week: %v, want 0", got.at(lt+5*hourMS))
+	if got, _ := filled(1, weekend); got.at(lt+5*hourMS, middleOf(minuteMS)) != 0 {
+		t.Errorf("after a week: %v, want 0", got.at(lt+5*hourMS, middleOf(minuteMS)))
 	}
 }
 
@@ -50,11 +50,48 @@ func TestCalendarOfNoise(t *testing.T) {
 		return level
 	})
 	for h := range int64(weekHours) {
-		v := c.at(lt + h*hourMS + hourMS/2)
+		v := c.at(lt+h*hourMS+hourMS/2, middleOf(minuteMS))
 		sum, square = sum+v, square+v*v
 	}
 	if rms := math.Sqrt(square / weekHours); rms > 0.25 {
 		t.Errorf("the root mean square of what is said of noise of 1 is %.3f", rms)
+	}
+}
+
+// Of a series of few points a day each has the level of its own hour, whole, at whatever minute it comes.
+func TestCalendarOfCoarseSteps(t *testing.T) {
+	for _, step := range []int64{hourMS / 2, hourMS, 2 * hourMS, 5 * hourMS, dayMS} {
+		c, lt := newCalendar(), 20*minuteMS
+		want := func() float64 { return 100 + float64(floorMod(lt/hourMS, weekHours)) }
+		for i := int64(0); i < 40*weekHours*hourMS/step || i < 5; i++ {
+			c.learn(lt, middleOf(step), want(), 0.05)
+			lt += step
+		}
+		if got := c.at(lt, middleOf(step)); math.Abs(got-want()) > 5 {
+			t.Errorf("step of %d minutes: %v, want %v", step/minuteMS, got, want())
+		}
+	}
+}
+
+// A week is one too where the hour with which it began is missing, as in a series that stops every night.
+func TestCalendarOfHoles(t *testing.T) {
+	c := newCalendar()
+	for i := range int64(4 * weekHours) {
+		if h := i % weekHours; i > 0 && (h < 5 || h > 160) {
+			continue
+		}
+		c.learn(i*hourMS, onePoint, float64(i%weekHours), 0.1)
+	}
+	if c.weeks != calendarMemory {
+		t.Errorf("%d weeks after four", c.weeks)
+	}
+	for _, x := range []struct {
+		from, to, hour uint8
+		want           bool
+	}{{3, 4, 3, true}, {3, 4, 4, false}, {3, 10, 8, true}, {3, 10, 10, false}, {160, 5, 167, true}, {160, 5, 4, true}, {160, 5, 5, false}, {160, 5, 160, true}, {160, 5, 159, false}} {
+		if got := passes(x.from, x.to, x.hour); got != x.want {
+			t.Errorf("from %d to %d hour %d ends: %v, want %v", x.from, x.to, x.hour, got, x.want)
+		}
 	}
 }
 
@@ -69,7 +106,7 @@ func TestCalendarUnit(t *testing.T) {
 		return float64(h%24) / 24
 	})
 	for h := int64(3); h < weekHours; h++ {
-		if got, want := c.raw(lt+h*hourMS+hourMS/2), float64(h%24)/24; math.Abs(got-want) > 0.1 {
+		if got, want := c.raw(lt+h*hourMS+hourMS/2, middleOf(minuteMS)), float64(h%24)/24; math.Abs(got-want) > 0.1 {
 			t.Fatalf("hour %d: %v, want %v", h, got, want)
 		}
 	}
@@ -82,7 +119,7 @@ func TestCalendarUnit(t *testing.T) {
 				}
 				return sign * x
 			})
-			if v := c.at(lt); math.IsNaN(v) || math.IsInf(v, 0) || math.IsInf(float64(c.both), 0) {
+			if v := c.at(lt, middleOf(minuteMS)); math.IsNaN(v) || math.IsInf(v, 0) || math.IsInf(float64(c.both), 0) {
 				t.Errorf("%v, another sign after %d: %v, %v", x, turns, v, c.both)
 			}
 		}

@@ -99,7 +99,7 @@ func hourNumber(lt int64) int32 {
 func (e *expectation) usualAt(lt int64) (base, week float64, ok bool) {
 	base, ok = e.season.at(lt)
 	if ok {
-		week = e.week.at(lt)
+		week = e.week.at(lt, middleOf(e.season.step))
 	}
 	return base + week, week, ok
 }
@@ -117,7 +117,7 @@ func (e *expectation) learn(lt int64, p prediction, x, seen float64) {
 	}
 	if p.season {
 		if hourNumber(lt) >= e.rests {
-			e.week.learn(lt, x-(p.base-p.week)-e.drift, float64(e.gain.slow))
+			e.week.learn(lt, middleOf(e.season.step), x-(p.base-p.week)-e.drift, float64(e.gain.slow))
 		}
 		if !e.fitted { // newcomers start from the worse of the others
 			e.err[usual] = max(e.err[local], e.err[slow])
