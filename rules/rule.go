@@ -23,7 +23,7 @@ import (
 // 1.2, or a time that is too long, opens it at once. Right after an alert, the next one of the same series
 // takes 1.5, or 1.8 at once; a day later 1.2; after three days 1.02; a gap and what is late
 // by the clock take 1. Two within half a day, or three within a day, make the next wait until it is as bad as the
-// lesser of the last two: what comes again and again has been said. A finding
+// lesser of the last two, or twice as high as what is large: what comes again and again has been said. A finding
 // closes after more than ten steps of observed scores below 1, see hold.
 type Rule struct {
 	Step     time.Duration // the grid of the scores
@@ -33,7 +33,7 @@ type Rule struct {
 	Strong     float64       // that many times the boundary opens it at once
 	Fatigue    float64       // what a recent alert adds to the boundary
 	MaxFatigue float64       // at most that many recent alerts count
-	Worse      float64       // from so many on, the next must be as bad as the lesser of the last two; 0: never
+	Worse      float64       // from so many recent ones on, the next must be as bad as the lesser of the last two, or twice Large; 0: never
 	Rest       time.Duration // a recent alert counts 1/e after that time
 	Hold       time.Duration // a finding closes after scores below 1 for longer than that
 	Ease       float64       // opening takes that many times the boundary, as in the grace of a rollout; below 1 is 1
@@ -173,7 +173,7 @@ func (r Rule) Next(prev Alert, s series.Score, t int64) Alert {
 		// for what is late by the clock: two of those in a row end the rhythm.
 		if !missing && !s.Why.Clocked() {
 			need += r.Fatigue * min(a.fatigue, r.MaxFatigue)
-			if lesser := a.lesser(); r.Worse > 0 && a.fatigue >= r.Worse && lesser > need {
+			if lesser := min(a.lesser(), 2*r.Large); r.Worse > 0 && a.fatigue >= r.Worse && lesser > need {
 				need = lesser
 			}
 		}

@@ -179,11 +179,11 @@ func TestNextFatigue(t *testing.T) {
 	f(3*24*60*minute, 1.03, true)
 }
 
-// After two alerts within some hours the next must be as bad as the lesser of them; two days later it need not.
+// After two alerts within some hours the next must be as bad as the lesser of them, or 8; two days later it need not.
 func TestNextWorse(t *testing.T) {
-	opens := func(second float64, wait int64, v float64) bool {
+	opens := func(first, second float64, wait int64, v float64) bool {
 		a, at := Alert{}, t0
-		for _, peak := range []float64{8, second} {
+		for _, peak := range []float64{first, second} {
 			a = walk(warning(), a, at, spike(peak))
 			if !a.Active() {
 				t.Fatalf("%v does not open", peak)
@@ -194,15 +194,21 @@ func TestNextWorse(t *testing.T) {
 		return walk(warning(), a, at+wait, spike(v), spike(v)).Active()
 	}
 	for _, c := range []struct {
-		second float64
-		wait   int64
-		v      float64
-		want   bool
+		first, second float64
+		wait          int64
+		v             float64
+		want          bool
 	}{
-		{6, 0, 5.9, false}, {6, 0, 6.1, true}, {20, 0, 7.9, false}, {20, 0, 8.1, true}, {6, 2 * 24 * 60 * minute, 2, true},
+		{7, 6, 0, 5.9, false},
+		{7, 6, 0, 6.1, true},
+		{7, 20, 0, 6.9, false},
+		{7, 20, 0, 7.1, true},
+		{500, 500, 0, 7.9, false},
+		{500, 500, 0, 8.1, true},
+		{7, 6, 2 * 24 * 60 * minute, 2, true},
 	} {
-		if got := opens(c.second, c.wait, c.v); got != c.want {
-			t.Errorf("%v, %d minutes after 8 and %v: opens %v, want %v", c.v, c.wait/minute, c.second, got, c.want)
+		if got := opens(c.first, c.second, c.wait, c.v); got != c.want {
+			t.Errorf("%v, %d minutes after %v and %v: opens %v, want %v", c.v, c.wait/minute, c.first, c.second, got, c.want)
 		}
 	}
 	if a := walk(warning(), Alert{fatigue: 3, raised: 2, opened: [maxOpenings]Opening{{Peak: math.NaN()}, {Peak: 9}}}, t0, spike(9), spike(9)); !a.Active() {
