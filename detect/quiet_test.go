@@ -280,6 +280,25 @@ func TestResets(t *testing.T) {
 	}
 }
 
+// Only what came six times, and was the newest jump, has a size that smaller falls are measured by.
+func TestResetsRegular(t *testing.T) {
+	var r resets
+	for range resetMost - 1 {
+		r.learn(-100)
+	}
+	if r.regular(-50) {
+		t.Error("regular after five")
+	}
+	r.learn(-100)
+	if !r.regular(-50) || r.regular(-100) {
+		t.Error("after six a fall of half the size is in order, or one of the same is not")
+	}
+	r.learn(-300)
+	if r.regular(-50) {
+		t.Error("regular after a jump of another size")
+	}
+}
+
 // A process that fills its caches for a day falls back to where it began whenever it begins anew, at whatever hour;
 // a fall to below that, or half of the way, is told.
 func TestStartups(t *testing.T) {

@@ -32,7 +32,7 @@ const (
 	// is not late, if there are at least two events a day.
 	rhythmPauses, rhythmSame = 12 * hourMS, 0.5
 	// With fewer, as of a job of workdays, it is the same time of the week, from the second time
-	// on, or the first while no more than so many events were in order: one weekend is seen then.
+	// on, or the first while fewer than so many events were in order: one weekend is seen then.
 	rhythmWeeks, rhythmYoung = 2, 2 * rhythmKnown
 	// Before it is known, a pause is a multiple of the usual time that follows so many in order.
 	rhythmSome = 3

@@ -66,8 +66,7 @@ func (w watch) options(loc *time.Location) Options {
 }
 
 // gains are the weights of the newest point in the discounted means: a half-life
-// of a day, of three, of five, for the scale of one hour of the day, and of half
-// an hour.
+// of a day, for the scale of one hour of the day, and of half an hour.
 type gains struct{ day, hour, halfHour float64 }
 
 func (g gains) threeDays() float64 { return g.day / 3 }

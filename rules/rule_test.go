@@ -238,6 +238,17 @@ func TestNextFatigue_gap(t *testing.T) {
 	}
 }
 
+// What is late by the clock opens whatever came lately; another view of the same score does not.
+func TestNextFatigue_clock(t *testing.T) {
+	for view, want := range map[string]bool{series.ViewLate: true, series.ViewStays: true, series.ViewValue: false} {
+		sc := spike(1.1)
+		sc.Why.View = view
+		if got := walk(warning(), Alert{fatigue: 2}, t0, sc, sc).Active(); got != want {
+			t.Errorf("%s: opens %v, want %v", view, got, want)
+		}
+	}
+}
+
 // In maintenance nothing opens, what is open goes on, and what would have opened counts as a recent alert.
 func TestNextQuiet(t *testing.T) {
 	quiet := warning()
