@@ -184,7 +184,7 @@ func TestCalendarRests(t *testing.T) {
 		if got := born.(*stream).expect.week.weeks > 0; got != want {
 			t.Errorf("after %d weeks the calendar is inherited: %v, want %v", weeks, got, want)
 		}
-		if got, want := born.(*stream).expect.week.from, hourNumber(at)+calendarRests; got != want {
+		if got, want := born.(*stream).expect.rests, hourNumber(at)+calendarRests; got != want {
 			t.Errorf("after %d weeks it learns from hour %d on, want %d", weeks, got, want)
 		}
 	}
