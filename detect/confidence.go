@@ -6,13 +6,13 @@ import "github.com/upid/upid/collector/series"
 // which they opened: counted on the labelled real series and on three simulated
 // clusters. UPID_ABLATION=1 go test -run TestConfidenceTable -v ./detect counts again.
 var realShare = [...][len(confidenceBands)]counted{
-	confidentValue: {{123, 209}, {325, 464}, {349, 469}},
-	confidentMean:  {{46, 91}, {35, 64}, {1, 5}},
-	confidentSlow:  {{26, 52}, {6, 13}, {0, 0}},
-	confidentNoise: {{9, 42}, {1, 8}, {0, 0}},
-	confidentShape: {{22, 31}, {4, 7}, {1, 1}},
-	confidentTime:  {{294, 321}, {9, 9}, {0, 0}},
-	confidentAway:  {{19, 19}, {2, 2}, {0, 0}},
+	confidentValue: {{135, 229}, {315, 443}, {354, 441}},
+	confidentMean:  {{57, 108}, {44, 55}, {7, 7}},
+	confidentSlow:  {{42, 71}, {9, 13}, {0, 0}},
+	confidentNoise: {{5, 21}, {0, 2}, {0, 0}},
+	confidentShape: {{24, 31}, {2, 5}, {0, 0}},
+	confidentTime:  {{317, 350}, {8, 8}, {0, 0}},
+	confidentAway:  {{19, 19}, {0, 0}, {0, 0}},
 	confidentPeers: peersShare,
 }
 
