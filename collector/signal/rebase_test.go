@@ -126,7 +126,7 @@ func TestRolloutsAreFollowed(t *testing.T) {
 		}, 0, 0}, // it falls back to where it began: nobody need tell
 		{"memory that stays 30 % higher or lower", "resource", func(rng *rand.Rand, g int, _, t int64) float64 {
 			return 1500 * size(g, 0.3) * (1 + 0.05*wave(t) + 0.004*rng.NormFloat64())
-		}, 9, 0}, // some fall to where they began
+		}, 10, 0},
 		{"answers that are faster", "performance", latency(0.7), 0, 0},
 		{"answers that take three times as long", "performance", latency(3), 5, 9},
 	}
