@@ -189,7 +189,7 @@ func TestDemoLive(t *testing.T) {
 		of[pr.Signal]++
 	}
 	for _, signal := range []string{"workload_cpu", "workload_memory", "workload_network"} {
-		if of[signal] < 10 {
+		if of[signal] < 6 { // how many depends on the hour of the week at which the demo begins
 			t.Errorf("%d forecasts of %s have high confidence", of[signal], signal)
 		}
 	}
