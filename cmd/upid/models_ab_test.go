@@ -136,8 +136,8 @@ func TestABOfModels(t *testing.T) {
 	}
 	p := start()
 	// What is not there is trained from the server by itself. Killed under way, it begins anew.
-	// It takes less than a tenth of a second here, so each millisecond is looked at.
-	for begun := time.Now(); !strings.Contains(p.log.String(), "msg=training model_type=anomaly_detection step=extract"); time.Sleep(time.Millisecond) {
+	// It takes less than a tenth of a second, so each millisecond is looked at; a step is noted once the next one is told.
+	for begun := time.Now(); !strings.Contains(p.log.String(), "msg=training model_type=anomaly_detection step=features"); time.Sleep(time.Millisecond) {
 		if time.Since(begun) > 20*time.Second {
 			t.Fatal("no training began")
 		}
