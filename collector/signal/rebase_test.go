@@ -111,7 +111,7 @@ func TestRolloutsAreFollowed(t *testing.T) {
 	cases := []struct {
 		name, typ string
 		value     func(rng *rand.Rand, generation int, age, t int64) float64
-		untold    int // findings at least where nobody tells
+		untold    int // findings at least where nobody tells; 0 is none
 		told      int // where it is told
 	}{
 		{"cpu that starts with a burst and goes on 25 % higher or lower", "resource", func(rng *rand.Rand, g int, age, t int64) float64 {
@@ -158,7 +158,7 @@ func TestRolloutsAreFollowed(t *testing.T) {
 				}
 			}
 			t.Logf("step %d min, 15 releases, %s: %d findings where nobody tells, %d where it is told", step/minute, c.name, untold, told)
-			if untold < c.untold || told != c.told {
+			if untold < c.untold || c.untold == 0 && untold > 0 || told != c.told {
 				t.Errorf("step %d min, %s: %d and %d findings, want at least %d and %d", step/minute, c.name, untold, told, c.untold, c.told)
 			}
 			for of, n := range releases { // each of them once
