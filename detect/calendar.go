@@ -9,8 +9,8 @@ import "math"
 //
 // D is the mean of d, how far values lay from the usual day and its drift, by hour and over the last
 // weeks, interpolated between the middles of hours, where an hour has several points; λ is what D of the weeks before
-// was worth of late, by least squares with a half-life of two days: of a series that knows no weekdays nearly nothing
-// is left.
+// was worth of late, by least squares with a half-life of two days, as if the first week had been worth nothing before: of
+// a series that knows no weekdays nearly nothing is left.
 //
 // The level of an hour is moved once the middle of the next has come, from when on nothing that is said depends on it.
 // Levels are whole multiples of a unit, of which 127 are the most, and the unit is a power of two: one byte an hour, 192 in all.
@@ -90,6 +90,22 @@ func (c *calendar) at(lt, middle int64) float64 {
 	return min(float64(c.both)/float64(c.square), 1) * c.raw(lt, middle)
 }
 
+// sure returns how far λ is above a half, from 0 to 1: below that what an hour says of itself is mostly noise.
+func (c *calendar) sure() float64 {
+	if c.both <= 0 {
+		return 0
+	}
+	return max(2*min(float64(c.both)/float64(c.square), 1)-1, 0)
+}
+
+// edge returns by how much the hour of local time lt differs from one beside it, the more of both: what it holds may come a
+// little earlier or later, and be more this week than last. At steps of several hours those beside it are a step away.
+func (c *calendar) edge(lt, step int64) float64 {
+	h, k := int(hourOfWeek(lt)), int(min(max(step/hourMS, 1), weekHours))
+	level := func(h int) float64 { return float64(c.level[(h+weekHours)%weekHours]) }
+	return c.unit() * max(math.Abs(level(h)-level(h-k)), math.Abs(level(h+k)-level(h)))
+}
+
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.
 func (c *calendar) learn(lt, middle int64, d, g float64) {
 	if raw := c.raw(lt, middle); c.weeks > 0 {
@@ -101,6 +117,9 @@ func (c *calendar) learn(lt, middle int64, d, g float64) {
 		if c.first != noHour && passes(c.hour, h, c.first) {
 			c.weeks = min(c.weeks+1, calendarMemory)
 			c.refine()
+			if c.weeks == 1 {
+				c.prove()
+			}
 		}
 		if c.n > 0 {
 			c.held, c.heldAt = c.sum/float32(c.n), c.hour
@@ -171,6 +190,15 @@ func (c *calendar) refine() {
 	for i := range c.level {
 		c.level[i] *= 2
 	}
+}
+
+// prove begins λ at 0, with the levels as they are: what they are worth is to be seen first.
+func (c *calendar) prove() {
+	sum := 0.0
+	for _, v := range c.level {
+		sum += float64(v) * float64(v)
+	}
+	c.both, c.square = 0, single(sum/weekHours*c.unit()*c.unit())
 }
 
 // drop forgets what is of the hour being filled and of the one before it.

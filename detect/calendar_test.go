@@ -24,7 +24,7 @@ func TestCalendar(t *testing.T) {
 		}
 		return 8
 	}
-	c, lt := filled(2, weekend)
+	c, lt := filled(3, weekend)
 	for _, h := range []int64{5, 30, 60, 150} {
 		if got, want := c.at(lt+h*hourMS+hourMS/2, middleOf(minuteMS)), weekend(int(h)); math.Abs(got-want) > 0.05*math.Abs(want) {
 			t.Errorf("hour %d of the week: %v, want about %v", h, got, want)
@@ -32,6 +32,9 @@ func TestCalendar(t *testing.T) {
 	}
 	if got := c.at(lt+48*hourMS, middleOf(minuteMS)); math.Abs(got+16) > 1 {
 		t.Errorf("between two hours: %v, want the mean of both", got)
+	}
+	if got, lt := filled(2, weekend); got.at(lt+5*hourMS, middleOf(minuteMS)) < -0.9*40 || got.at(lt+5*hourMS, middleOf(minuteMS)) > -0.7*40 {
+		t.Errorf("after two weeks: %v, want between 0.7 and 0.9 of -40", got.at(lt+5*hourMS, middleOf(minuteMS)))
 	}
 	if got, _ := filled(1, weekend); got.at(lt+5*hourMS, middleOf(minuteMS)) != 0 {
 		t.Errorf("after a week: %v, want 0", got.at(lt+5*hourMS, middleOf(minuteMS)))
@@ -187,5 +190,66 @@ func TestCalendarRests(t *testing.T) {
 		if got, want := born.(*stream).expect.rests, hourNumber(at)+calendarRests; got != want {
 			t.Errorf("after %d weeks it learns from hour %d on, want %d", weeks, got, want)
 		}
+	}
+}
+
+// Where an hour of the week is unlike those beside it, so much is in doubt; in the middle of a weekend, as of noise, nothing is.
+func TestCalendarEdge(t *testing.T) {
+	c, lt := filled(3, func(h int) float64 {
+		if h < 48 {
+			return -40
+		}
+		return 8
+	})
+	for h, want := range map[int64]float64{0: 48, 20: 0, 47: 48, 48: 48, 100: 0, 167: 48} {
+		if got := c.edge(lt+h*hourMS, minuteMS); math.Abs(got-want) > 3 {
+			t.Errorf("hour %d of the week differs by %v from those beside it, want %v", h, got, want)
+		}
+	}
+	if got := c.edge(lt+46*hourMS, 2*hourMS); math.Abs(got-48) > 3 {
+		t.Errorf("at steps of two hours: %v, want 48", got)
+	}
+	if sure := c.sure(); sure < 0.9 {
+		t.Errorf("weekends of three weeks are sure by %v", sure)
+	}
+	if c.both /= 2; c.sure() > 0.05 {
+		t.Errorf("what is worth half of itself is sure by %v", c.sure())
+	}
+}
+
+// A job of Tuesday nights that begins a little earlier or later, and has more to do one week than the next, is in order from its
+// fourth time on more often than not; what is as much on a Thursday night is not.
+func TestWeeklyJobVaries(t *testing.T) {
+	const days, hour5 = 55, day5 / 24
+	var wrong, jobs, hits int
+	for seed := range uint64(12) {
+		rng := rand.New(rand.NewPCG(73, seed))
+		y := fill(days*day5, func(int) float64 { return 100 + 20*rng.Float64() + rng.NormFloat64() })
+		add := func(day int) {
+			from, points, by := day*day5+2*hour5+rng.IntN(7)-3, 30+rng.IntN(7), 30+20*rng.Float64()
+			for i := from; i < from+points; i++ {
+				y[i] += by
+			}
+		}
+		for d := 5; d < days; d += 7 {
+			add(d)
+			if d >= 26 {
+				jobs++
+			}
+		}
+		add(days - 5)
+		_, at := found(t, y, 26*day5)
+		hit := 0
+		for _, i := range at {
+			if i/day5 == days-5 {
+				hit = 1
+			} else {
+				wrong++
+			}
+		}
+		hits += hit
+	}
+	if wrong > 28 || jobs != 60 || hits != 12 {
+		t.Errorf("%d findings in %d Tuesdays, and %d of 12 on Thursdays", wrong, jobs, hits)
 	}
 }

@@ -1,8 +1,12 @@
 package detect
 
 import (
+	"encoding/csv"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -92,5 +96,51 @@ func TestLevelShiftInRange(t *testing.T) {
 		if shape.found && len(found) > 0 && found[0] != series.TypeLevelShift {
 			t.Errorf("%s: type %q", name, found[0])
 		}
+	}
+}
+
+// A new level of real requests, three and a half deviations above their mean and with a fifth of their noise, is found
+// within 100 minutes at two of three hours of the day at least, as what it is.
+func TestStepOfRequests(t *testing.T) {
+	f, err := os.Open("../cmd/upid/testdata/nab/elb_request_count.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const first, hours, n = 2712, 24, 20
+	var y []float64
+	for _, row := range rows[1 : first+12*hours+n+1] {
+		v, err := strconv.ParseFloat(row[1], 64)
+		if row[1] == "" {
+			v, err = y[len(y)-1], nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		y = append(y, v)
+	}
+	mean, square := 0.0, 0.0
+	for _, v := range y[:first] {
+		mean, square = mean+v/first, square+v*v/first
+	}
+	sd := math.Sqrt(square - mean*mean)
+	types := map[string]int{}
+	for h := range hours {
+		begin := first + 12*h
+		z := slices.Clone(y[:begin+n])
+		for i := begin; i < len(z); i++ {
+			z[i] = mean + 3.5*sd + 0.2*z[i]
+		}
+		if all, _ := found(t, z, begin); len(all) > 0 {
+			types[all[0].Type]++
+		}
+	}
+	t.Log(types)
+	if all := types[series.TypeLevelShift] + types[series.TypeSpike]; all < hours*2/3 || len(types) > 2 {
+		t.Errorf("found in %v of %d hours", types, hours)
 	}
 }

@@ -59,6 +59,7 @@ type summary struct {
 	newest, largest float64 // the greatest |residual| of the newest four, and of all
 	extreme         float64 // the residual that is largest, with its sign: what a run of values is odd by; the newest may be on its way back
 	mean            float64 // of |residual|, each counted as a burst does
+	turns           int     // neighbours of different sign
 }
 
 func (s *shape) summary() summary {
@@ -73,6 +74,9 @@ func (s *shape) summary() summary {
 			m.newest = m.largest
 		}
 		m.mean += min(a, burstClip)
+		if i > 0 && x*s.x[i-1] < 0 {
+			m.turns++
+		}
 	}
 	m.mean /= lags
 	return m

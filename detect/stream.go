@@ -149,12 +149,12 @@ func (s *stream) usual(lt int64) float64 {
 // lean returns by what the scale of residuals is multiplied where p is expected.
 func (s *stream) lean(p prediction) float64 { return s.lever.at(p.by[usual], s.expect.slow) }
 
-// spread returns the scale of residuals at local time lt where p is expected.
+// spread returns the scale of residuals at local time lt where p is expected, with what of p is in doubt.
 func (s *stream) spread(lt int64, p prediction) float64 {
 	if s.pace.quiet() {
 		return s.usual(lt)
 	}
-	return max(s.usual(lt)*max(s.lean(p), leverLeast), s.floor())
+	return max(s.usual(lt)*max(s.lean(p), leverLeast), s.floor()) + p.edge
 }
 
 func (s *stream) warm() bool { return s.seen >= warmPoints }

@@ -99,6 +99,39 @@ func TestStreamSlowViews(t *testing.T) {
 	f(wide, 60, func(_ int, v float64) float64 { return v + 10*rnd.NormFloat64() })
 }
 
+// Wider noise is variance; what is as large and stays on one side, as a burst does, is not, though it ranks.
+func TestVarianceSwings(t *testing.T) {
+	const at, n, trials = 10 * 288, 36, 20
+	count := func(odd func(r float64) float64) (found int, highest float64) {
+		for seed := range uint64(trials) {
+			rnd := rand.New(rand.NewPCG(14, seed))
+			s := mustNew(t, Options{Step: 5 * time.Minute, Budget: 1}).(*stream)
+			s.off = ^uint32(1 << variance) // no other view
+			most := 0.0
+			for i := range at + n {
+				r := rnd.NormFloat64()
+				if i >= at {
+					r = odd(r)
+				}
+				if sc := s.Step(t0+int64(i)*300_000, 100+r); i >= at {
+					most = max(most, sc.Value)
+				}
+			}
+			if most >= 1 {
+				found++
+			}
+			highest = max(highest, most)
+		}
+		return found, highest
+	}
+	if n, _ := count(func(r float64) float64 { return 6 * r }); n < trials*3/4 {
+		t.Errorf("noise of six times the size is found in %d of %d", n, trials)
+	}
+	if n, highest := count(func(r float64) float64 { return math.Abs(6 * r) }); n > trials/10 || highest < 0.7 {
+		t.Errorf("what stays above is found in %d of %d, the highest score is %.2f", n, trials, highest)
+	}
+}
+
 // A slow rise of two and a half standard deviations in twelve hours, which most of the time stays within
 // what single values reach, is found by the mean over six hours before it ends, and stays odd
 // until then: what follows the level does not swallow it.

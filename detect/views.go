@@ -48,8 +48,13 @@ const (
 	margin = 1.3
 	// Weights of the variance and of steps in the level: they answer to the same
 	// events as the residual, later.
-	varianceWeight = 0.42
+	varianceWeight = 0.6
 	changeWeight   = 0.75
+	// Of seven neighbours among the last residuals so many have different signs in noise, one time in two, and next to
+	// never in a burst. What stays on one side is the business of the other views: of the variance that share is left,
+	// which breaches nothing.
+	noiseTurns = 4
+	oneSided   = 0.7
 	// Least levels, in scales: nothing below is worth a word however calm the past.
 	residualFloor, windowFloor, ratioFloor = 3.5, 2.5, 2.0
 	// Values that a view needs behind it.
@@ -81,6 +86,7 @@ type look struct {
 	extreme float64          // the same in scales, with its sign
 	present [windows]float64 // share of each window's score that stands, see goesOn
 	restive float64          // the same for the variance
+	swings  bool             // the last residuals go up and down
 	odd     float64          // and for the joint view
 
 	residual float64 // score of the residual
@@ -104,7 +110,7 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 			l.present[i] = min(l.present[i], goesOn(w.lately(), l.mean[i]))
 		}
 		if w.full() {
-			l.zmean[i] = min(max(l.mean[i]/w.usual(l.scale), -zMax), zMax)
+			l.zmean[i] = min(max(l.mean[i]/(w.usual(l.scale)+p.doubt), -zMax), zMax)
 		}
 	}
 	l.step = s.change.add(x, base, l.scale, s.gain.threeDays())
@@ -116,6 +122,7 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 	m := s.shape.summary()
 	l.largest, l.extreme = m.largest*l.scale, m.extreme
 	l.restive = goesOn(m.mean, s.burst.short)
+	l.swings = m.turns >= noiseTurns
 	l.odd = goesOn(m.newest, m.largest)
 	return l
 }
@@ -173,7 +180,11 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			take(v, s.permit(s.change.z, math.Abs(s.change.by), l, score))
 		}
 		if s.seen > varianceAfter && !s.pace.quiet() {
-			take(variance, s.permit(l.extreme, l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)))
+			score := goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)
+			if !l.swings {
+				score = min(score*oneSided, habitual)
+			}
+			take(variance, s.permit(l.extreme, l.largest, l, score))
 		}
 	}
 	if s.warm() && s.pace.quiet() && s.pair.brief(1/s.gain.halfHour) {
