@@ -40,15 +40,12 @@ type injected struct {
 // before. What is above 200 requests, nearly always nothing, is by turns, in sizes that are
 // usual.
 //
-// A new level keeps some of the noise: one that stands still is a flat line too, and which of
-// both is first depends on the hour.
-//
 // Requests per five minutes have a mean of 64 and a standard deviation of 58,
 // the latency 45 ± 2 ms before its failure.
 var injections = []injected{
 	{series.TypeSpike, "security", rules.FamilySecurity, "elb_request_count", 3000, 2, func(_ int, v, _, sd float64) float64 { return v + 10*sd }, []string{"the value was", "above the expectation", "usual deviations"}, ""},
 	{series.TypeDrop, "behavior", rules.FamilyBehavior, "ec2_request_latency", 2000, 2, func(_ int, v, _, sd float64) float64 { return v - 6*sd }, []string{"the value was", "below the expectation", "usual deviations"}, ""},
-	{series.TypeLevelShift, "cost", rules.FamilyCost, "elb_request_count", 3000, 20, func(_ int, v, mean, sd float64) float64 { return mean + 3.5*sd + 0.2*v }, []string{"Seen in a step of the level within the last hour: ", " usual changes"}, ""},
+	{series.TypeLevelShift, "cost", rules.FamilyCost, "elb_request_count", 3000, 20, func(_ int, _, mean, sd float64) float64 { return mean + 3*sd }, []string{"Seen in a step of the level within the last hour: ", " usual changes"}, ""},
 	{series.TypeDrift, "resource", rules.FamilyResource, "elb_request_count", 3000, 144, func(k int, v, _, sd float64) float64 { return v + 4*sd*float64(k)/144 }, []string{"the mean of the last 6 h was", "its usual"}, ""},
 	{series.TypeOutlier, "performance", rules.FamilyPerformance, "elb_request_count", 2600, 8, func(k int, _, mean, sd float64) float64 { // none and many by turns
 		if k%2 == 0 {
