@@ -176,21 +176,29 @@ func TestDemoLive(t *testing.T) {
 		t.Error("the table does not say what comes and where to look")
 	}
 
-	o := upid(t, "", "ml-enhancement predictions --model-type resource_prediction --confidence high --horizon 7d -o json --address http://"+web)
-	var predictions []struct {
-		Signal string            `json:"signal"`
-		Labels map[string]string `json:"labels"`
+	// All workloads but the one that leaks are forecast with medium confidence at least, whenever the demo begins; with high
+	// confidence too, unless the last day is mostly weekend: then some are less sure, see unrest in forecast/trust.go.
+	high := 14
+	if at := time.Since(mondayOf(time.Now())); at < 16*time.Hour || at > 5*24*time.Hour+17*time.Hour {
+		high = 6
 	}
-	if err := json.Unmarshal([]byte(o.stdout), &predictions); err != nil {
-		t.Fatalf("%v: %s%s", err, o.stdout, o.stderr)
-	}
-	of := map[string]int{}
-	for _, pr := range predictions {
-		of[pr.Signal]++
-	}
-	for _, signal := range []string{"workload_cpu", "workload_memory", "workload_network"} {
-		if of[signal] < 6 { // how many depends on the hour of the week at which the demo begins
-			t.Errorf("%d forecasts of %s have high confidence", of[signal], signal)
+	for level, want := range map[string]int{"medium": 15, "high": high} {
+		o := upid(t, "", "ml-enhancement predictions --model-type resource_prediction --confidence "+level+" --horizon 7d -o json --address http://"+web)
+		var predictions []struct {
+			Signal string            `json:"signal"`
+			Labels map[string]string `json:"labels"`
+		}
+		if err := json.Unmarshal([]byte(o.stdout), &predictions); err != nil {
+			t.Fatalf("%v: %s%s", err, o.stdout, o.stderr)
+		}
+		of := map[string]int{}
+		for _, pr := range predictions {
+			of[pr.Signal]++
+		}
+		for _, signal := range []string{"workload_cpu", "workload_memory", "workload_network"} {
+			if of[signal] < want {
+				t.Errorf("%d forecasts of %s have %s confidence or more, want %d", of[signal], signal, level, want)
+			}
 		}
 	}
 	if o := upid(t, "", "ml-enhancement predictions --model-type cost_optimization --address http://"+web); o.code != exitOK || !strings.Contains(o.stdout, "workload_cost") {
@@ -215,6 +223,12 @@ func TestDemoLive(t *testing.T) {
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
+}
+
+// mondayOf returns the begin of the week in which t lies, in UTC.
+func mondayOf(t time.Time) time.Time {
+	day := t.UTC().Truncate(24 * time.Hour)
+	return day.AddDate(0, 0, -(int(day.Weekday())+6)%7)
 }
 
 func TestDemoRefuses(t *testing.T) {
