@@ -98,12 +98,13 @@ func (c *calendar) sure() float64 {
 	return max(2*min(float64(c.both)/float64(c.square), 1)-1, 0)
 }
 
-// edge returns by how much the hour of local time lt differs from one beside it, the more of both: what it holds may come a
-// little earlier or later, and be more this week than last. At steps of several hours those beside it are a step away.
-func (c *calendar) edge(lt, step int64) float64 {
+// edges returns by how much the hour of local time lt differs from those before and after it: what they hold may come a
+// little earlier or later, and be more this week than last. The one before has been moved by what came just now, and tells
+// of that too. At steps of several hours those beside it are a step away.
+func (c *calendar) edges(lt, step int64) (before, after float64) {
 	h, k := int(hourOfWeek(lt)), int(min(max(step/hourMS, 1), weekHours))
 	level := func(h int) float64 { return float64(c.level[(h+weekHours)%weekHours]) }
-	return c.unit() * max(math.Abs(level(h)-level(h-k)), math.Abs(level(h+k)-level(h)))
+	return c.unit() * math.Abs(level(h)-level(h-k)), c.unit() * math.Abs(level(h+k)-level(h))
 }
 
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.

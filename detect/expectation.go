@@ -58,7 +58,7 @@ type prediction struct {
 	daily  bool    // the best expert is one of the usual day
 	week   float64 // what of base the calendar says
 	edge   float64 // by how much a value may be off because the calendar is, see doubtShare
-	doubt  float64 // the same for a mean of many, that an edge and a wrong level move alike
+	doubt  float64 // the same for a mean of many, which a wrong level moves as an edge does; what made the mean is no part of it
 }
 
 // at predicts the value at local time lt.
@@ -80,8 +80,9 @@ func (e *expectation) at(lt int64) prediction {
 	}
 	p.value, p.daily = p.by[best], p.season && best <= today
 	if sure := e.week.sure(); p.season && sure > 0 {
-		p.edge = doubtShare * sure * e.week.edge(lt, e.season.step)
-		p.doubt = p.edge + doubtShare*sure*math.Abs(p.week)
+		before, after := e.week.edges(lt, e.season.step)
+		p.edge = doubtShare * sure * max(before, after)
+		p.doubt = doubtShare * sure * (after + math.Abs(p.week))
 	}
 	return p
 }

@@ -65,3 +65,27 @@ func leakDelay(t *testing.T, perHour float64, after int, release bool) float64 {
 	}
 	return sum
 }
+
+// A disk that fills for thirty hours is one finding, which stays open, at whatever hour that begins.
+func TestFillingDiskStaysOpen(t *testing.T) {
+	const begin, n = 24 * day5, 30 * 12
+	o := five(Up)
+	o.MinDeviation, o.MinRelative = 0.05, 0.1
+	for hour := range 24 {
+		s, r := mustNew(t, o), rules.Default(o.Step, series.SeverityWarning)
+		var a rules.Alert
+		rng := rand.New(rand.NewPCG(74, uint64(hour)))
+		opened, from := 0, begin+12*hour
+		for i := range from + n {
+			at := t0 + int64(i)*o.Step.Milliseconds()
+			y := 0.31 + 0.0000025*float64(i) + 0.0003*rng.NormFloat64() + 0.0151/12*float64(max(i-from, 0))
+			was := a.Active()
+			if a = r.Next(a, s.Step(at, y), at); a.Active() && !was {
+				opened++
+			}
+		}
+		if opened != 1 || !a.Active() {
+			t.Errorf("from hour %d on: %d findings, open at the end: %v", hour, opened, a.Active())
+		}
+	}
+}
