@@ -58,7 +58,7 @@ type prediction struct {
 	daily  bool    // the best expert is one of the usual day
 	week   float64 // what of base the calendar says
 	edge   float64 // by how much a value may be off because the calendar is, see doubtShare
-	doubt  float64 // the same for a mean of many, which a wrong level moves as an edge does; what made the mean is no part of it
+	doubt  float64 // the same for a mean of ten minutes, which a wrong level moves as an edge does; what made the mean is no part of it
 }
 
 // at predicts the value at local time lt.

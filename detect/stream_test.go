@@ -456,9 +456,9 @@ func TestConfidence(t *testing.T) {
 	closeTo(t, "no history", confidence(0, 5, value), 0, 0)
 	closeTo(t, "nearly at the boundary", confidence(1e9, math.Nextafter(1, 0), value), 0.5, 1e-6)
 	closeTo(t, "ordinary, one level's worth of history", confidence(1, 0, series.Why{}), 0.5, 0)
-	closeTo(t, "twice the boundary, nine levels' worth", confidence(9, 2, value), 0.9*324/450, 1e-12)
-	closeTo(t, "far out", confidence(9, 1e6, value), 0.9*345/432, 1e-12)
-	closeTo(t, "a gap", confidence(1e9, 1.2, gap), 320/354.0, 1e-6)
+	closeTo(t, "twice the boundary, nine levels' worth", confidence(9, 2, value), 0.9*321/445, 1e-12)
+	closeTo(t, "far out", confidence(9, 1e6, value), 0.9*345/431, 1e-12)
+	closeTo(t, "a gap", confidence(1e9, 1.2, gap), 321/355.0, 1e-6)
 	w := run(t, options(), daily(week, 26))
 	early, late := w.scores[2*warmPoints].Confidence, w.scores[week-1].Confidence
 	if !(early < late) || late > 1 {

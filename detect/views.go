@@ -110,7 +110,11 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 			l.present[i] = min(l.present[i], goesOn(w.lately(), l.mean[i]))
 		}
 		if w.full() {
-			l.zmean[i] = min(max(l.mean[i]/(w.usual(l.scale)+p.doubt), -zMax), zMax)
+			usual := w.usual(l.scale)
+			if i != longWindow { // a leak over a weekend would be lost in the doubt
+				usual += p.doubt
+			}
+			l.zmean[i] = min(max(l.mean[i]/usual, -zMax), zMax)
 		}
 	}
 	l.step = s.change.add(x, base, l.scale, s.gain.threeDays())
