@@ -12,7 +12,8 @@ import "math"
 // was worth of late, by least squares with a half-life of two days, as if the first week had been worth nothing before: of
 // a series that knows no weekdays nearly nothing is left.
 //
-// The level of an hour is moved once the middle of the next has come, from when on nothing that is said depends on it.
+// The level of an hour is moved once the middle of the next has come, from when on no level that is said
+// depends on it, only an edge, see edges.
 // Levels are whole multiples of a unit, of which 127 are the most, and the unit is a power of two: one byte an hour, 192 in all.
 type calendar struct {
 	level  [weekHours]int8
@@ -84,23 +85,27 @@ func (c *calendar) raw(lt, middle int64) float64 {
 
 // at returns λ·D at local time lt.
 func (c *calendar) at(lt, middle int64) float64 {
+	worth := c.worth()
+	if worth == 0 {
+		return 0
+	}
+	return worth * c.raw(lt, middle)
+}
+
+// worth returns λ.
+func (c *calendar) worth() float64 {
 	if c.both <= 0 { // nor was there a square
 		return 0
 	}
-	return min(float64(c.both)/float64(c.square), 1) * c.raw(lt, middle)
+	return min(float64(c.both)/float64(c.square), 1)
 }
 
 // sure returns how far λ is above a half, from 0 to 1: below that what an hour says of itself is mostly noise.
-func (c *calendar) sure() float64 {
-	if c.both <= 0 {
-		return 0
-	}
-	return max(2*min(float64(c.both)/float64(c.square), 1)-1, 0)
-}
+func (c *calendar) sure() float64 { return max(2*c.worth()-1, 0) }
 
-// edges returns by how much the hour of local time lt differs from those before and after it: what they hold may come a
-// little earlier or later, and be more this week than last. The one before has been moved by what came just now, and tells
-// of that too. At steps of several hours those beside it are a step away.
+// edges returns by how much the hour of local time lt differs from those before and after it, in the unit of the values: what
+// they hold may come a little earlier or later, and be more this week than last. From the middle of this hour on the one before
+// has been moved by what just came, and tells of that too. At steps of several whole hours those beside it are a step away.
 func (c *calendar) edges(lt, step int64) (before, after float64) {
 	h, k := int(hourOfWeek(lt)), int(min(max(step/hourMS, 1), weekHours))
 	level := func(h int) float64 { return float64(c.level[(h+weekHours)%weekHours]) }
@@ -193,7 +198,8 @@ func (c *calendar) refine() {
 	}
 }
 
-// prove begins λ at 0, with the levels as they are: what they are worth is to be seen first.
+// prove begins λ at 0, with the levels as they are: what they are worth is to be seen first. At steps above an hour the hours
+// that have no points count as 0, and there is less to prove.
 func (c *calendar) prove() {
 	sum := 0.0
 	for _, v := range c.level {

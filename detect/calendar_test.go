@@ -33,8 +33,9 @@ func TestCalendar(t *testing.T) {
 	if got := c.at(lt+48*hourMS, middleOf(minuteMS)); math.Abs(got+16) > 1 {
 		t.Errorf("between two hours: %v, want the mean of both", got)
 	}
-	if got, lt := filled(2, weekend); got.at(lt+5*hourMS, middleOf(minuteMS)) < -0.9*40 || got.at(lt+5*hourMS, middleOf(minuteMS)) > -0.7*40 {
-		t.Errorf("after two weeks: %v, want between 0.7 and 0.9 of -40", got.at(lt+5*hourMS, middleOf(minuteMS)))
+	two, lt2 := filled(2, weekend)
+	if got := two.at(lt2+5*hourMS, middleOf(minuteMS)) / -40; got < 0.7 || got > 0.9 {
+		t.Errorf("after two weeks: %v of it, want between 0.7 and 0.9", got)
 	}
 	if got, _ := filled(1, weekend); got.at(lt+5*hourMS, middleOf(minuteMS)) != 0 {
 		t.Errorf("after a week: %v, want 0", got.at(lt+5*hourMS, middleOf(minuteMS)))
@@ -193,7 +194,7 @@ func TestCalendarRests(t *testing.T) {
 	}
 }
 
-// Where an hour of the week is unlike those beside it, so much is in doubt; in the middle of a weekend, as of noise, nothing is.
+// Where an hour of the week is unlike those beside it, so much is in doubt; in the middle of a weekend nothing is, and nowhere where λ is a half.
 func TestCalendarEdge(t *testing.T) {
 	c, lt := filled(3, func(h int) float64 {
 		if h < 48 {
@@ -218,11 +219,11 @@ func TestCalendarEdge(t *testing.T) {
 	}
 }
 
-// A job of Tuesday nights that begins a little earlier or later, and has more to do one week than the next, is in order from its
+// A job of Monday nights that begins a little earlier or later, and has more to do one week than the next, is in order from its
 // fourth time on more often than not; what is as much on a Thursday night is not.
 func TestWeeklyJobVaries(t *testing.T) {
 	const days, hour5 = 55, day5 / 24
-	var wrong, jobs, hits int
+	var wrong, hits int
 	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(73, seed))
 		y := fill(days*day5, func(int) float64 { return 100 + 20*rng.Float64() + rng.NormFloat64() })
@@ -234,9 +235,6 @@ func TestWeeklyJobVaries(t *testing.T) {
 		}
 		for d := 5; d < days; d += 7 {
 			add(d)
-			if d >= 26 {
-				jobs++
-			}
 		}
 		add(days - 5)
 		_, at := found(t, y, 26*day5)
@@ -250,7 +248,7 @@ func TestWeeklyJobVaries(t *testing.T) {
 		}
 		hits += hit
 	}
-	if wrong > 28 || jobs != 60 || hits != 12 {
-		t.Errorf("%d findings in %d Tuesdays, and %d of 12 on Thursdays", wrong, jobs, hits)
+	if wrong > 28 || hits != 12 { // five Mondays of twelve series
+		t.Errorf("%d wrong findings at 60 jobs, and %d of 12 on Thursdays", wrong, hits)
 	}
 }

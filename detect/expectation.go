@@ -57,8 +57,8 @@ type prediction struct {
 	season bool    // base is the level of the season
 	daily  bool    // the best expert is one of the usual day
 	week   float64 // what of base the calendar says
-	edge   float64 // by how much a value may be off because the calendar is, see doubtShare
-	doubt  float64 // the same for a mean of ten minutes, which a wrong level moves as an edge does; what made the mean is no part of it
+	edge   float64 // by how much a value may be off because the calendar is, in the unit of the values, see doubtShare
+	doubt  float64 // the same for a mean of ten minutes: of the edge ahead, and of what the calendar adds
 }
 
 // at predicts the value at local time lt.
@@ -87,7 +87,7 @@ func (e *expectation) at(lt int64) prediction {
 	return p
 }
 
-// What an hour of the week differs by from the usual day, and from the hours beside it, was learned in three weeks at most:
+// What an hour of the week differs by from the usual day, and from the hours beside it, was learned in about three weeks:
 // that share of it is in doubt. Between 0.05 and 0.2 the outcome on labelled data hardly changes.
 const doubtShare = 0.1
 

@@ -59,7 +59,7 @@ type summary struct {
 	newest, largest float64 // the greatest |residual| of the newest four, and of all
 	extreme         float64 // the residual that is largest, with its sign: what a run of values is odd by; the newest may be on its way back
 	mean            float64 // of |residual|, each counted as a burst does
-	turns           int     // neighbours of different sign
+	turns           int     // pairs of neighbours with different signs
 }
 
 func (s *shape) summary() summary {

@@ -50,8 +50,8 @@ const (
 	// events as the residual, later.
 	varianceWeight = 0.6
 	changeWeight   = 0.75
-	// Of seven neighbours among the last residuals so many have different signs in noise, one time in two, and next to
-	// never in a burst. What stays on one side is the business of the other views: of the variance that share is left,
+	// Of the seven pairs of neighbours among the last residuals so many have different signs in noise, one time in two, and
+	// seldom in a burst. What stays on one side is the business of the other views: of the variance that share is left,
 	// which breaches nothing.
 	noiseTurns = 4
 	oneSided   = 0.7
@@ -110,11 +110,11 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 			l.present[i] = min(l.present[i], goesOn(w.lately(), l.mean[i]))
 		}
 		if w.full() {
-			usual := w.usual(l.scale)
+			unit := w.usual(l.scale)
 			if i != longWindow { // a leak over a weekend would be lost in the doubt
-				usual += p.doubt
+				unit += p.doubt
 			}
-			l.zmean[i] = min(max(l.mean[i]/usual, -zMax), zMax)
+			l.zmean[i] = min(max(l.mean[i]/unit, -zMax), zMax)
 		}
 	}
 	l.step = s.change.add(x, base, l.scale, s.gain.threeDays())
@@ -184,11 +184,11 @@ func (s *stream) judge(t int64, x float64, l *look) (view int, value float64) {
 			take(v, s.permit(s.change.z, math.Abs(s.change.by), l, score))
 		}
 		if s.seen > varianceAfter && !s.pace.quiet() {
-			score := goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive)
+			score := s.permit(l.extreme, l.largest, l, goingOn(l.ratio/s.tail[variance].level*varianceWeight/margin, l.restive))
 			if !l.swings {
 				score = min(score*oneSided, habitual)
 			}
-			take(variance, s.permit(l.extreme, l.largest, l, score))
+			take(variance, score)
 		}
 	}
 	if s.warm() && s.pace.quiet() && s.pair.brief(1/s.gain.halfHour) {

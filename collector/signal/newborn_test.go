@@ -140,7 +140,7 @@ func TestNewborns(t *testing.T) {
 				case ok && f.Start >= at+to-from && f.Start <= at+to-from+15*minute: // back from three times as much, at once
 				case ok && f.Start >= at && f.Start <= at+15*minute:
 					delete(want, pod)
-					// The largest share of real findings is 0.88; at that age it counts age/(age + 30 min).
+					// The largest share of real findings of a mean is 0.88; at that age it counts age/(age + 30 min).
 					if most := 0.88 * float64(to) / float64(to+30*minute); !(f.Confidence > 0.2 && f.Confidence <= most) {
 						t.Errorf("step %d min, %s: %s: %+v", step/minute, shape, pod, f)
 					}
