@@ -211,6 +211,9 @@ func TestCalendarEdge(t *testing.T) {
 	if _, got := c.edges(lt+46*hourMS, 2*hourMS); math.Abs(got-48) > 3 {
 		t.Errorf("at steps of two hours: %v, want 48", got)
 	}
+	if before, after := c.edges(lt+47*hourMS, 90*minuteMS); before != 0 || after != 0 {
+		t.Errorf("at steps of 90 minutes: %v and %v, want 0", before, after)
+	}
 	if sure := c.sure(); sure < 0.9 {
 		t.Errorf("weekends of three weeks are sure by %v", sure)
 	}
