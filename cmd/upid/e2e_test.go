@@ -5,11 +5,14 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/upid/upid/collector/series"
 	"github.com/upid/upid/collector/testserver"
 	"github.com/upid/upid/rules"
 )
@@ -306,10 +309,24 @@ func (e *e2e) survivesKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.Fingerprint != before.Fingerprint || !a.StartsAt.Equal(before.StartsAt) {
-			t.Fatalf("after the restart %s since %v, before %s since %v", a.Fingerprint, a.StartsAt, before.Fingerprint, before.StartsAt)
+		if err := sameAlert(before, a); err != nil {
+			t.Fatal(err)
 		}
+		before = a
 	}
+}
+
+// sameAlert says how an alert is not the one it was. The incident goes on and may get worse: a severity may rise, never fall.
+func sameAlert(before, after alert) error {
+	was, is := maps.Clone(before.Labels), maps.Clone(after.Labels)
+	rose := slices.Index(series.Severities, is["severity"]) - slices.Index(series.Severities, was["severity"])
+	delete(was, "severity")
+	delete(is, "severity")
+	if !maps.Equal(was, is) || rose < 0 || rose == 0 && after.Fingerprint != before.Fingerprint || !after.StartsAt.Equal(before.StartsAt) {
+		return fmt.Errorf("after the restart %v since %v, score %s; before %v since %v, score %s",
+			after.Labels, after.StartsAt, after.Annotations["score"], before.Labels, before.StartsAt, before.Annotations["score"])
+	}
+	return nil
 }
 
 func (e *e2e) resolves(t *testing.T) {

@@ -108,8 +108,11 @@ func TestRestartWhileDataAreMissing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if len(as) != 1 || !as[0].StartsAt.Equal(first.StartsAt) || as[0].Fingerprint != first.Fingerprint {
+		if len(as) != 1 {
 			return fmt.Errorf("%+v, was %+v", as, first)
+		}
+		if err := sameAlert(first, as[0]); err != nil {
+			return err
 		}
 		if !strings.Contains(as[0].Annotations["stale"], "No data since") {
 			return fmt.Errorf("no word that it is stale: %v", as[0].Annotations)
