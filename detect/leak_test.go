@@ -121,3 +121,36 @@ func TestLeakOverWeekend(t *testing.T) {
 		t.Errorf("found after %.2f hours", sum)
 	}
 }
+
+// A leak of 24 MiB an hour, which doubles memory within two days, is found in 40 hours from what a fit replays, two weeks,
+// at whatever quarter of the week it begins and among twenty workloads: it is no excuse that it goes on for long.
+func TestLeakIsNoExcuse(t *testing.T) {
+	const days, perHour = 12, 24.0
+	boundary := rules.NewController(20)
+	for begin := range 7 * 4 {
+		rng := rand.New(rand.NewPCG(uint64(begin), 76))
+		o := five(Up)
+		o.MinDeviation, o.MinRelative = 32, 0.1
+		s, r := mustNew(t, o), rules.Default(o.Step, series.SeverityWarning)
+		var a rules.Alert
+		from := begin * day5 / 4
+		leak := from + days*day5
+		wander, found := 0.0, false
+		for i := from; i < leak+40*12; i++ {
+			busy := 0.0
+			if day := (i/day5 + 2) % 7; day >= 5 { // day 0 is a Wednesday
+				busy = 190
+			}
+			hour := math.Mod(float64(i)/12, 24)
+			wander = 0.995*wander + rng.NormFloat64()
+			y := 800 - 120*math.Cos(2*math.Pi*(hour-8)/24) + busy*math.Exp(-(hour-15)*(hour-15)/18) + 4*rng.NormFloat64() + wander
+			y += perHour / 12 * float64(max(i-leak, 0))
+			at := t0 + int64(i)*o.Step.Milliseconds()
+			a = r.Next(a, boundary.Calibrate(s.Step(at, y)), at)
+			found = found || i > leak && a.Active()
+		}
+		if !found {
+			t.Errorf("begun %d quarters of a day after Monday: not found", begin)
+		}
+	}
+}

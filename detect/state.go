@@ -12,7 +12,7 @@ import (
 // order of walk, and a CRC-32C of all before it. Its length follows from the
 // step, so nothing in it is a length to be trusted.
 const (
-	stateMagic = "upid.stream.6\n"
+	stateMagic = "upid.stream.7\n"
 	stateTail  = 4 // bytes of the checksum
 )
 
@@ -311,7 +311,9 @@ func (w *window) walk(c *codec) {
 	c.index(&w.fill, w.per+1)
 	c.f64(&w.sum)
 	c.index(&w.n, w.per*int32(len(w.blocks))+1)
-	c.f64(&w.scale)
+	c.f32(&w.scale)
+	c.f32(&w.before)
+	c.f32(&w.most)
 }
 
 func (c *change) walk(w *codec) {

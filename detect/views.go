@@ -30,7 +30,7 @@ const (
 )
 
 // Their weights, for the same reason as that of the variance.
-var windowWeight = [windows]float64{0.7, 0.6}
+var windowWeight = [windows]float64{0.7, 0.55}
 
 // Within the span the windows are damped less than the residual: that single values have
 // been there says little of a mean, and a slow rise spends its first half there.
@@ -111,8 +111,11 @@ func (s *stream) look(lt int64, p prediction, x float64) look {
 		}
 		if w.full() {
 			unit := w.usual(l.scale)
-			if i != longWindow { // a leak over a weekend would be lost in the doubt
+			switch {
+			case i != longWindow: // a leak over a weekend would be lost in the doubt
 				unit += p.doubt
+			case s.seen > recordAfter*int64(s.daily):
+				unit = w.usualBefore(l.mean[i], l.scale)
 			}
 			l.zmean[i] = min(max(l.mean[i]/unit, -zMax), zMax)
 		}

@@ -8,7 +8,9 @@ import "math"
 type window struct {
 	blocks []float32 // sums
 	sum    float64   // of all blocks
-	scale  float64   // usual |mean|; 0 until learned
+	scale  float32   // usual |mean|; 0 until learned
+	before float32   // what that was about two days ago
+	most   float32   // the largest |mean| of about three weeks
 	points int32     // wanted length
 	per    int32     // points a block
 	pos    int32     // the block being filled
@@ -20,12 +22,18 @@ const (
 	windowBlocks = 24
 	// Blocks that speak for the present of a window of so many.
 	latelyBlocks = 3
+	// A mean is a record from that share of the largest on, so that a climb may falter.
+	recordShare = 0.95
+	// And after so many days.
+	recordAfter = 7
+	// In gains of learn: half-lives of two days before, and of three weeks of most.
+	beforeGain, mostGain = 1.5, 1.0 / 7
 )
 
 func newWindow(points int) window {
 	per := (points + windowBlocks - 1) / windowBlocks
 	return window{
-		blocks: make([]float32, (points+per-1)/per), sum: 0, scale: 0,
+		blocks: make([]float32, (points+per-1)/per), sum: 0, scale: 0, before: 0, most: 0,
 		points: int32(points), per: int32(per), pos: 0, fill: 0, n: 0,
 	}
 }
@@ -79,14 +87,29 @@ func (w *window) evict() {
 
 // usual returns the scale of the mean, given that of one residual. It is never
 // below that of a mean of independent residuals.
-func (w *window) usual(scale float64) float64 {
-	return max(w.scale, scale/math.Sqrt(float64(w.points)))
+func (w *window) usual(scale float64) float64 { return w.atLeast(float64(w.scale), scale) }
+
+func (w *window) atLeast(usual, scale float64) float64 {
+	return max(usual, scale/math.Sqrt(float64(w.points)))
 }
 
-// learn takes the newest mean with gain g; scale is that of one residual. Means
+// usualBefore returns what was usual about two days before for a mean that lies as far off as none in three weeks: a
+// leak makes large means usual as fast as it makes them larger, and would excuse itself. For others it is usual.
+func (w *window) usualBefore(mean, scale float64) float64 {
+	if math.Abs(mean) < recordShare*float64(w.most) {
+		return w.usual(scale)
+	}
+	return w.atLeast(float64(min(w.before, w.scale)), scale)
+}
+
+// learn takes the newest mean with gain g, a half-life of three days; scale is that of one residual. Means
 // above 20 × the usual count as that.
 func (w *window) learn(mean, scale, g float64) {
-	if w.full() {
-		w.scale += g * (min(math.Abs(mean), 20*w.usual(scale)) - w.scale)
+	if !w.full() {
+		return
 	}
+	mean = math.Abs(mean)
+	w.scale = follow(w.scale, min(mean, 20*w.usual(scale)), g)
+	w.before = follow(w.before, float64(w.scale), min(beforeGain*g, 1))
+	w.most = max(w.most-single(mostGain*g*float64(w.most)), single(mean))
 }
