@@ -57,7 +57,7 @@ type prediction struct {
 	season bool    // base is the level of the season
 	daily  bool    // the best expert is one of the usual day
 	week   float64 // what of base the calendar says
-	edge   float64 // by how much a value may be off because the calendar is, the less of both sides as the hour just past has learned of what goes on; in the unit of the values, see doubtShare
+	edge   float64 // by how much a value may be off because the calendar is, in the unit of the values, see doubtShare
 	doubt  float64 // the same for a mean of ten minutes: of the edge ahead, and of what the calendar adds
 }
 
@@ -81,7 +81,7 @@ func (e *expectation) at(lt int64) prediction {
 	p.value, p.daily = p.by[best], p.season && best <= today
 	if sure := e.week.sure(); p.season && sure > 0 {
 		before, after := e.week.edges(lt, e.season.step)
-		p.edge = doubtShare * sure * min(before, after)
+		p.edge = doubtShare * sure * max(before, after)
 		p.doubt = doubtShare * sure * (after + math.Abs(p.week))
 	}
 	return p
