@@ -103,17 +103,19 @@ func (c *calendar) worth() float64 {
 // sure returns how far λ is above a half, from 0 to 1: below that what an hour says of itself is mostly noise.
 func (c *calendar) sure() float64 { return max(2*c.worth()-1, 0) }
 
-// edges returns by how much the hour of local time lt differs from those before and after it, in the unit of the values: what
-// they hold may come a little earlier or later, and be more this week than last. From the middle of this hour on the one before
-// has been moved by what just came, and tells of that too. At steps of several hours those beside it are a step away, and
-// nothing is known where steps are no whole hours.
-func (c *calendar) edges(lt, step int64) (before, after float64) {
+// edges returns by how much the hour of local time lt differs from those beside it, the more of both, and from the next one, in
+// the unit of the values: what they hold may come a little earlier or later, and be more this week than last. From the middle of this
+// hour on the one before has been moved by what just came, and tells of that too. At steps of several hours those beside it are a
+// step away, and nothing is known where steps are no whole hours.
+func (c *calendar) edges(lt, step int64) (either, ahead float64) {
 	if step > hourMS && step%hourMS != 0 {
 		return 0, 0
 	}
 	h, k := int(hourOfWeek(lt)), int(min(max(step/hourMS, 1), weekHours))
 	level := func(h int) float64 { return float64(c.level[(h+weekHours)%weekHours]) }
-	return c.unit() * math.Abs(level(h)-level(h-k)), c.unit() * math.Abs(level(h+k)-level(h))
+	before := c.unit() * math.Abs(level(h)-level(h-k))
+	ahead = c.unit() * math.Abs(level(h+k)-level(h))
+	return max(before, ahead), ahead
 }
 
 // learn takes d, how far the value at local time lt lies from the usual day and its drift, with weight g in λ.

@@ -202,17 +202,17 @@ func TestCalendarEdge(t *testing.T) {
 		}
 		return 8
 	})
-	for h, want := range map[int64]float64{0: 48, 20: 0, 47: 48, 48: 48, 100: 0, 167: 48} {
-		before, after := c.edges(lt+h*hourMS, minuteMS)
-		if got := max(before, after); math.Abs(got-want) > 3 {
-			t.Errorf("hour %d of the week differs by %v from those beside it, want %v", h, got, want)
+	for h, want := range map[int64][2]float64{0: {48, 0}, 20: {0, 0}, 47: {48, 48}, 48: {48, 0}, 100: {0, 0}, 167: {48, 48}} {
+		either, ahead := c.edges(lt+h*hourMS, minuteMS)
+		if math.Abs(either-want[0]) > 3 || math.Abs(ahead-want[1]) > 3 {
+			t.Errorf("hour %d of the week differs by %v from those beside it and %v from the next, want %v", h, either, ahead, want)
 		}
 	}
 	if _, got := c.edges(lt+46*hourMS, 2*hourMS); math.Abs(got-48) > 3 {
 		t.Errorf("at steps of two hours: %v, want 48", got)
 	}
-	if before, after := c.edges(lt+47*hourMS, 90*minuteMS); before != 0 || after != 0 {
-		t.Errorf("at steps of 90 minutes: %v and %v, want 0", before, after)
+	if either, ahead := c.edges(lt+47*hourMS, 90*minuteMS); either != 0 || ahead != 0 {
+		t.Errorf("at steps of 90 minutes: %v and %v, want 0", either, ahead)
 	}
 	if sure := c.sure(); sure < 0.9 {
 		t.Errorf("weekends of three weeks are sure by %v", sure)

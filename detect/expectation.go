@@ -80,9 +80,9 @@ func (e *expectation) at(lt int64) prediction {
 	}
 	p.value, p.daily = p.by[best], p.season && best <= today
 	if sure := e.week.sure(); p.season && sure > 0 {
-		before, after := e.week.edges(lt, e.season.step)
-		p.edge = doubtShare * sure * max(before, after)
-		p.doubt = doubtShare * sure * (after + math.Abs(p.week))
+		either, ahead := e.week.edges(lt, e.season.step)
+		p.edge = doubtShare * sure * either
+		p.doubt = doubtShare * sure * (ahead + math.Abs(p.week))
 	}
 	return p
 }

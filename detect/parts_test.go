@@ -264,3 +264,64 @@ func TestFlat(t *testing.T) {
 	f.learn(100, true)
 	closeTo(t, "record after an anomaly", f.longest, 2*recordRise, 0)
 }
+
+// What was usual before is for records alone, and never more than what is usual.
+func TestWindowRecord(t *testing.T) {
+	for _, c := range []struct{ scale, lagged, peak, mean, want float64 }{
+		{10, 4, 100, 94, 10}, // no record
+		{10, 4, 100, 96, 4},
+		{10, 4, 100, -96, 4},
+		{10, 14, 100, 200, 10}, // lagged is from larger times
+		{10, 1, 100, 200, 2},   // a mean of 25 is not known better
+	} {
+		w := newWindow(25)
+		w.scale, w.lagged, w.peak = float32(c.scale), float32(c.lagged), float32(c.peak)
+		if got := w.usualBefore(c.mean, 10); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// The half-lives of what a window knows: three days of the scale, two of lagged behind it, a week of that in a record, three weeks of the peak.
+func TestWindowLearns(t *testing.T) {
+	const day = 288
+	g := halfLife(3 * day)
+	full := func() window {
+		w := newWindow(25)
+		for range 25 {
+			w.add(0)
+		}
+		w.scale, w.lagged, w.peak = 80, 80, 1000
+		return w
+	}
+	w := full()
+	for range 21 * day {
+		w.learn(0, 0, g, true)
+	}
+	closeTo(t, "peak after three weeks", float64(w.peak), 500, 1)
+	w = full()
+	for range 3 * day {
+		w.learn(0, 0, g, true)
+	}
+	closeTo(t, "scale after three days", float64(w.scale), 40, 0.1)
+	w = full()
+	w.scale, w.lagged = 40, 20
+	for range 2 * day {
+		w.learn(40, 0, g, true)
+	}
+	closeTo(t, "lagged after two days", float64(w.lagged), 30, 0.1)
+	w = full()
+	w.scale, w.lagged, w.peak = 40, 20, 40
+	for range 7 * day {
+		w.learn(40, 0, g, true)
+	}
+	closeTo(t, "lagged after a week of a record", float64(w.lagged), 30, 0.1)
+	w = full()
+	w.learn(1e9, 0, g, true)
+	closeTo(t, "peak after an incident", float64(w.peak), 1000, 1)
+	w.peak = 0
+	w.learn(1e9, 0, g, true)
+	closeTo(t, "a first peak", float64(w.peak), peakClip*float64(w.scale), 40)
+	w.learn(30, 0, g, false)
+	closeTo(t, "peak before the usual day", float64(w.peak), 30, 0)
+}

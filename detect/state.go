@@ -312,8 +312,8 @@ func (w *window) walk(c *codec) {
 	c.f64(&w.sum)
 	c.index(&w.n, w.per*int32(len(w.blocks))+1)
 	c.f32(&w.scale)
-	c.f32(&w.before)
-	c.f32(&w.most)
+	c.f32(&w.lagged)
+	c.f32(&w.peak)
 }
 
 func (c *change) walk(w *codec) {

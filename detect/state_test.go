@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,29 @@ func TestStateContinues(t *testing.T) {
 		if !bytes.Equal(second.AppendState(nil), whole.AppendState(nil)) {
 			t.Errorf("saved after %d points: the state in the end differs", n)
 		}
+	}
+}
+
+// All that the windows know is kept, what matters after a week only too.
+func TestStateKeepsWindows(t *testing.T) {
+	o, err := options().complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := makeStream(o), makeStream(o)
+	for i, v := range daily(3*1440, 31) {
+		first.Step(t0+int64(i)*minuteMS, v)
+	}
+	if err := second.LoadState(first.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range first.window {
+		if w := first.window[i]; w.scale == 0 || w.lagged == 0 || w.peak == 0 {
+			t.Errorf("window %d has learned nothing: %+v", i, w)
+		}
+	}
+	if !reflect.DeepEqual(first.window, second.window) {
+		t.Errorf("%+v\nis loaded as\n%+v", first.window, second.window)
 	}
 }
 

@@ -349,8 +349,9 @@ func (s *stream) learn(lt int64, p prediction, l *look) {
 	s.lever.learn(math.Abs(r), p.by[usual], slow, max(s.gain.fiveDays(), 1/(seen+1)))
 	s.scale.learn(math.Abs(r)/lean, hourOf(lt), max(s.gain.day, 1/(seen+1)), s.gain.hour)
 	g := max(s.gain.threeDays(), 1/(seen+1))
+	based := p.season || s.seen > recordAfter*int64(s.daily)
 	for i := range s.window {
-		s.window[i].learn(l.mean[i], l.scale, g)
+		s.window[i].learn(l.mean[i], l.scale, g, based)
 	}
 	s.burst.learn(math.Abs(l.z), g)
 	s.remember(l)

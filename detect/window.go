@@ -9,8 +9,8 @@ type window struct {
 	blocks []float32 // sums
 	sum    float64   // of all blocks
 	scale  float32   // usual |mean|; 0 until learned
-	before float32   // what that was about two days ago
-	most   float32   // the largest |mean| of about three weeks
+	lagged float32   // scale with a half-life of two days, or of a week while the mean is a record
+	peak   float32   // the largest |mean|, which sinks with a half-life of three weeks
 	points int32     // wanted length
 	per    int32     // points a block
 	pos    int32     // the block being filled
@@ -22,18 +22,22 @@ const (
 	windowBlocks = 24
 	// Blocks that speak for the present of a window of so many.
 	latelyBlocks = 3
-	// A mean is a record from that share of the largest on, so that a climb may falter.
+	// A mean is a record from that share of the peak on, so that a climb may falter.
 	recordShare = 0.95
-	// And after so many days.
+	// Nothing is one before the values of so many days, see leastDay.
 	recordAfter = 7
-	// In gains of learn: half-lives of two days before, and of three weeks of most.
-	beforeGain, mostGain = 1.5, 1.0 / 7
+	// The gains of lagged, of lagged while the mean is a record, and of the peak, relative to that of learn: half-lives of
+	// two days, a week and three weeks.
+	lagGain, recordGain, peakGain = 3.0 / 2, 3.0 / 7, 1.0 / 7
+	// Means of so many usual ones and more count as that where they are learned, and for the peak: one incident must not
+	// be what a leak is measured by for weeks.
+	meanClip, peakClip = 20, 5
 )
 
 func newWindow(points int) window {
 	per := (points + windowBlocks - 1) / windowBlocks
 	return window{
-		blocks: make([]float32, (points+per-1)/per), sum: 0, scale: 0, before: 0, most: 0,
+		blocks: make([]float32, (points+per-1)/per), sum: 0, scale: 0, lagged: 0, peak: 0,
 		points: int32(points), per: int32(per), pos: 0, fill: 0, n: 0,
 	}
 }
@@ -87,29 +91,40 @@ func (w *window) evict() {
 
 // usual returns the scale of the mean, given that of one residual. It is never
 // below that of a mean of independent residuals.
-func (w *window) usual(scale float64) float64 { return w.atLeast(float64(w.scale), scale) }
+func (w *window) usual(scale float64) float64 { return w.floored(w.scale, scale) }
 
-func (w *window) atLeast(usual, scale float64) float64 {
-	return max(usual, scale/math.Sqrt(float64(w.points)))
+func (w *window) floored(usual float32, scale float64) float64 {
+	return max(float64(usual), scale/math.Sqrt(float64(w.points)))
 }
 
-// usualBefore returns what was usual about two days before for a mean that lies as far off as none in three weeks: a
-// leak makes large means usual as fast as it makes them larger, and would excuse itself. For others it is usual.
+// record reports whether the mean lies about as far off as the farthest of the last weeks.
+func (w *window) record(mean float64) bool { return math.Abs(mean) >= recordShare*float64(w.peak) }
+
+// usualBefore returns what was usual before, for a mean that is a record: a leak makes large means usual as fast as it
+// makes them larger, and would excuse itself. For others it is usual.
 func (w *window) usualBefore(mean, scale float64) float64 {
-	if math.Abs(mean) < recordShare*float64(w.most) {
+	if !w.record(mean) {
 		return w.usual(scale)
 	}
-	return w.atLeast(float64(min(w.before, w.scale)), scale)
+	return w.floored(min(w.lagged, w.scale), scale)
 }
 
-// learn takes the newest mean with gain g, a half-life of three days; scale is that of one residual. Means
-// above 20 × the usual count as that.
-func (w *window) learn(mean, scale, g float64) {
+// learn takes the newest mean with gain g, a half-life of three days; scale is that of one residual. Until it is based on the
+// usual day, a mean holds that day too, and none is kept as the peak.
+func (w *window) learn(mean, scale, g float64, based bool) {
 	if !w.full() {
 		return
 	}
+	lag := lagGain
+	if w.record(mean) {
+		lag = recordGain
+	}
+	usual := w.usual(scale)
 	mean = math.Abs(mean)
-	w.scale = follow(w.scale, min(mean, 20*w.usual(scale)), g)
-	w.before = follow(w.before, float64(w.scale), min(beforeGain*g, 1))
-	w.most = max(w.most-single(mostGain*g*float64(w.most)), single(mean))
+	w.scale = follow(w.scale, min(mean, meanClip*usual), g)
+	w.lagged = follow(w.lagged, float64(w.scale), min(lag*g, 1))
+	if !based {
+		w.peak = 0
+	}
+	w.peak = max(follow(w.peak, 0, peakGain*g), single(min(mean, peakClip*usual)))
 }
